@@ -1,0 +1,19 @@
+"""The wallet service: one process, wallets in memory, one lock for each wallet."""
+
+from __future__ import annotations
+
+import os
+
+from flask import Flask
+
+from wallet_app import api
+from wallet_app.services import WalletService
+from wallet_app.settings import Settings
+
+
+def create_app(service: WalletService | None = None) -> Flask:
+    """Return the app over a service; without one, over a new and empty ledger with
+    the settings of the environment. Raises SettingsError."""
+    app = Flask(__name__, static_folder=None)
+    api.register(app, service or WalletService(Settings.from_environ(os.environ)))
+    return app

@@ -1,0 +1,54 @@
+"""The HTTP side: each view loads, calls the service, and dumps.
+
+Nothing here knows what a lock is, or looks into the store.
+"""
+
+from __future__ import annotations
+
+import flask_smorest
+from flask import Flask
+
+from wallet_app.api import history, money, operations, problems, requests, wallets
+from wallet_app.api.service import bind
+from wallet_app.services import WalletService
+
+BLUEPRINTS = (
+    wallets.blueprint,
+    money.blueprint,
+    history.blueprint,
+    operations.blueprint,
+)
+
+CONFIG = {
+    "API_TITLE": "Wallet service",
+    "API_VERSION": "1",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/",
+    "API_SPEC_OPTIONS": {
+        "info": {
+            "description": "Wallets that are created, credited, debited and "
+            "transferred between. Amounts are integers of minor units. Every error "
+            "is a problem document (RFC 9457)."
+        }
+    },
+    "MAX_CONTENT_LENGTH": requests.BODY_BYTES_MAX,
+}
+
+
+class _Api(flask_smorest.Api):
+    """The API description; errors are answered by `problems.py` alone."""
+
+    def _register_error_handlers(self) -> None:
+        pass
+
+
+def register(app: Flask, service: WalletService) -> None:
+    """Add every endpoint to the app."""
+    app.config.update(CONFIG)
+    app.url_map.merge_slashes = False  # a doubled slash is a 404, not a redirect
+    bind(app, service)
+    problems.register(app)
+    api = _Api(app)
+    for blueprint in BLUEPRINTS:
+        api.register_blueprint(blueprint)
+    operations.register_docs(app)

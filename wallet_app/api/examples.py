@@ -1,0 +1,116 @@
+"""One example of everything that an operation answers, for the API description."""
+
+from __future__ import annotations
+
+from uuid_utils import UUID
+
+from wallet_app import errors
+from wallet_app.api.answers import audit_json, movement_json, wallet_json
+from wallet_app.domain import (
+    AMOUNT_MAX,
+    Transaction,
+    TransactionType,
+    WalletSnapshot,
+    WalletStatus,
+)
+from wallet_app.services.audit import AuditReport, CurrencyTotals
+from wallet_app.services.idempotency import KEYS_MAX
+
+_ASHA, _RAVI = (
+    "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11",
+    "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44",
+)
+_OPENED, _MOVED = 1_767_225_600_000_000_000, 1_768_039_320_000_000_000
+
+USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"
+
+
+def _wallet(id: str, balance: int, updated_at: int = _MOVED) -> WalletSnapshot:
+    return WalletSnapshot(
+        id, USER_ID, "INR", balance, WalletStatus.ACTIVE, _OPENED, updated_at
+    )
+
+
+def _transaction(
+    id: str, wallet_id: str, type: TransactionType, balance_after: int, reference: bool
+) -> Transaction:
+    return Transaction(
+        id=UUID(id),
+        wallet_id=wallet_id,
+        type=type,
+        amount=15_000,
+        currency="INR",
+        balance_after=balance_after,
+        reference_id=UUID(_REFERENCE) if reference else None,
+        category="food",
+        description="Dinner on Friday",
+        created_at=_MOVED,
+    )
+
+
+_REFERENCE = "9c5e2f0a-7d3b-4b1e-9f57-2a8c6e4d1b70"
+_TRANSACTION = "d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f"
+
+WALLET = wallet_json(_wallet(_ASHA, 0, _OPENED))
+CREDIT = movement_json(
+    _wallet(_ASHA, 50_000),
+    _transaction(_TRANSACTION, _ASHA, TransactionType.CREDIT, 50_000, False),
+)
+DEBIT = movement_json(
+    _wallet(_ASHA, 35_000),
+    _transaction(_TRANSACTION, _ASHA, TransactionType.DEBIT, 35_000, False),
+)
+TRANSFER = {
+    "referenceId": _REFERENCE,
+    "from": movement_json(
+        _wallet(_ASHA, 35_000),
+        _transaction(_TRANSACTION, _ASHA, TransactionType.TRANSFER_OUT, 35_000, True),
+    ),
+    "to": movement_json(
+        _wallet(_RAVI, 15_000),
+        _transaction(
+            "e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a",
+            _RAVI,
+            TransactionType.TRANSFER_IN,
+            15_000,
+            True,
+        ),
+    ),
+}
+PAGE = {
+    "transactions": [DEBIT["transaction"]],
+    "page": 1,
+    "limit": 20,
+    "total": 1,
+    "totalPages": 1,
+}
+_report = AuditReport(wallets=2, transactions=3)
+_report.currencies["INR"] = CurrencyTotals(50_000, 50_000, 0)
+AUDIT = audit_json(_report)
+HEALTH = {"status": "ok"}
+
+CREATE_BODY = {"userId": USER_ID}
+AMOUNT_BODY = {"walletId": _ASHA, "amount": 15_000, "category": "food"}
+TRANSFER_BODY = {"fromWalletId": _ASHA, "toWalletId": _RAVI, "amount": 15_000}
+
+REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
+    type(error): error
+    for error in (
+        errors.WalletNotFound(_ASHA),
+        errors.TransactionNotFound(_ASHA, _TRANSACTION),
+        errors.WalletExists(_ASHA, "INR"),
+        errors.SameWallet(_ASHA),
+        errors.CurrencyMismatch("INR", "USD"),
+        errors.InsufficientFunds(35_000, 50_000),
+        errors.BalanceOverflow(_RAVI, 15_000, AMOUNT_MAX),
+        errors.IdempotencyKeyReused(),
+        errors.IdempotencyInProgress(),
+        errors.IdempotencyKeysExhausted(KEYS_MAX),
+        errors.InvalidIdempotencyKey(),
+        errors.InvalidRequest(
+            "The body is not what this operation takes.",
+            {"amount": ["Missing data for required field."]},
+        ),
+    )
+}
+"""One of each refusal, by its class."""

@@ -1,0 +1,130 @@
+"""The fields that the contract has and marshmallow has not.
+
+Each reads one kind of value from JSON or a query string, strictly.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from marshmallow import ValidationError, fields
+from marshmallow.validate import OneOf, Regexp
+from uuid_utils import UUID
+
+from wallet_app.currencies import MINOR_DIGITS
+from wallet_app.domain import AMOUNT_MAX
+
+DESCRIPTION_LENGTH_MAX = 500
+"""Characters of free text that one transaction carries."""
+
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_DIGITS = re.compile("[0-9]{1,16}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FullMatch(Regexp):
+    """A pattern for the whole text: `$` alone lets a line break through."""
+
+    def __init__(self, pattern: str, error: str) -> None:
+        super().__init__(pattern, error=error)
+        self._whole = re.compile(pattern)
+
+    def __call__(self, value: Any) -> Any:
+        if not self._whole.fullmatch(value):
+            raise ValidationError(str(self.error))
+        return value
+
+
+class UuidText(fields.String):
+    """A UUID, kept as text in lower case (RFC 9562, section 4)."""
+
+    default_error_messages = {"invalid": "Must be a UUID."}
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str) or not _UUID.fullmatch(value):
+            raise self.make_error("invalid")
+        return value.lower()
+
+
+class UuidObject(UuidText):
+    """A UUID, kept as the object that transactions carry."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return UUID(super()._deserialize(value, *args, **kwargs))
+
+
+class Amount(fields.Integer):
+    """An amount of minor units: a JSON integer and nothing that looks like one."""
+
+    default_error_messages = {
+        "invalid": f"Must be an integer of minor units from 1 to {AMOUNT_MAX}."
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        limits = {"minimum": 1, "maximum": AMOUNT_MAX, "description": "Minor units."}
+        super().__init__(metadata=limits, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
+        # An exact type, because True is an int for isinstance().
+        if type(value) is not int or not 1 <= value <= AMOUNT_MAX:
+            raise self.make_error("invalid")
+        return value
+
+
+class QueryInteger(fields.Integer):
+    """A decimal integer in a query string."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _DIGITS.fullmatch(value):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class Timestamp(fields.String):
+    """A time by RFC 3339, kept as nanoseconds since 1970, UTC."""
+
+    default_error_messages = {
+        "invalid": "Must be a time by RFC 3339, such as 2026-01-10T10:02:00.000Z."
+    }
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _RFC_3339.fullmatch(value):
+            raise self.make_error("invalid")
+        try:
+            moment = datetime.fromisoformat(value.upper())
+        except ValueError:
+            raise self.make_error("invalid") from None
+        return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+class Category(fields.String):
+    """A slug by which spending is grouped."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        slug = FullMatch("^[a-z][a-z0-9-]{0,31}$", error="Must be a slug such as food.")
+        super().__init__(validate=slug, **kwargs)
+
+
+class Description(fields.String):
+    """Free text without control characters, but for tabs and line breaks."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        text = FullMatch(
+            rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{{0,{DESCRIPTION_LENGTH_MAX}}}$",
+            error="Must be text without control characters, at most "
+            f"{DESCRIPTION_LENGTH_MAX} characters long.",
+        )
+        super().__init__(validate=text, **kwargs)
+
+
+class CurrencyCode(fields.String):
+    """The ISO 4217 code of a currency with minor units."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        known = OneOf(list(MINOR_DIGITS), error="Must be an ISO 4217 currency code.")
+        super().__init__(validate=known, **kwargs)

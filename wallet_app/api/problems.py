@@ -1,0 +1,70 @@
+"""Errors become problem documents (RFC 9457), all in this one place.
+
+A type is a tag URI (RFC 4151): a name that never changes and is not looked up.
+"""
+
+from __future__ import annotations
+
+from flask import Flask, Response, current_app
+from msgspec import json
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from wallet_app.errors import WalletError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def register(app: Flask) -> None:
+    """Answer every error of the app with a problem document."""
+    app.register_error_handler(WalletError, _refusal)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _bug)
+
+
+def document(error: WalletError) -> dict[str, object]:
+    """Return the problem document of a refusal."""
+    return {
+        "type": f"tag:wallet.example,2026:{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "code": error.code,
+    } | {camel(name): value for name, value in error.values.items()}
+
+
+def http_document(error: HTTPException) -> dict[str, object]:
+    """Return a problem document that says no more than its HTTP status does."""
+    return {
+        "type": "about:blank",
+        "title": error.name,
+        "status": error.code,
+        "detail": error.description,
+        "code": error.name.lower().replace(" ", "_"),
+    }
+
+
+def camel(name: str) -> str:
+    """Return a Python name as JSON spells it."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def _refusal(error: WalletError) -> Response:
+    return _response(document(error), error.status)
+
+
+def _http_error(error: HTTPException) -> Response:
+    response = _response(http_document(error), error.code)
+    for name, value in error.get_headers():
+        if name != "Content-Type":
+            response.headers[name] = value
+    return response
+
+
+def _bug(error: Exception) -> Response:
+    current_app.logger.error("A request met a bug", exc_info=error)
+    return _http_error(InternalServerError())
+
+
+def _response(body: dict[str, object], status: int | None) -> Response:
+    return Response(json.encode(body), status, content_type=MEDIA_TYPE)

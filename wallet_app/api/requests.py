@@ -1,0 +1,144 @@
+"""Reading requests: strict JSON, strict queries, and idempotency keys.
+
+Whatever is not exactly what the schema asks for is refused before the service is
+called, so that nothing below this has to look at the shape of anything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Any, NoReturn, TypeVar
+
+from flask import Response, after_this_request, request
+from marshmallow import Schema, ValidationError
+from werkzeug.exceptions import UnsupportedMediaType
+
+from wallet_app.api.service import service
+from wallet_app.errors import InvalidIdempotencyKey, InvalidRequest
+from wallet_app.services.idempotency import Claim
+
+BODY_BYTES_MAX = 1024 * 1024
+KEY_LENGTH_MAX = 255
+
+# A quoted key is a string by RFC 9651, section 3.3.3.
+_KEY = re.compile(r'"(?P<quoted>(?:[!#-\[\]-~]|\\["\\])+)"|(?P<bare>[!#-~][!-~]*)')
+_ESCAPE = re.compile(r"\\(.)")
+
+T = TypeVar("T")
+
+
+def read_body(schema: Schema) -> dict[str, Any]:
+    """Return the request's JSON body as the schema loads it.
+
+    Raises UnsupportedMediaType and InvalidRequest.
+    """
+    if request.mimetype != "application/json":
+        raise UnsupportedMediaType("The body must be application/json.")
+    return _load(schema, read_json_object(request.get_data()), "body")
+
+
+def read_query(schema: Schema) -> dict[str, Any]:
+    """Return the query string as the schema loads it, or raise InvalidRequest."""
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        raise InvalidRequest(
+            "A query parameter is given more than once.",
+            {name: ["Is given more than once."] for name in repeated},
+        )
+    return _load(schema, request.args.to_dict(), "query")
+
+
+def _load(schema: Schema, value: dict[str, Any], place: str) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = schema.load(value)
+    except ValidationError as error:
+        assert isinstance(error.messages, dict)
+        raise InvalidRequest(
+            f"The {place} is not what this operation takes.", error.messages
+        ) from None
+    return loaded
+
+
+class _NoInteger:
+    """Stands for a JSON number that no field takes: a fraction, an exponent, or
+    more digits than are worth reading. It is never made a float."""
+
+
+def read_json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in `body`; raise InvalidRequest if it is none.
+
+    Duplicate keys, NaN and Infinity, lone surrogates and anything but UTF-8 are
+    refused, which the standard library would let pass.
+    """
+    try:
+        text = body.decode()
+        value = json.loads(
+            text,
+            parse_int=_read_integer,
+            parse_float=lambda number: _NoInteger(),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_read_object,
+        )
+        if "\\u" in text:  # only an escape can spell a lone surrogate
+            json.dumps(value, ensure_ascii=False, default=str).encode()
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+    except UnicodeError:
+        raise InvalidRequest("The body is not valid UTF-8.") from None
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error.msg} at character {error.pos}."
+        ) from None
+    if not isinstance(value, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    return value
+
+
+def _read_integer(digits: str) -> int | _NoInteger:
+    return int(digits) if len(digits) <= 20 else _NoInteger()
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise InvalidRequest(f"The body is not valid JSON: {name} is no JSON value.")
+
+
+def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidRequest("The body has an object with a duplicate key.")
+    return members
+
+
+def once(command: Callable[[Claim | None], T]) -> T:
+    """Run a command; with an Idempotency-Key, at most once for that key."""
+    header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
+    if header is None:
+        return command(None)
+    body = json.dumps(json.loads(request.get_data()), sort_keys=True)
+    fingerprint = f"{request.method} {request.path} {body}"
+    return service().idempotency.run(
+        read_key(header),
+        blake2b(fingerprint.encode(), digest_size=16).digest(),
+        command,
+        on_replay=lambda: after_this_request(_mark_replayed),
+    )
+
+
+def read_key(header: str) -> str:
+    """Return the key in a header's value; raise InvalidIdempotencyKey."""
+    match = _KEY.fullmatch(header)
+    if match is None:
+        raise InvalidIdempotencyKey()
+    quoted, bare = match.group("quoted", "bare")
+    key = bare if quoted is None else _ESCAPE.sub(r"\1", quoted)
+    if len(key) > KEY_LENGTH_MAX:
+        raise InvalidIdempotencyKey()
+    return str(key)
+
+
+def _mark_replayed(response: Response) -> Response:
+    response.headers["Idempotent-Replayed"] = "true"
+    return response

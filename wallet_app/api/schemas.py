@@ -1,0 +1,173 @@
+"""What goes in and what comes out: the schemas that validate requests and that
+the API description is made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow.fields import Field
+from marshmallow.validate import OneOf, Range
+
+from wallet_app.api.fields import (
+    Amount,
+    Category,
+    CurrencyCode,
+    Description,
+    QueryInteger,
+    Timestamp,
+    UuidObject,
+    UuidText,
+)
+from wallet_app.api.problems import camel
+from wallet_app.domain import AMOUNT_MAX, TransactionType, WalletStatus
+
+PAGE_LIMIT_MAX = 100
+PAGE_LIMIT = 20
+
+
+class CamelSchema(Schema):
+    """A schema whose fields are spelled in camelCase in JSON."""
+
+    error_messages = {"unknown": "Is no field of this request."}
+
+    def on_bind_field(self, field_name: str, field_obj: Field[Any]) -> None:
+        field_obj.data_key = field_obj.data_key or camel(field_name)
+
+
+# What goes in
+
+
+class CreateBody(CamelSchema):
+    user_id = UuidText(required=True)
+    currency = CurrencyCode(
+        allow_none=True,
+        metadata={"description": "ISO 4217; the service's default when not given."},
+    )
+
+
+class MovementDetails(CamelSchema):
+    """What every movement of money says besides its wallets."""
+
+    amount = Amount(required=True)
+    category = Category(allow_none=True)
+    description = Description(allow_none=True)
+
+
+class AmountBody(MovementDetails):
+    wallet_id = UuidText(required=True)
+
+
+class TransferBody(MovementDetails):
+    source_id = UuidText(required=True, data_key="fromWalletId")
+    target_id = UuidText(required=True, data_key="toWalletId")
+
+
+class HistoryQuery(CamelSchema):
+    type = fields.Enum(TransactionType, by_value=True)
+    category = Category()
+    since = Timestamp(data_key="from", metadata={"description": "Inclusive."})
+    until = Timestamp(data_key="to", metadata={"description": "Exclusive."})
+    limit = QueryInteger(validate=Range(1, PAGE_LIMIT_MAX), load_default=PAGE_LIMIT)
+    page = QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
+    before = UuidObject(
+        metadata={
+            "description": "Read on from this transaction, in place of `page`: "
+            "new transactions do not push such a page along."
+        }
+    )
+
+    @validates_schema(pass_original=True)
+    def _one_start(self, data: Any, original_data: Any, **kwargs: Any) -> None:
+        if "before" in original_data and "page" in original_data:
+            raise ValidationError("Cannot go together with page.", "before")
+
+
+# What comes out
+
+
+class WalletAnswer(CamelSchema):
+    id = fields.UUID(required=True)
+    wallet_id = fields.UUID(required=True, metadata={"description": "The same as id."})
+    user_id = fields.UUID(required=True)
+    currency = fields.String(required=True)
+    balance = fields.Integer(required=True, validate=Range(0, AMOUNT_MAX))
+    status = fields.String(required=True, validate=OneOf(list(WalletStatus)))
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class TransactionAnswer(CamelSchema):
+    id = fields.UUID(required=True)
+    wallet_id = fields.UUID(required=True)
+    type = fields.String(required=True, validate=OneOf(list(TransactionType)))
+    amount = fields.Integer(required=True, validate=Range(1, AMOUNT_MAX))
+    currency = fields.String(required=True)
+    balance_after = fields.Integer(required=True, validate=Range(0, AMOUNT_MAX))
+    reference_id = fields.UUID(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The two sides of a transfer share one."},
+    )
+    category = fields.String(required=True, allow_none=True)
+    description = fields.String(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+
+
+class MovementAnswer(CamelSchema):
+    wallet = fields.Nested(WalletAnswer, required=True)
+    transaction = fields.Nested(TransactionAnswer, required=True)
+
+
+class TransferAnswer(CamelSchema):
+    reference_id = fields.UUID(required=True)
+    source = fields.Nested(MovementAnswer, required=True, data_key="from")
+    target = fields.Nested(MovementAnswer, required=True, data_key="to")
+
+
+class PageAnswer(CamelSchema):
+    transactions = fields.List(fields.Nested(TransactionAnswer), required=True)
+    page = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where the page was asked for by `before`."},
+    )
+    limit = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    total_pages = fields.Integer(required=True)
+
+
+class CurrencyTotalsAnswer(CamelSchema):
+    balances = fields.Integer(required=True)
+    credits = fields.Integer(required=True)
+    debits = fields.Integer(required=True)
+
+
+class AuditProblemAnswer(CamelSchema):
+    wallet_id = fields.UUID(required=True, allow_none=True)
+    transaction_id = fields.UUID(required=True, allow_none=True)
+    detail = fields.String(required=True)
+
+
+class AuditAnswer(CamelSchema):
+    balanced = fields.Boolean(required=True)
+    wallets = fields.Integer(required=True)
+    transactions = fields.Integer(required=True)
+    currencies = fields.Dict(
+        keys=fields.String(), values=fields.Nested(CurrencyTotalsAnswer), required=True
+    )
+    problems = fields.List(fields.Nested(AuditProblemAnswer), required=True)
+
+
+class HealthAnswer(CamelSchema):
+    status = fields.String(required=True, validate=OneOf(["ok"]))
+
+
+class ProblemAnswer(CamelSchema):
+    """A problem document (RFC 9457)."""
+
+    type = fields.String(required=True, metadata={"format": "uri-reference"})
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    code = fields.String(required=True)

@@ -1,0 +1,39 @@
+"""Open a wallet, look at a wallet."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+
+from wallet_app.api import examples
+from wallet_app.api.answers import answer, wallet_json
+from wallet_app.api.blueprint import Blueprint, refuses
+from wallet_app.api.requests import once
+from wallet_app.api.schemas import CreateBody, WalletAnswer
+from wallet_app.api.service import service
+from wallet_app.errors import WalletExists, WalletNotFound
+
+blueprint = Blueprint("wallets", __name__, description="Wallets and what they hold.")
+
+
+@blueprint.post("/wallet/create")
+@blueprint.takes_body(CreateBody(), examples.CREATE_BODY)
+@blueprint.answers(201, WalletAnswer, examples.WALLET)
+@refuses(WalletExists)
+def create(body: dict[str, Any]) -> Response:
+    """Create a wallet
+
+    It is empty. A user has one wallet for each currency.
+    """
+    wallet = once(lambda claim: service().wallets.create(**body, claim=claim))
+    return answer(wallet_json(wallet), 201, Location=f"/wallet/{wallet.id}")
+
+
+@blueprint.get("/wallet/<uuid:wallet_id>")
+@blueprint.answers(200, WalletAnswer, examples.WALLET)
+@refuses(WalletNotFound)
+def get(wallet_id: UUID) -> Response:
+    """Get a wallet"""
+    return answer(wallet_json(service().wallets.get(str(wallet_id))))

@@ -1,0 +1,75 @@
+"""The facts: what a transaction and a wallet say, and how large money can be.
+
+Everything here is immutable. The live, lockable wallet is in `store.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+from uuid_utils import UUID, uuid4
+
+AMOUNT_MAX = 2**53 - 1
+"""Largest amount and largest balance, in minor units: the largest integer that
+every JSON client reads exactly (RFC 8259, section 6)."""
+
+Clock = Callable[[], int]
+"""Tells the time in nanoseconds since 1970, UTC."""
+
+NewId = Callable[[], UUID]
+
+new_uuid: NewId = uuid4
+
+
+class TransactionType(StrEnum):
+    CREDIT = "CREDIT"
+    DEBIT = "DEBIT"
+    TRANSFER_IN = "TRANSFER_IN"
+    TRANSFER_OUT = "TRANSFER_OUT"
+
+
+OUTGOING = frozenset({TransactionType.DEBIT, TransactionType.TRANSFER_OUT})
+
+
+class WalletStatus(StrEnum):
+    ACTIVE = "ACTIVE"
+
+
+# msgspec's Struct and not a dataclass: a million of these is the whole memory of
+# the service. A Struct is built in C, and with gc=False the garbage collector
+# never visits it, which is sound because it holds only atoms.
+class Transaction(Struct, frozen=True, gc=False):
+    """One immutable entry in one wallet's history; `amount` is always positive.
+
+    Ids are kept as 16 byte objects and become text where they leave the process.
+    """
+
+    id: UUID
+    wallet_id: str
+    type: TransactionType
+    amount: int
+    currency: str
+    balance_after: int
+    reference_id: UUID | None
+    category: str | None
+    description: str | None
+    created_at: int
+
+    @property
+    def change(self) -> int:
+        """What the entry did to the balance: `amount` with its sign."""
+        return -self.amount if self.type in OUTGOING else self.amount
+
+
+class WalletSnapshot(Struct, frozen=True, gc=False):
+    """What a wallet was at one moment; times in nanoseconds since 1970, UTC."""
+
+    id: str
+    user_id: str
+    currency: str
+    balance: int
+    status: WalletStatus
+    created_at: int
+    updated_at: int

@@ -1,0 +1,178 @@
+"""Everything the service can refuse, as one tree of exceptions.
+
+An error names what happened and carries the values a client needs to act.
+It knows its HTTP status and its stable code, and nothing of how it is sent.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+
+class WalletError(Exception):
+    """A request that is refused. Nothing was changed."""
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+    kept: ClassVar[bool] = True
+    """Whether an idempotency key keeps it as the outcome of its request."""
+
+    def __init__(self, detail: str, **values: object) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.values = values
+
+    def again(self) -> Self:
+        """Return an equal error without the traceback of its first raising."""
+        twin = type(self).__new__(type(self))
+        WalletError.__init__(twin, self.detail, **self.values)
+        return twin
+
+
+class WalletNotFound(WalletError):
+    """No wallet has this id."""
+
+    status, code, title = 404, "wallet_not_found", "Wallet not found"
+
+    def __init__(self, wallet_id: str) -> None:
+        super().__init__(f"There is no wallet {wallet_id}.", wallet_id=wallet_id)
+
+
+class TransactionNotFound(WalletError):
+    """The wallet has no transaction with this id."""
+
+    status, code, title = 404, "transaction_not_found", "Transaction not found"
+
+    def __init__(self, wallet_id: str, transaction_id: str) -> None:
+        super().__init__(
+            f"Wallet {wallet_id} has no transaction {transaction_id}.",
+            wallet_id=wallet_id,
+            transaction_id=transaction_id,
+        )
+
+
+class WalletExists(WalletError):
+    """The user already has a wallet in this currency."""
+
+    status, code, title = 409, "wallet_exists", "Wallet already exists"
+    kept = False
+
+    def __init__(self, wallet_id: str, currency: str) -> None:
+        super().__init__(
+            f"The user already has a wallet in {currency}.", wallet_id=wallet_id
+        )
+
+
+class SameWallet(WalletError):
+    """A transfer from a wallet to itself."""
+
+    status, code, title = 400, "same_wallet", "Same wallet"
+
+    def __init__(self, wallet_id: str) -> None:
+        super().__init__("A transfer needs two different wallets.", wallet_id=wallet_id)
+
+
+class CurrencyMismatch(WalletError):
+    """A transfer between wallets of different currencies."""
+
+    status, code, title = 400, "currency_mismatch", "Currencies differ"
+
+    def __init__(self, source: str, target: str) -> None:
+        super().__init__(
+            f"The wallets hold different currencies: {source} and {target}.",
+            from_currency=source,
+            to_currency=target,
+        )
+
+
+class InsufficientFunds(WalletError):
+    """The wallet holds less than the amount, both in minor units."""
+
+    status, code, title = 400, "insufficient_funds", "Insufficient funds"
+
+    def __init__(self, balance: int, amount: int) -> None:
+        super().__init__(
+            f"The balance is {balance}, less than the {amount} asked for.",
+            balance=balance,
+            amount=amount,
+        )
+
+
+class BalanceOverflow(WalletError):
+    """The movement would take a balance past the largest one allowed."""
+
+    status, code, title = 400, "balance_overflow", "Balance too large"
+
+    def __init__(self, wallet_id: str, amount: int, maximum: int) -> None:
+        super().__init__(
+            f"Adding {amount} would take the wallet's balance past {maximum}.",
+            wallet_id=wallet_id,
+            amount=amount,
+            maximum=maximum,
+        )
+
+
+class IdempotencyKeyReused(WalletError):
+    """The key came before with a different request."""
+
+    status, code = 422, "idempotency_key_reused"
+    title = "Idempotency key reused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Idempotency-Key was first sent with a different request. "
+            "Use a new key for a new request."
+        )
+
+
+class IdempotencyInProgress(WalletError):
+    """The first request with this key has not ended yet."""
+
+    status, code = 409, "idempotency_in_progress"
+    title = "Request in progress"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The first request with this Idempotency-Key is still running. "
+            "Send it again in a moment."
+        )
+
+
+class IdempotencyKeysExhausted(WalletError):
+    """As many keys are kept as the service will keep at one time."""
+
+    status, code = 503, "idempotency_keys_exhausted"
+    title = "Too many idempotency keys"
+
+    def __init__(self, maximum: int) -> None:
+        super().__init__(
+            f"All {maximum} idempotency keys are in use; none of them may be "
+            "forgotten yet. Nothing was done.",
+            maximum=maximum,
+        )
+
+
+class InvalidRequest(WalletError):
+    """The request has not the shape that the operation takes.
+
+    `errors` maps each field that is wrong to what is wrong with it.
+    """
+
+    status, code, title = 400, "invalid_request", "Invalid request"
+
+    def __init__(self, detail: str, errors: dict[str, list[str]] | None = None) -> None:
+        super().__init__(detail, **({"errors": errors} if errors else {}))
+
+
+class InvalidIdempotencyKey(WalletError):
+    """The Idempotency-Key header is none."""
+
+    status, code = 400, "invalid_idempotency_key"
+    title = "Invalid idempotency key"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "An Idempotency-Key is 1 to 255 visible ASCII characters, bare or in "
+            "double quotes."
+        )

@@ -1,0 +1,40 @@
+"""The business logic, one file for each feature, wired together.
+
+Everything that is left to chance or to the world is a constructor argument, so
+that tests own it. Nothing here knows Flask or marshmallow.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from wallet_app.domain import Clock, NewId, new_uuid
+from wallet_app.services.audit import Audit
+from wallet_app.services.history import History
+from wallet_app.services.idempotency import IdempotencyKeys
+from wallet_app.services.money import Money
+from wallet_app.services.wallets import Wallets
+from wallet_app.settings import Settings
+from wallet_app.store import LockFactory, Store
+
+
+class WalletService:
+    """All that the service can do, over one ledger."""
+
+    def __init__(
+        self,
+        settings: Settings = Settings(),
+        *,
+        lock_factory: LockFactory = threading.Lock,
+        clock: Clock = time.time_ns,
+        new_id: NewId = new_uuid,
+    ) -> None:
+        self.store = Store(lock_factory)
+        self.wallets = Wallets(self.store, clock, new_id, settings.default_currency)
+        self.money = Money(self.store, clock, new_id)
+        self.history = History(self.store)
+        self.audit = Audit(self.store)
+        self.idempotency = IdempotencyKeys(
+            clock, settings.idempotency_ttl_seconds, lock_factory=lock_factory
+        )

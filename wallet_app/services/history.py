@@ -1,0 +1,113 @@
+"""Reading a wallet's history, latest first, filtered and in pages."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+from uuid_utils import UUID
+
+from wallet_app.domain import Transaction, TransactionType
+from wallet_app.errors import TransactionNotFound
+from wallet_app.store import Store
+
+_created_at = attrgetter("created_at")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryFilter:
+    """Which transactions are asked for; None means any.
+
+    Times are nanoseconds since 1970, UTC: `since` inclusive, `until` exclusive.
+    """
+
+    type: TransactionType | None = None
+    category: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def select(self, history: Sequence[Transaction], length: int) -> Sequence[int]:
+        """Return the positions that match among the first `length`, ascending.
+
+        Times only grow along a history, so they are searched for by bisection;
+        type and category are read through.
+        """
+        start, stop = 0, length
+        if self.since is not None:
+            start = bisect_left(history, self.since, 0, length, key=_created_at)
+        if self.until is not None:
+            stop = bisect_left(history, self.until, start, length, key=_created_at)
+        if self.type is None and self.category is None:
+            return range(start, stop)
+        return [i for i in range(start, stop) if self._matches(history[i])]
+
+    def _matches(self, transaction: Transaction) -> bool:
+        return (self.type is None or transaction.type is self.type) and (
+            self.category is None or transaction.category == self.category
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of a history; `page` is None where the page starts at a transaction."""
+
+    transactions: list[Transaction]
+    page: int | None
+    limit: int
+    total: int
+    has_more: bool
+
+
+class History:
+    """Reads histories without keeping anyone from moving money meanwhile."""
+
+    def __init__(self, store: Store) -> None:
+        self._wallets = store.wallets
+
+    def page(
+        self,
+        wallet_id: str,
+        wanted: HistoryFilter = HistoryFilter(),
+        limit: int = 20,
+        page: int = 1,
+        before: UUID | None = None,
+    ) -> Page:
+        """Return one page, latest first; `before` reads on from a transaction,
+        in place of a page number.
+
+        Raises WalletNotFound and TransactionNotFound.
+        """
+        history, length = self._committed(wallet_id)
+        matches = wanted.select(history, length)
+        older: Sequence[int] = matches
+        if before is not None:
+            position = _position(wallet_id, history, length, before)
+            older = matches[: bisect_left(matches, position)]
+        stop = max(len(older) - (page - 1) * limit, 0)
+        start = max(stop - limit, 0)
+        return Page(
+            transactions=[history[i] for i in reversed(older[start:stop])],
+            page=page if before is None else None,
+            limit=limit,
+            total=len(matches),
+            has_more=start > 0,
+        )
+
+    def _committed(self, wallet_id: str) -> tuple[Sequence[Transaction], int]:
+        """Return the history and how far it may be read without the lock."""
+        wallet = self._wallets[wallet_id]
+        with wallet:
+            return wallet.history, len(wallet.history)
+
+
+def _position(
+    wallet_id: str, history: Sequence[Transaction], length: int, transaction_id: UUID
+) -> int:
+    """Find a transaction, from the latest back: an index by id would cost every
+    transaction memory, and reading on mostly starts near the end."""
+    for position in range(length - 1, -1, -1):
+        if history[position].id == transaction_id:
+            return position
+    raise TransactionNotFound(wallet_id, str(transaction_id))

@@ -1,0 +1,124 @@
+"""Idempotency keys: a request that is sent again is answered again, not run again.
+
+Follows the IETF draft "The Idempotency-Key HTTP Header Field", and knows nothing
+of HTTP: a request is a key and a fingerprint of all that the key must cover.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import TypeVar, cast
+
+from wallet_app.domain import Clock
+from wallet_app.errors import (
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    IdempotencyKeysExhausted,
+    WalletError,
+)
+from wallet_app.store import LockFactory
+
+KEYS_MAX = 200_000
+"""Keys kept at one time, at about 600 bytes each. A full store refuses new keys:
+forgetting one that a client may still send again would run its request twice."""
+
+T = TypeVar("T")
+
+
+class Claim:
+    """One key's hold on one request, and what came of it."""
+
+    __slots__ = ("fingerprint", "expires_at", "outcome")
+
+    def __init__(self, fingerprint: Hashable, expires_at: int) -> None:
+        self.fingerprint = fingerprint
+        self.expires_at = expires_at
+        self.outcome: object = None
+
+    def keep(self, outcome: object) -> None:
+        """Keep what the request did. Called under the locks of the movement,
+        as its last step, so that the money and the answer commit together."""
+        self.outcome = outcome
+
+
+class IdempotencyKeys:
+    """The keys of all clients, for as long as each is kept."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        ttl_seconds: int,
+        keys_max: int = KEYS_MAX,
+        lock_factory: LockFactory = threading.Lock,
+    ) -> None:
+        self._clock = clock
+        self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
+        self._keys_max = keys_max
+        self._lock = lock_factory()
+        self._claims: dict[str, Claim] = {}
+
+    def run(
+        self,
+        key: str,
+        fingerprint: Hashable,
+        command: Callable[[Claim], T],
+        on_replay: Callable[[], object] = lambda: None,
+    ) -> T:
+        """Run `command` if the key is new, else answer what it answered then.
+
+        `command` must call `keep` on its claim with what it returns. A refusal
+        is an outcome too, and is raised again. Whatever else ends the command
+        leaves the key free. `on_replay` is called before a kept answer is given.
+
+        Raises IdempotencyKeyReused, IdempotencyInProgress and
+        IdempotencyKeysExhausted.
+        """
+        claim, is_new = self._claim(key, fingerprint)
+        if not is_new:
+            on_replay()
+            if isinstance(claim.outcome, WalletError):
+                raise claim.outcome.again()
+            return cast(T, claim.outcome)
+        try:
+            result = command(claim)
+            assert claim.outcome is result, "the command did not keep its result"
+            return result
+        except WalletError as refusal:
+            if refusal.kept:
+                claim.keep(refusal.again())
+            raise
+        finally:
+            if claim.outcome is None:
+                self._forget(key, claim)
+
+    def _claim(self, key: str, fingerprint: Hashable) -> tuple[Claim, bool]:
+        """Return the key's claim, and whether this call made it."""
+        now = self._clock()
+        with self._lock:
+            self._forget_expired(now)
+            claim = self._claims.get(key)
+            if claim is None:
+                if len(self._claims) >= self._keys_max:
+                    raise IdempotencyKeysExhausted(self._keys_max)
+                claim = Claim(fingerprint, now + self._ttl_nanoseconds)
+                self._claims[key] = claim
+                return claim, True
+        if claim.fingerprint != fingerprint:
+            raise IdempotencyKeyReused()
+        if claim.outcome is None:
+            raise IdempotencyInProgress()
+        return claim, False
+
+    def _forget_expired(self, now: int) -> None:
+        """Drop what has expired from the front; the oldest keys stand there."""
+        while self._claims:
+            oldest = next(iter(self._claims))
+            if self._claims[oldest].expires_at > now:
+                return
+            del self._claims[oldest]
+
+    def _forget(self, key: str, claim: Claim) -> None:
+        with self._lock:
+            if self._claims.get(key) is claim:
+                del self._claims[key]

@@ -1,0 +1,153 @@
+"""The money path: how money moves, and why none is ever lost.
+
+    lock, in one order        no two threads wait for each other in a circle
+    check every rule          nothing changes before all of them agree
+    move                      a balance and its transaction, in one function
+    or put everything back    a wallet's `with` block is all or nothing
+
+Ids and the clock are read before the locks. Amounts are minor units, already
+checked to be integers from 1 to AMOUNT_MAX. Nothing here knows of HTTP.
+"""
+
+from __future__ import annotations
+
+from uuid_utils import UUID
+
+from wallet_app.domain import Clock, NewId, Transaction, TransactionType
+from wallet_app.errors import SameWallet
+from wallet_app.services.idempotency import Claim
+from wallet_app.services.rules import check
+from wallet_app.store import Store, Wallet, in_lock_order
+
+CREDIT, DEBIT = TransactionType.CREDIT, TransactionType.DEBIT
+TRANSFER_IN, TRANSFER_OUT = TransactionType.TRANSFER_IN, TransactionType.TRANSFER_OUT
+
+
+class Money:
+    """Adds, deducts and transfers. Each call happens as a whole or not at all.
+
+    A `claim`, where one is given, keeps the result in the same locked section.
+    Every call raises WalletNotFound, and what `check` in `rules.py` refuses.
+    """
+
+    def __init__(self, store: Store, clock: Clock, new_id: NewId) -> None:
+        self._wallets = store.wallets
+        self._clock = clock
+        self._new_id = new_id
+
+    def add(
+        self,
+        wallet_id: str,
+        amount: int,
+        category: str | None = None,
+        description: str | None = None,
+        claim: Claim | None = None,
+    ) -> Transaction:
+        """Put money that comes from outside into a wallet."""
+        wallet = self._wallets[wallet_id]
+        credit_id, now = self._new_id(), self._clock()
+        with wallet:
+            check(None, wallet, amount)
+            credit = _move(
+                wallet, CREDIT, amount, credit_id, None, category, description, now
+            )
+            if claim is not None:
+                claim.keep(credit)
+        return credit
+
+    def deduct(
+        self,
+        wallet_id: str,
+        amount: int,
+        category: str | None = None,
+        description: str | None = None,
+        claim: Claim | None = None,
+    ) -> Transaction:
+        """Take money out of a wallet, to leave the service."""
+        wallet = self._wallets[wallet_id]
+        debit_id, now = self._new_id(), self._clock()
+        with wallet:
+            check(wallet, None, amount)
+            debit = _move(
+                wallet, DEBIT, -amount, debit_id, None, category, description, now
+            )
+            if claim is not None:
+                claim.keep(debit)
+        return debit
+
+    def transfer(
+        self,
+        source_id: str,
+        target_id: str,
+        amount: int,
+        category: str | None = None,
+        description: str | None = None,
+        claim: Claim | None = None,
+    ) -> tuple[Transaction, Transaction]:
+        """Move money between two wallets; return what left and what arrived.
+
+        Raises SameWallet besides.
+        """
+        if source_id == target_id:
+            raise SameWallet(source_id)
+        source, target = self._wallets[source_id], self._wallets[target_id]
+        new_id = self._new_id
+        reference_id, out_id, in_id, now = new_id(), new_id(), new_id(), self._clock()
+        first, second = in_lock_order(source, target)
+        with first, second:
+            check(source, target, amount)
+            sent = _move(
+                source,
+                TRANSFER_OUT,
+                -amount,
+                out_id,
+                reference_id,
+                category,
+                description,
+                now,
+            )
+            received = _move(
+                target,
+                TRANSFER_IN,
+                amount,
+                in_id,
+                reference_id,
+                category,
+                description,
+                now,
+            )
+            transfer = sent, received
+            if claim is not None:
+                claim.keep(transfer)
+        return transfer
+
+
+def _move(
+    wallet: Wallet,
+    type: TransactionType,
+    change: int,
+    transaction_id: UUID,
+    reference_id: UUID | None,
+    category: str | None,
+    description: str | None,
+    now: int,
+) -> Transaction:
+    """Change a held wallet's balance and record it; nothing else ever does."""
+    if now < wallet.updated_at:
+        now = wallet.updated_at  # clocks step back, histories do not
+    wallet.balance = balance = wallet.balance + change
+    wallet.updated_at = now
+    transaction = Transaction(
+        transaction_id,
+        wallet.id,
+        type,
+        abs(change),
+        wallet.currency,
+        balance,
+        reference_id,
+        category,
+        description,
+        now,
+    )
+    wallet.history.append(transaction)
+    return transaction

@@ -1,0 +1,60 @@
+"""Opening wallets and looking at them."""
+
+from __future__ import annotations
+
+from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot, WalletStatus
+from wallet_app.services.idempotency import Claim
+from wallet_app.store import Store
+
+
+class Wallets:
+    """Creates wallets and tells what they hold."""
+
+    def __init__(
+        self, store: Store, clock: Clock, new_id: NewId, default_currency: str
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._default_currency = default_currency
+
+    def create(
+        self, user_id: str, currency: str | None = None, claim: Claim | None = None
+    ) -> WalletSnapshot:
+        """Open an empty wallet; a user has one for each currency.
+
+        Raises WalletExists.
+        """
+        wallet_id, now = str(self._new_id()), self._clock()
+        currency = currency or self._default_currency
+        with self._store.registry:
+            wallet = self._store.add(wallet_id, user_id, currency, now).snapshot()
+            if claim is not None:
+                claim.keep(wallet)
+        return wallet
+
+    def get(self, wallet_id: str) -> WalletSnapshot:
+        """Return the wallet as it is between two movements.
+
+        Raises WalletNotFound.
+        """
+        wallet = self._store.wallets[wallet_id]
+        with wallet:
+            return wallet.snapshot()
+
+    def after(self, transaction: Transaction) -> WalletSnapshot:
+        """Return the wallet as this transaction left it, whatever came since.
+
+        No lock is needed: a transaction says all that it changed, and the rest
+        of a wallet never changes.
+        """
+        wallet = self._store.wallets[transaction.wallet_id]
+        return WalletSnapshot(
+            wallet.id,
+            wallet.user_id,
+            wallet.currency,
+            transaction.balance_after,
+            WalletStatus.ACTIVE,
+            wallet.created_at,
+            transaction.created_at,
+        )

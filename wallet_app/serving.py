@@ -1,0 +1,74 @@
+"""gunicorn's settings, as code: `gunicorn -c python:wallet_app.serving wsgi:app`.
+
+Each name that is a gunicorn setting is one. What each is worth was measured with
+`python -m tests.benchmarks`.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+from wallet_app.ledger_worker import KEEPALIVE_SECONDS, THREADS, WHY, refusal
+from wallet_app.settings import Settings, SettingsError
+
+worker_class = "wallet_app.ledger_worker.LedgerWorker"
+
+workers = 1
+"""Always. WEB_CONCURRENCY is only gunicorn's default for this."""
+
+threads = THREADS
+keepalive = KEEPALIVE_SECONDS
+
+timeout = 0
+"""Never kill a worker that is busy: its memory is the ledger."""
+
+graceful_timeout = 30
+"""Seconds that requests in flight have to finish after SIGTERM."""
+
+control_socket_disable = True
+"""gunicorn's control socket can add workers and reload."""
+
+REFUSED_SIGNALS = ("hup", "ttin", "ttou", "usr2", "winch")
+"""Signals by which gunicorn adds, replaces or stops workers while it runs."""
+
+
+def on_starting(server: Any) -> None:
+    """Stop before anything listens if the settings cannot be used."""
+    why = refusal(server.cfg)
+    if why is not None:
+        raise RuntimeError(why)
+    try:
+        Settings.from_environ(os.environ)
+    except SettingsError as error:
+        raise RuntimeError(str(error)) from None
+
+
+def when_ready(server: Any) -> None:
+    """Refuse what would touch the worker, and greet whoever tries it out."""
+    for name in REFUSED_SIGNALS:
+        setattr(server, f"handle_{name}", partial(_refuse_signal, server, name))
+    if Settings.from_environ(os.environ).demo:
+        print(_greeting(str(server.LISTENERS[0])), flush=True)
+
+
+def _refuse_signal(server: Any, name: str) -> None:
+    server.log.warning(
+        "SIG%s ignored. %s: to change it, stop it with SIGTERM and start it again; "
+        "for more requests at once, raise --threads.",
+        name.upper(),
+        WHY,
+    )
+
+
+def _greeting(url: str) -> str:
+    return f"""
+The wallet service is ready, with demo settings (WALLET_DEMO=1): {url}
+Open a wallet:
+
+  curl -s {url}/wallet/create -H 'Content-Type: application/json' \\
+       -d '{{"userId": "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"}}'
+
+All of the API: {url}/docs   Stop with Ctrl-C.
+"""

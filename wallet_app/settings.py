@@ -1,0 +1,77 @@
+"""The settings: what the environment may say, in one frozen object.
+
+Each field is one variable, `WALLET_` and its name in capitals. A name or a value
+that cannot be used stops the start, because a typo must not switch a rule off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from wallet_app.currencies import MINOR_DIGITS
+
+PREFIX = "WALLET_"
+
+
+class SettingsError(ValueError):
+    """The environment says something that the service cannot use."""
+
+
+def _currency(text: str) -> str:
+    if text not in MINOR_DIGITS:
+        raise ValueError("must be an ISO 4217 code of a currency with minor units")
+    return text
+
+
+def _seconds(text: str) -> int:
+    if not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise ValueError("must be a whole number of seconds, from 1 to 999999999")
+    return int(text)
+
+
+def _switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("must be 0 or 1")
+    return text == "1"
+
+
+def _setting(default: Any, parse: Callable[[str], object]) -> Any:
+    return field(default=default, metadata={"parse": parse})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the service behaves; the defaults are what the exercise asks for."""
+
+    default_currency: str = _setting("INR", _currency)
+    """ISO 4217 code of a wallet that is created without one."""
+
+    idempotency_ttl_seconds: int = _setting(86_400, _seconds)
+    """How long an idempotency key and its answer are kept."""
+
+    demo: bool = _setting(False, _switch)
+    """Greet with a first request to try. `python wsgi.py` sets it."""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Read every `WALLET_*` variable; raise SettingsError naming all that
+        are unknown or unusable."""
+        by_variable = {PREFIX + each.name.upper(): each for each in fields(cls)}
+        values: dict[str, Any] = {}
+        problems = []
+        for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+            setting = by_variable.get(variable)
+            if setting is None:
+                known = ", ".join(sorted(by_variable))
+                problems.append(f"{variable} is no setting; there are {known}")
+                continue
+            try:
+                values[setting.name] = setting.metadata["parse"](environ[variable])
+            except ValueError as error:
+                problems.append(f"{variable}={environ[variable]!r} {error}")
+        if problems:
+            raise SettingsError("\n".join(["Unusable settings:", *problems]))
+        return cls(**values)

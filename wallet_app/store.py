@@ -1,0 +1,145 @@
+"""The ledger in memory: the wallets, their locks, and how a wallet is put back.
+
+The only place that knows what a lock is. It must not know any business rule.
+
+Lock order, for every thread that holds more than one: the idempotency keys, then
+the registry, then wallets by ascending id. Nobody takes an earlier one while
+holding a later one, so no circle of waiters can form. Locks are plain, so that a
+nested acquisition shows at once; nothing blocks or sleeps under a wallet's lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+
+from wallet_app.domain import Transaction, WalletSnapshot, WalletStatus
+from wallet_app.errors import WalletExists, WalletNotFound
+
+LockFactory = Callable[[], threading.Lock]
+
+
+class Wallet:
+    """A live wallet. `with wallet:` holds its lock and is all or nothing:
+    a body that raises leaves the wallet as it found it.
+
+    `history` only ever grows, but for the end that a failed body had appended.
+    So whoever has seen its length under the lock may read that far without it.
+    """
+
+    __slots__ = (
+        "id",
+        "user_id",
+        "currency",
+        "created_at",
+        "balance",
+        "status",
+        "updated_at",
+        "history",
+        "_lock",
+        "_mark",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        user_id: str,
+        currency: str,
+        created_at: int,
+        lock: threading.Lock,
+    ) -> None:
+        self.id = id
+        self.user_id = user_id
+        self.currency = currency
+        self.created_at = created_at
+        self.balance = 0
+        self.status = WalletStatus.ACTIVE
+        self.updated_at = created_at
+        self.history: list[Transaction] = []
+        self._lock = lock
+
+    def __enter__(self) -> Wallet:
+        self._lock.acquire()
+        self._mark = (self.balance, self.updated_at, len(self.history))
+        return self
+
+    def __exit__(
+        self,
+        failure: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if failure is not None:
+                self._restore()
+        finally:
+            self._lock.release()
+
+    def _restore(self) -> None:
+        """Go back to the mark; its cost does not depend on the history."""
+        balance, updated_at, length = self._mark
+        del self.history[length:]
+        self.updated_at = updated_at
+        self.balance = balance
+
+    def snapshot(self) -> WalletSnapshot:
+        """Return what the wallet is now; the caller holds it."""
+        return WalletSnapshot(
+            self.id,
+            self.user_id,
+            self.currency,
+            self.balance,
+            self.status,
+            self.created_at,
+            self.updated_at,
+        )
+
+
+def in_lock_order(one: Wallet, other: Wallet) -> tuple[Wallet, Wallet]:
+    """Return both wallets in the order in which they must be locked."""
+    return (one, other) if one.id < other.id else (other, one)
+
+
+class _Wallets(dict[str, Wallet]):
+    """Wallets by id; asking for one that is not there is a refusal."""
+
+    def __missing__(self, wallet_id: str) -> Wallet:
+        raise WalletNotFound(wallet_id)
+
+
+class Store:
+    """Every wallet, by id and by owner.
+
+    A wallet is never removed, so looking one up needs no lock; adding one and
+    reading all of them hold the registry's.
+    """
+
+    def __init__(self, lock_factory: LockFactory = threading.Lock) -> None:
+        self._lock_factory = lock_factory
+        self._wallets = _Wallets()
+        self._by_owner: dict[tuple[str, str], Wallet] = {}
+        self.registry = lock_factory()
+        self.wallets: Mapping[str, Wallet] = self._wallets
+
+    def add(self, id: str, user_id: str, currency: str, created_at: int) -> Wallet:
+        """Add an empty wallet; the caller holds the registry.
+
+        Raises WalletExists when the user has one in this currency.
+        """
+        existing = self._by_owner.get((user_id, currency))
+        if existing is not None:
+            raise WalletExists(existing.id, currency)
+        wallet = Wallet(id, user_id, currency, created_at, self._lock_factory())
+        self._by_owner[user_id, currency] = self._wallets[id] = wallet
+        return wallet
+
+    @contextmanager
+    def all_locked(self) -> Iterator[list[Wallet]]:
+        """Hold every wallet there is, in lock order, and let none be added."""
+        with self.registry, ExitStack() as held:
+            wallets = sorted(self._wallets.values(), key=lambda wallet: wallet.id)
+            for wallet in wallets:
+                held.enter_context(wallet)
+            yield wallets

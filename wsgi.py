@@ -1,0 +1,38 @@
+"""Where a server finds the service: `gunicorn wsgi:app`. Run as a program, it is
+the local demo server: the same gunicorn, with demo settings."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def serve_demo() -> None:
+    """Become gunicorn, with demo settings."""
+    parser = argparse.ArgumentParser(description="Run the wallet service locally.")
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    parser.add_argument("--port", default=8000, type=int, help="default: %(default)s")
+    options = parser.parse_args()
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    os.environ["WALLET_DEMO"] = "1"
+    os.chdir(Path(__file__).parent)
+    gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:wallet_app.serving"]
+    os.execv(sys.executable, [*gunicorn, "-b", f"{host}:{options.port}", "wsgi:app"])
+
+
+if __name__ == "__main__":
+    serve_demo()
+else:
+    from gunicorn.errors import AppImportError
+
+    from wallet_app import create_app
+    from wallet_app.ledger_worker import admit
+    from wallet_app.settings import SettingsError
+
+    admit()
+    try:
+        app = create_app()
+    except SettingsError as error:
+        raise AppImportError(str(error)) from None
