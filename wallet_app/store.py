@@ -14,11 +14,28 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
+from typing import Protocol
 
 from wallet_app.domain import Transaction, WalletSnapshot, WalletStatus
 from wallet_app.errors import WalletExists, WalletNotFound
 
-LockFactory = Callable[[], threading.Lock]
+
+class Lock(Protocol):
+    """What is asked of a lock; `threading.Lock` is one."""
+
+    def acquire(self) -> bool: ...
+    def release(self) -> None: ...
+    def __enter__(self) -> bool: ...
+    def __exit__(
+        self,
+        failure: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+LockFactory = Callable[[], Lock]
 
 
 class Wallet:
@@ -48,7 +65,7 @@ class Wallet:
         user_id: str,
         currency: str,
         created_at: int,
-        lock: threading.Lock,
+        lock: Lock,
     ) -> None:
         self.id = id
         self.user_id = user_id

@@ -9,6 +9,7 @@ import flask_smorest
 from flask import Flask
 
 from wallet_app.api import history, money, operations, problems, requests, wallets
+from wallet_app.api.fields import Timestamp, UuidObject, UuidText
 from wallet_app.api.service import bind
 from wallet_app.services import WalletService
 
@@ -36,9 +37,18 @@ CONFIG = {
 
 
 class _Api(flask_smorest.Api):
-    """The API description; errors are answered by `problems.py` alone."""
+    """The API description, without what flask-smorest would answer and describe of
+    its own: `problems.py` alone answers errors, and each operation names them."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
 
     def _register_error_handlers(self) -> None:
+        pass
+
+    def _register_responses(self) -> None:
+        pass
+
+    def _register_pagination_header(self) -> None:
         pass
 
 
@@ -49,6 +59,9 @@ def register(app: Flask, service: WalletService) -> None:
     bind(app, service)
     problems.register(app)
     api = _Api(app)
+    api.register_field(UuidText, "string", "uuid")
+    api.register_field(UuidObject, "string", "uuid")
+    api.register_field(Timestamp, "string", "date-time")
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
     operations.register_docs(app)

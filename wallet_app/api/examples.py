@@ -16,10 +16,8 @@ from wallet_app.domain import (
 from wallet_app.services.audit import AuditReport, CurrencyTotals
 from wallet_app.services.idempotency import KEYS_MAX
 
-_ASHA, _RAVI = (
-    "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11",
-    "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44",
-)
+SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
+TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
 _OPENED, _MOVED = 1_767_225_600_000_000_000, 1_768_039_320_000_000_000
 
 USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"
@@ -51,26 +49,28 @@ def _transaction(
 _REFERENCE = "9c5e2f0a-7d3b-4b1e-9f57-2a8c6e4d1b70"
 _TRANSACTION = "d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f"
 
-WALLET = wallet_json(_wallet(_ASHA, 0, _OPENED))
+WALLET = wallet_json(_wallet(SOURCE_ID, 0, _OPENED))
 CREDIT = movement_json(
-    _wallet(_ASHA, 50_000),
-    _transaction(_TRANSACTION, _ASHA, TransactionType.CREDIT, 50_000, False),
+    _wallet(SOURCE_ID, 50_000),
+    _transaction(_TRANSACTION, SOURCE_ID, TransactionType.CREDIT, 50_000, False),
 )
 DEBIT = movement_json(
-    _wallet(_ASHA, 35_000),
-    _transaction(_TRANSACTION, _ASHA, TransactionType.DEBIT, 35_000, False),
+    _wallet(SOURCE_ID, 35_000),
+    _transaction(_TRANSACTION, SOURCE_ID, TransactionType.DEBIT, 35_000, False),
 )
 TRANSFER = {
     "referenceId": _REFERENCE,
     "from": movement_json(
-        _wallet(_ASHA, 35_000),
-        _transaction(_TRANSACTION, _ASHA, TransactionType.TRANSFER_OUT, 35_000, True),
+        _wallet(SOURCE_ID, 35_000),
+        _transaction(
+            _TRANSACTION, SOURCE_ID, TransactionType.TRANSFER_OUT, 35_000, True
+        ),
     ),
     "to": movement_json(
-        _wallet(_RAVI, 15_000),
+        _wallet(TARGET_ID, 15_000),
         _transaction(
             "e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a",
-            _RAVI,
+            TARGET_ID,
             TransactionType.TRANSFER_IN,
             15_000,
             True,
@@ -90,19 +90,19 @@ AUDIT = audit_json(_report)
 HEALTH = {"status": "ok"}
 
 CREATE_BODY = {"userId": USER_ID}
-AMOUNT_BODY = {"walletId": _ASHA, "amount": 15_000, "category": "food"}
-TRANSFER_BODY = {"fromWalletId": _ASHA, "toWalletId": _RAVI, "amount": 15_000}
+AMOUNT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
+TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
 
 REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
     type(error): error
     for error in (
-        errors.WalletNotFound(_ASHA),
-        errors.TransactionNotFound(_ASHA, _TRANSACTION),
-        errors.WalletExists(_ASHA, "INR"),
-        errors.SameWallet(_ASHA),
+        errors.WalletNotFound(SOURCE_ID),
+        errors.TransactionNotFound(SOURCE_ID, _TRANSACTION),
+        errors.WalletExists(SOURCE_ID, "INR"),
+        errors.SameWallet(SOURCE_ID),
         errors.CurrencyMismatch("INR", "USD"),
         errors.InsufficientFunds(35_000, 50_000),
-        errors.BalanceOverflow(_RAVI, 15_000, AMOUNT_MAX),
+        errors.BalanceOverflow(TARGET_ID, 15_000, AMOUNT_MAX),
         errors.IdempotencyKeyReused(),
         errors.IdempotencyInProgress(),
         errors.IdempotencyKeysExhausted(KEYS_MAX),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validates_schema
 from marshmallow.fields import Field
 from marshmallow.validate import OneOf, Range
 
@@ -164,10 +164,18 @@ class HealthAnswer(CamelSchema):
 
 
 class ProblemAnswer(CamelSchema):
-    """A problem document (RFC 9457)."""
+    """A problem document (RFC 9457), with the values that a client needs to act."""
+
+    class Meta:
+        unknown = INCLUDE
 
     type = fields.String(required=True, metadata={"format": "uri-reference"})
     title = fields.String(required=True)
     status = fields.Integer(required=True)
     detail = fields.String(required=True)
-    code = fields.String(required=True)
+    code = fields.String(required=True, metadata={"description": "For programs."})
+    errors = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.String()),
+        metadata={"description": "What is wrong with each field."},
+    )

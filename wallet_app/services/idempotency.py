@@ -58,6 +58,9 @@ class IdempotencyKeys:
         self._lock = lock_factory()
         self._claims: dict[str, Claim] = {}
 
+    def __len__(self) -> int:
+        return len(self._claims)
+
     def run(
         self,
         key: str,

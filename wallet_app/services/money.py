@@ -88,9 +88,9 @@ class Money:
 
         Raises SameWallet besides.
         """
-        if source_id == target_id:
-            raise SameWallet(source_id)
         source, target = self._wallets[source_id], self._wallets[target_id]
+        if source is target:
+            raise SameWallet(source_id)
         new_id = self._new_id
         reference_id, out_id, in_id, now = new_id(), new_id(), new_id(), self._clock()
         first, second = in_lock_order(source, target)

@@ -1,0 +1,77 @@
+"""Ledgers for tests: chance and time are owned by the test, and every fact of a
+ledger can be compared before and after."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from uuid_utils import UUID
+
+from wallet_app.domain import Transaction, WalletSnapshot
+from wallet_app.services import WalletService
+from wallet_app.settings import Settings
+
+START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
+SECOND = 1_000_000_000
+
+Everything = dict[str, tuple[WalletSnapshot, tuple[Transaction, ...]]]
+
+
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self, now: int = START) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class Ids:
+    """UUIDs in ascending order."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def __call__(self) -> UUID:
+        return UUID(int=next(self._numbers))
+
+
+def new_service(settings: Settings = Settings(), **injected: Any) -> WalletService:
+    """Return a service over an empty ledger in which nothing is left to chance."""
+    return WalletService(settings, **{"clock": Clock(), "new_id": Ids(), **injected})
+
+
+def open_wallet(
+    service: WalletService, balance: int = 0, user: str = "", currency: str = "INR"
+) -> str:
+    """Open a wallet that holds `balance`, for a new user if none is named."""
+    user = user or f"user {len(service.store.wallets)}"
+    wallet_id = service.wallets.create(user, currency).id
+    if balance:
+        service.money.add(wallet_id, balance)
+    return wallet_id
+
+
+def balances(service: WalletService, *wallet_ids: str) -> list[int]:
+    return [service.wallets.get(wallet_id).balance for wallet_id in wallet_ids]
+
+
+def everything(service: WalletService) -> Everything:
+    """Return all that the ledger holds. For a ledger at rest: it takes no lock."""
+    return {
+        wallet.id: (wallet.snapshot(), tuple(wallet.history))
+        for wallet in service.store.wallets.values()
+    }
+
+
+@contextmanager
+def nothing_moves(service: WalletService) -> Iterator[None]:
+    """Assert that the block leaves the ledger as it was, and its books balanced."""
+    before = everything(service)
+    yield
+    assert everything(service) == before
+    assert service.audit.run().problems == []

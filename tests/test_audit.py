@@ -1,0 +1,168 @@
+"""The audit finds every kind of corruption, and nothing in sound books."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from uuid_utils import UUID
+
+from tests.ledgers import open_wallet
+from wallet_app.domain import AMOUNT_MAX, Transaction
+from wallet_app.services import WalletService
+from wallet_app.services.audit import PROBLEMS_MAX, CurrencyTotals
+from wallet_app.store import Wallet
+
+
+@pytest.fixture
+def wallets(service: WalletService) -> tuple[Wallet, Wallet]:
+    """Return two wallets that hold 700 and 300, with three and two transactions."""
+    source, target = open_wallet(service, 1000), open_wallet(service, 50)
+    service.money.transfer(source, target, 250)
+    service.money.deduct(source, 50)
+    return service.store.wallets[source], service.store.wallets[target]
+
+
+def test_sound_books_are_balanced(
+    service: WalletService, wallets: tuple[Wallet, Wallet]
+) -> None:
+    open_wallet(service, 7, currency="USD")
+    report = service.audit.run()
+    assert report.balanced
+    assert (report.wallets, report.transactions) == (3, 6)
+    assert report.currencies == {
+        "INR": CurrencyTotals(balances=1000, credits=1050, debits=50),
+        "USD": CurrencyTotals(balances=7, credits=7, debits=0),
+    }
+
+
+def test_an_empty_ledger_is_balanced(service: WalletService) -> None:
+    report = service.audit.run()
+    assert (report.balanced, report.wallets, report.transactions) == (True, 0, 0)
+
+
+def change(wallet: Wallet, position: int, **values: object) -> None:
+    wallet.history[position] = msgspec.structs.replace(
+        wallet.history[position], **values
+    )
+
+
+def lose_the_received_side(source: Wallet, target: Wallet) -> None:
+    target.history.pop()
+    target.balance -= 250
+
+
+def duplicate_a_credit(source: Wallet, target: Wallet) -> None:
+    first = target.history[0]
+    target.history.insert(0, msgspec.structs.replace(first, id=UUID(int=99)))
+
+
+def raise_all_that_follows(source: Wallet, target: Wallet) -> None:
+    """Money from nowhere, carried on consistently within the wallet."""
+    change(source, 0, amount=2000, balance_after=2000)
+    change(source, 1, balance_after=1750)
+    change(source, 2, balance_after=1700)
+    source.balance = 1700
+    change(source, 1, reference_id=UUID(int=98))
+
+
+CORRUPTIONS: dict[str, tuple[Callable[[Wallet, Wallet], object], str]] = {
+    "a balance without a transaction": (
+        lambda source, target: setattr(source, "balance", 701),
+        "the transactions add up to 700",
+    ),
+    "a balance that is not the last one recorded": (
+        lambda source, target: setattr(source, "balance", 701),
+        "not the last balanceAfter",
+    ),
+    "a negative balance": (
+        lambda source, target: setattr(source, "balance", -1),
+        "the balance is -1",
+    ),
+    "a balance past the largest integer": (
+        lambda source, target: setattr(source, "balance", AMOUNT_MAX + 1),
+        f"the balance is {AMOUNT_MAX + 1}",
+    ),
+    "a changed amount": (
+        lambda source, target: change(source, 0, amount=999),
+        "says balanceAfter 1000, but 0 +999 is 999",
+    ),
+    "an amount of nothing": (
+        lambda source, target: change(source, 0, amount=0),
+        "has the amount 0",
+    ),
+    "a changed balanceAfter": (
+        lambda source, target: change(source, 1, balance_after=749),
+        "says balanceAfter 749, but 1000 -250 is 750",
+    ),
+    "a negative balanceAfter": (
+        lambda source, target: change(source, 1, balance_after=-5),
+        "left the balance -5",
+    ),
+    "a lost side of a transfer": (
+        lose_the_received_side,
+        "one side of a transfer without the other",
+    ),
+    "sides of different amounts": (
+        lambda source, target: change(target, 1, amount=249),
+        "does not match its transfer's other side",
+    ),
+    "both sides out": (
+        lambda source, target: change(target, 1, type=source.history[1].type),
+        "does not match its transfer's other side",
+    ),
+    "sides of different transfers": (
+        raise_all_that_follows,
+        "one side of a transfer without the other",
+    ),
+    "a transaction of another wallet": (
+        lambda source, target: change(source, 0, wallet_id=target.id),
+        "stands in the wrong history",
+    ),
+    "a transaction in another currency": (
+        lambda source, target: change(source, 0, currency="USD"),
+        "stands in the wrong history",
+    ),
+    "a history that turns back": (
+        lambda source, target: change(source, 1, created_at=0),
+        "older than what came before it",
+    ),
+    "a credit recorded twice": (duplicate_a_credit, "says balanceAfter"),
+    "a currency that does not add up": (
+        lambda source, target: setattr(source, "balance", 701),
+        "the balances in INR are 1001, but credits less debits are 1000",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_planted_corruption_is_found(
+    service: WalletService, wallets: tuple[Wallet, Wallet], name: str
+) -> None:
+    corrupt, found = CORRUPTIONS[name]
+    corrupt(*wallets)
+    report = service.audit.run()
+    assert not report.balanced
+    assert any(found in problem.detail for problem in report.problems)
+
+
+def test_a_problem_names_its_wallet_and_its_transaction(
+    service: WalletService, wallets: tuple[Wallet, Wallet]
+) -> None:
+    source, _ = wallets
+    wrong: Transaction = source.history[1]
+    change(source, 1, balance_after=749)
+    first, *_ = service.audit.run().problems
+    assert (first.wallet_id, first.transaction_id) == (source.id, wrong.id)
+
+
+def test_a_report_lists_a_bounded_number_of_problems(service: WalletService) -> None:
+    wallet = service.store.wallets[open_wallet(service)]
+    for _ in range(PROBLEMS_MAX + 1):
+        service.money.add(wallet.id, 1)
+    for position in range(len(wallet.history)):
+        change(wallet, position, amount=3)
+    report = service.audit.run()
+    assert len(report.problems) == PROBLEMS_MAX
+    assert report.currencies["INR"].credits == 3 * (PROBLEMS_MAX + 1)

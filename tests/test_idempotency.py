@@ -1,0 +1,194 @@
+"""Idempotency keys: what is run, what is replayed, and what is forgotten."""
+
+from __future__ import annotations
+
+import threading
+from typing import NoReturn
+
+import pytest
+
+from tests.ledgers import (
+    SECOND,
+    Clock,
+    balances,
+    new_service,
+    nothing_moves,
+    open_wallet,
+)
+from wallet_app.domain import Transaction
+from wallet_app.errors import (
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    IdempotencyKeysExhausted,
+    InsufficientFunds,
+    WalletExists,
+    WalletNotFound,
+)
+from wallet_app.services import WalletService
+from wallet_app.services.idempotency import Claim, IdempotencyKeys
+
+TIMEOUT_SECONDS = 10
+
+
+def add(service: WalletService, wallet_id: str, key: str = "key") -> Transaction:
+    return service.idempotency.run(
+        key,
+        ("add", wallet_id, 100),
+        lambda c: service.money.add(wallet_id, 100, claim=c),
+    )
+
+
+def test_a_request_that_is_sent_again_is_answered_and_not_run_again(
+    service: WalletService,
+) -> None:
+    wallet_id = open_wallet(service)
+    first = add(service, wallet_id)
+    replays = []
+    with nothing_moves(service):
+        again = service.idempotency.run(
+            "key",
+            ("add", wallet_id, 100),
+            lambda claim: service.money.add(wallet_id, 100, claim=claim),
+            on_replay=lambda: replays.append("replay"),
+        )
+    assert again == first
+    assert replays == ["replay"]
+    assert balances(service, wallet_id) == [100]
+
+
+def test_another_key_runs_again(service: WalletService) -> None:
+    wallet_id = open_wallet(service)
+    add(service, wallet_id, "one")
+    add(service, wallet_id, "two")
+    assert balances(service, wallet_id) == [200]
+
+
+def test_a_key_is_refused_for_another_request(service: WalletService) -> None:
+    wallet_id = open_wallet(service)
+    add(service, wallet_id)
+    with nothing_moves(service), pytest.raises(IdempotencyKeyReused):
+        service.idempotency.run(
+            "key", "else", lambda claim: service.money.add(wallet_id, 1, claim=claim)
+        )
+
+
+def test_a_refusal_is_an_outcome_and_is_replayed(service: WalletService) -> None:
+    wallet_id = open_wallet(service, 50)
+
+    def deduct() -> Transaction:
+        return service.idempotency.run(
+            "key", "deduct", lambda c: service.money.deduct(wallet_id, 60, claim=c)
+        )
+
+    with pytest.raises(InsufficientFunds) as first:
+        deduct()
+    service.money.add(wallet_id, 100)  # now it would be possible
+    with nothing_moves(service), pytest.raises(InsufficientFunds) as again:
+        deduct()
+    assert again.value is not first.value
+    assert again.value.values == first.value.values == {"balance": 50, "amount": 60}
+    assert again.value.detail == first.value.detail
+
+
+def test_not_found_is_kept_too(service: WalletService) -> None:
+    for _ in range(2):
+        with pytest.raises(WalletNotFound):
+            add(service, "nobody")
+    assert len(service.idempotency) == 1
+
+
+def test_a_conflict_leaves_the_key_free(service: WalletService) -> None:
+    service.wallets.create("asha")
+    with pytest.raises(WalletExists):
+        service.idempotency.run(
+            "key", "asha", lambda claim: service.wallets.create("asha", claim=claim)
+        )
+    service.idempotency.run(
+        "key", "ravi", lambda claim: service.wallets.create("ravi", claim=claim)
+    )
+
+
+def test_a_crash_before_the_commit_leaves_the_key_free(service: WalletService) -> None:
+    wallet_id = open_wallet(service)
+
+    def crash(claim: Claim) -> NoReturn:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        service.idempotency.run("key", "crash", crash)
+    add(service, wallet_id)
+    assert balances(service, wallet_id) == [100]
+
+
+def test_a_crash_after_the_commit_keeps_the_outcome(service: WalletService) -> None:
+    wallet_id = open_wallet(service)
+
+    def commit_and_crash(claim: Claim) -> Transaction:
+        service.money.add(wallet_id, 100, claim=claim)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        service.idempotency.run("key", ("add", wallet_id, 100), commit_and_crash)
+    with nothing_moves(service):
+        assert add(service, wallet_id).balance_after == 100
+
+
+def test_a_request_that_is_still_running_is_not_run_twice(
+    service: WalletService,
+) -> None:
+    wallet_id = open_wallet(service)
+    running, go_on = threading.Event(), threading.Event()
+
+    def slow(claim: Claim) -> Transaction:
+        running.set()
+        assert go_on.wait(TIMEOUT_SECONDS)
+        return service.money.add(wallet_id, 100, claim=claim)
+
+    first = threading.Thread(
+        target=service.idempotency.run, args=("key", ("add", wallet_id, 100), slow)
+    )
+    first.start()
+    try:
+        assert running.wait(TIMEOUT_SECONDS)
+        with nothing_moves(service), pytest.raises(IdempotencyInProgress):
+            add(service, wallet_id)
+    finally:
+        go_on.set()
+        first.join(TIMEOUT_SECONDS)
+    assert add(service, wallet_id).balance_after == 100
+    assert balances(service, wallet_id) == [100]
+
+
+def test_a_key_is_kept_for_its_time_and_not_longer() -> None:
+    clock = Clock()
+    service = new_service(clock=clock)
+    wallet_id = open_wallet(service)
+    add(service, wallet_id)
+    clock.now += 86_400 * SECOND - 1
+    add(service, wallet_id)
+    assert balances(service, wallet_id) == [100]
+    clock.now += 1
+    add(service, wallet_id)
+    assert balances(service, wallet_id) == [200]
+    assert len(service.idempotency) == 1
+
+
+def test_keys_are_bounded_and_none_is_forgotten_early() -> None:
+    clock = Clock()
+    keys = IdempotencyKeys(clock, ttl_seconds=60, keys_max=2)
+
+    def answer(claim: Claim) -> str:
+        claim.keep("answer")
+        return "answer"
+
+    def run_again(claim: Claim) -> str:
+        raise AssertionError("ran again")
+
+    for key in ("one", "two"):
+        keys.run(key, "", answer)
+    with pytest.raises(IdempotencyKeysExhausted):
+        keys.run("three", "", answer)
+    assert keys.run("one", "", run_again) == "answer"
+    clock.now += 60 * SECOND
+    keys.run("three", "", answer)
+    assert len(keys) == 1

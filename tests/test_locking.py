@@ -1,0 +1,321 @@
+"""Every touch of a balance is made by the thread that holds the wallet's lock.
+
+Watching the locks finds a missing one at once and every time, where threads that
+merely run at the same time would hide it for days: CPython rarely switches between
+the read and the write of a balance.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.ledgers import balances, everything, new_service, open_wallet
+from wallet_app.errors import WalletError, WalletExists
+from wallet_app.services import WalletService
+from wallet_app.services.idempotency import Claim
+from wallet_app.store import Wallet
+
+TIMEOUT_SECONDS = 10
+
+
+class WatchedLock:
+    """A lock that knows who holds it."""
+
+    def __init__(self, held: list[WatchedLock]) -> None:
+        self._lock = threading.Lock()
+        self._held = held
+
+    def acquire(self) -> bool:
+        assert self._lock.acquire(timeout=TIMEOUT_SECONDS), "waited for ever"
+        self._held.append(self)
+        return True
+
+    def release(self) -> None:
+        self._held.remove(self)
+        self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *failure: object) -> None:
+        self.release()
+
+
+class Watch:
+    """Records which locks were held at each touch of a balance."""
+
+    def __init__(self) -> None:
+        self.held: list[WatchedLock] = []
+        self.touched: list[tuple[Wallet, tuple[WatchedLock, ...]]] = []
+
+    def new_lock(self) -> WatchedLock:
+        return WatchedLock(self.held)
+
+    def touch(self, wallet: Wallet) -> None:
+        self.touched.append((wallet, tuple(self.held)))
+
+
+class WatchedBalance:
+    """Stands in for the wallet's slot and tells the watch of each touch."""
+
+    def __init__(self, slot: Any, watch: Watch) -> None:
+        self._slot = slot
+        self._watch = watch
+
+    def __get__(self, wallet: Wallet | None, owner: type[Wallet]) -> Any:
+        if wallet is None:
+            return self
+        self._watch.touch(wallet)
+        return self._slot.__get__(wallet, owner)
+
+    def __set__(self, wallet: Wallet, balance: int) -> None:
+        if hasattr(wallet, "_lock"):  # not while the wallet is being made
+            self._watch.touch(wallet)
+        self._slot.__set__(wallet, balance)
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch = Watch()
+    monkeypatch.setattr(
+        Wallet, "balance", WatchedBalance(Wallet.__dict__["balance"], watch)
+    )
+    return watch
+
+
+@pytest.fixture
+def watched(watch: Watch) -> WalletService:
+    """Return a service of three wallets that hold 100 each."""
+    service = new_service(lock_factory=watch.new_lock)
+    for user in ("asha", "ravi", "mei"):
+        open_wallet(service, 100, user)
+    watch.touched.clear()
+    return service
+
+
+def ids(service: WalletService) -> list[str]:
+    return sorted(service.store.wallets)
+
+
+CALLS: dict[str, Callable[[WalletService], object]] = {
+    "add": lambda service: service.money.add(ids(service)[0], 1),
+    "deduct": lambda service: service.money.deduct(ids(service)[0], 1),
+    "transfer up": lambda s: s.money.transfer(ids(s)[0], ids(s)[1], 1),
+    "transfer down": lambda s: s.money.transfer(ids(s)[1], ids(s)[0], 1),
+    "refused deduct": lambda service: service.money.deduct(ids(service)[0], 999),
+    "refused transfer": lambda s: s.money.transfer(ids(s)[1], ids(s)[0], 999),
+    "get": lambda service: service.wallets.get(ids(service)[0]),
+    "audit": lambda service: service.audit.run(),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_balance_is_touched_only_under_its_lock(
+    watch: Watch, watched: WalletService, name: str
+) -> None:
+    try:
+        CALLS[name](watched)
+    except WalletError:
+        assert name.startswith("refused")
+    assert watch.touched
+    for wallet, held in watch.touched:
+        assert wallet._lock in held
+    assert watch.held == []
+
+
+@pytest.mark.parametrize("name", ["transfer up", "transfer down"])
+def test_a_transfer_changes_both_wallets_under_both_locks(
+    watch: Watch, watched: WalletService, name: str
+) -> None:
+    CALLS[name](watched)
+    pair = [watched.store.wallets[wallet_id]._lock for wallet_id in ids(watched)[:2]]
+    for _, held in watch.touched[2:]:  # the first two are the marks being set
+        assert list(held) == pair, "not both, or not in the order of their ids"
+
+
+def test_the_audit_holds_every_wallet_and_the_registry_at_one_moment(
+    watch: Watch, watched: WalletService
+) -> None:
+    watched.audit.run()
+    locks = [watched.store.wallets[wallet_id]._lock for wallet_id in ids(watched)]
+    _, held_at_the_last_touch = watch.touched[-1]
+    assert list(held_at_the_last_touch) == [watched.store.registry, *locks]
+
+
+def test_a_history_is_measured_under_the_wallets_lock(
+    watch: Watch, watched: WalletService
+) -> None:
+    wallet = watched.store.wallets[ids(watched)[0]]
+
+    class Measured(list[Any]):
+        def __len__(self) -> int:
+            watch.touch(wallet)
+            return super().__len__()
+
+    wallet.history = Measured(wallet.history)
+    watched.history.page(wallet.id)
+    assert watch.touched
+    assert all(wallet._lock in held for _, held in watch.touched)
+
+
+class Meeting(str):
+    """A text that lets two threads meet where it is looked up in a dict.
+
+    Where a lock keeps the second thread out, the first waits in vain for a moment
+    and goes on. Where there is none, both are let into the critical section.
+    """
+
+    _barrier = threading.Barrier(2)
+
+    def __hash__(self) -> int:
+        try:
+            self._barrier.wait(0.1)
+        except threading.BrokenBarrierError:
+            self._barrier.reset()
+        return super().__hash__()
+
+
+def in_two_threads(call: Callable[[], object]) -> list[object]:
+    """Return what the same call answered, or raised, in each of two threads."""
+    answers: list[object] = []
+
+    def run() -> None:
+        try:
+            answers.append(call())
+        except WalletError as error:
+            answers.append(type(error))
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_SECONDS)
+        assert not thread.is_alive()
+    return answers
+
+
+def test_two_who_create_the_same_wallet_get_one() -> None:
+    service = new_service()
+    answers = in_two_threads(lambda: service.wallets.create(Meeting("asha")))
+    assert answers.count(WalletExists) == 1
+    assert len(service.store.wallets) == 1
+
+
+def test_two_with_one_idempotency_key_run_once() -> None:
+    service = new_service()
+    wallet_id = open_wallet(service)
+
+    def add(claim: Claim) -> object:
+        return service.money.add(wallet_id, 100, claim=claim)
+
+    in_two_threads(lambda: service.idempotency.run(Meeting("key"), "add", add))
+    assert balances(service, wallet_id) == [100]
+
+
+class Crash(Exception):
+    """What goes wrong at the worst moment."""
+
+
+class Fault:
+    """Fails the n-th step of a movement: a write to a wallet, or a record."""
+
+    def __init__(self, step: int) -> None:
+        self._left = step
+        self.struck = False
+
+    def step(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self.struck = True
+            raise Crash
+
+
+class Record(list[Any]):
+    """A history that a fault can strike, before and after it is written."""
+
+    fault = Fault(0)
+
+    def append(self, transaction: Any) -> None:
+        self.fault.step()
+        super().append(transaction)
+        self.fault.step()
+
+
+class Struck:
+    """Stands in for a slot of the wallet; a fault strikes after a write."""
+
+    def __init__(self, slot: Any, fault: Fault) -> None:
+        self._slot = slot
+        self._fault = fault
+
+    def __get__(self, wallet: Wallet, owner: type[Wallet]) -> Any:
+        return self._slot.__get__(wallet, owner)
+
+    def __set__(self, wallet: Wallet, value: int) -> None:
+        self._slot.__set__(wallet, value)
+        self._fault.step()
+
+
+MOVEMENTS = ["add", "deduct", "transfer up", "transfer down"]
+
+
+def run_with_fault(
+    service: WalletService, name: str, step: int, patch: pytest.MonkeyPatch
+) -> bool:
+    """Make a movement in which one step fails; tell whether it came so far."""
+    fault = Fault(step)
+    for wallet in service.store.wallets.values():
+        patch.setattr(wallet, "history", Record(wallet.history))
+        patch.setattr(wallet.history, "fault", fault, raising=False)
+    for slot in ("balance", "updated_at"):
+        patch.setattr(Wallet, slot, Struck(Wallet.__dict__[slot], fault))
+    with contextlib.suppress(Crash):
+        CALLS[name](service)
+    return fault.struck
+
+
+@pytest.mark.parametrize("name", MOVEMENTS)
+def test_a_movement_that_fails_at_any_step_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    for step in itertools.count(1):
+        service = new_service()
+        for user in ("asha", "ravi"):
+            open_wallet(service, 100, user)
+        before = everything(service)
+        with monkeypatch.context() as patch:
+            struck = run_with_fault(service, name, step, patch)
+            after = everything(service)
+        if not struck:
+            break
+        assert after == before, f"after a crash at step {step}"
+        CALLS[name](service)  # no lock was leaked
+    assert step - 1 == (8 if "transfer" in name else 4), "steps that were struck"
+
+
+@pytest.mark.parametrize("name", MOVEMENTS)
+def test_a_movement_whose_outcome_cannot_be_kept_leaves_no_trace(name: str) -> None:
+    class Full(Claim):
+        def keep(self, outcome: object) -> None:
+            raise Crash
+
+    service = new_service()
+    one, other = open_wallet(service, 100), open_wallet(service, 100)
+    claim = Full("fingerprint", 0)
+    before = everything(service)
+    with pytest.raises(Crash):
+        if name == "add":
+            service.money.add(one, 1, claim=claim)
+        elif name == "deduct":
+            service.money.deduct(one, 1, claim=claim)
+        elif name == "transfer up":
+            service.money.transfer(one, other, 1, claim=claim)
+        else:
+            service.money.transfer(other, one, 1, claim=claim)
+    assert everything(service) == before

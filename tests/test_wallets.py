@@ -1,0 +1,48 @@
+"""Opening wallets."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ledgers import START, new_service, nothing_moves
+from wallet_app.currencies import MINOR_DIGITS
+from wallet_app.errors import WalletExists, WalletNotFound
+from wallet_app.services import WalletService
+from wallet_app.settings import Settings
+
+
+def test_a_new_wallet_is_empty_and_active(service: WalletService) -> None:
+    wallet = service.wallets.create("asha")
+    assert (wallet.user_id, wallet.currency, wallet.balance) == ("asha", "INR", 0)
+    assert wallet.status == "ACTIVE"
+    assert wallet.created_at == wallet.updated_at == START
+    assert service.wallets.get(wallet.id) == wallet
+
+
+def test_a_user_has_one_wallet_for_each_currency(service: WalletService) -> None:
+    rupees = service.wallets.create("asha", "INR")
+    dollars = service.wallets.create("asha", "USD")
+    assert rupees.id != dollars.id
+    with nothing_moves(service), pytest.raises(WalletExists) as refused:
+        service.wallets.create("asha", "USD")
+    assert refused.value.values == {"wallet_id": dollars.id}
+
+
+def test_the_default_currency_is_a_setting() -> None:
+    service = new_service(Settings(default_currency="JPY"))
+    assert service.wallets.create("asha").currency == "JPY"
+
+
+def test_an_unknown_wallet_is_not_found(service: WalletService) -> None:
+    with pytest.raises(WalletNotFound):
+        service.wallets.get("nobody")
+
+
+@pytest.mark.parametrize(("code", "digits"), [("JPY", 0), ("INR", 2), ("BHD", 3)])
+def test_iso_4217_tells_the_minor_digits(code: str, digits: int) -> None:
+    assert MINOR_DIGITS[code] == digits
+
+
+@pytest.mark.parametrize("code", ["XXX", "XAU", "XTS", "inr", "RUPEES"])
+def test_a_code_without_minor_units_is_no_currency(code: str) -> None:
+    assert code not in MINOR_DIGITS
