@@ -20,7 +20,7 @@ from wallet_app.services.rules import check
 from wallet_app.store import Store, Wallet, in_lock_order
 
 CREDIT, DEBIT = TransactionType.CREDIT, TransactionType.DEBIT
-TRANSFER_IN, TRANSFER_OUT = TransactionType.TRANSFER_IN, TransactionType.TRANSFER_OUT
+OUT, IN = TransactionType.TRANSFER_OUT, TransactionType.TRANSFER_IN
 
 
 class Money:
@@ -97,24 +97,10 @@ class Money:
         with first, second:
             check(source, target, amount)
             sent = _move(
-                source,
-                TRANSFER_OUT,
-                -amount,
-                out_id,
-                reference_id,
-                category,
-                description,
-                now,
+                source, OUT, -amount, out_id, reference_id, category, description, now
             )
             received = _move(
-                target,
-                TRANSFER_IN,
-                amount,
-                in_id,
-                reference_id,
-                category,
-                description,
-                now,
+                target, IN, amount, in_id, reference_id, category, description, now
             )
             transfer = sent, received
             if claim is not None:
