@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from flask.testing import FlaskClient
+from gunicorn.http.errors import InvalidChunkSize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
@@ -119,9 +121,12 @@ def wallet_id(service: WalletService) -> str:
     return open_wallet(service, 500)
 
 
-def refused(client: FlaskClient, path: str, body: bytes) -> dict[str, Any]:
-    response = client.post(path, data=body, content_type="application/json")
-    return assert_problem(response, 400, "invalid_request")
+def post_raw(client: FlaskClient, name: str, body: str | bytes) -> TestResponse:
+    return client.post(f"/wallet/{name}", data=body, content_type="application/json")
+
+
+def refused(client: FlaskClient, name: str, body: bytes) -> dict[str, Any]:
+    return assert_problem(post_raw(client, name, body), 400, "invalid_request")
 
 
 @pytest.mark.parametrize("name", AMOUNTS)
@@ -132,10 +137,10 @@ def test_what_is_no_amount_is_refused(
     amount = AMOUNTS[name]
     with nothing_moves(service):
         for path, wallets in (
-            ("/wallet/add", f'"walletId": "{wallet_id}"'),
-            ("/wallet/deduct", f'"walletId": "{wallet_id}"'),
+            ("add", f'"walletId": "{wallet_id}"'),
+            ("deduct", f'"walletId": "{wallet_id}"'),
             (
-                "/wallet/transfer",
+                "transfer",
                 f'"fromWalletId": "{wallet_id}", "toWalletId": "{other}"',
             ),
         ):
@@ -151,7 +156,7 @@ def test_what_is_no_json_object_of_ours_is_refused(
     body = BODIES[name].replace(WALLET_ID.encode(), wallet_id.encode())
     with nothing_moves(service):
         for path in ("create", "add", "deduct", "transfer"):
-            refused(client, f"/wallet/{path}", body)
+            refused(client, path, body)
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -165,7 +170,7 @@ def test_what_is_no_field_of_ours_is_refused(
     }
     body = right | wrong if wrong else {}
     with nothing_moves(service):
-        problem = refused(client, "/wallet/add", json.dumps(body).encode())
+        problem = refused(client, "add", json.dumps(body).encode())
     assert set(problem["errors"]) == (set(wrong) or set(right))
 
 
@@ -190,7 +195,7 @@ def test_a_wallet_of_the_wrong_shape_is_not_created(
     client: FlaskClient, service: WalletService, body: dict[str, object]
 ) -> None:
     with nothing_moves(service):
-        refused(client, "/wallet/create", json.dumps(body).encode())
+        refused(client, "create", json.dumps(body).encode())
 
 
 @pytest.mark.parametrize(
@@ -217,15 +222,42 @@ def test_another_content_type_is_refused(
         assert_problem(response, 415, "unsupported_media_type")
 
 
-def test_a_body_of_two_mebibytes_is_refused(
-    client: FlaskClient, service: WalletService, wallet_id: str
+def chunked(client: FlaskClient, body: io.BytesIO) -> TestResponse:
+    """Send a body without its length, as the chunks of a real request come."""
+    return client.post(
+        "/wallet/add",
+        input_stream=body,
+        content_type="application/json",
+        environ_overrides={
+            "wsgi.input_terminated": True,
+            "HTTP_TRANSFER_ENCODING": "chunked",
+        },
+    )
+
+
+@pytest.mark.parametrize("excess", [1, 1024 * 1024])
+def test_a_body_over_one_mebibyte_is_refused(
+    client: FlaskClient, service: WalletService, wallet_id: str, excess: int
 ) -> None:
-    body = b'{"description": "' + b"x" * 2 * 1024 * 1024 + b'"}'
+    right = json.dumps({"walletId": wallet_id, "amount": 5}).encode()
+    largest = right.ljust(BODY_BYTES_MAX)
     with nothing_moves(service):
-        response = client.post(
-            "/wallet/add", data=body, content_type="application/json"
-        )
-        assert_problem(response, 413, "request_entity_too_large")
+        for response in (
+            post_raw(client, "add", largest + b" " * excess),
+            chunked(client, io.BytesIO(largest + b" " * excess)),
+        ):
+            assert_problem(response, 413, "request_entity_too_large")
+    assert post_raw(client, "add", largest).status_code == 200
+    assert chunked(client, io.BytesIO(largest)).status_code == 200
+
+
+def test_broken_chunks_are_refused(client: FlaskClient, service: WalletService) -> None:
+    class Broken(io.BytesIO):
+        def readinto(self, buffer: object) -> NoReturn:
+            raise InvalidChunkSize(b"zz")
+
+    with nothing_moves(service):
+        assert_problem(chunked(client, Broken()), 400, "bad_request")
 
 
 # What Hypothesis makes up
@@ -251,10 +283,6 @@ commands = st.sampled_from(["create", "add", "deduct", "transfer"])
 unhurried = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def post_raw(client: FlaskClient, name: str, body: str | bytes) -> TestResponse:
-    return client.post(f"/wallet/{name}", data=body, content_type="application/json")
 
 
 @unhurried

@@ -32,7 +32,7 @@ CONFIG = {
             "is a problem document (RFC 9457)."
         }
     },
-    "MAX_CONTENT_LENGTH": requests.BODY_BYTES_MAX,
+    "MAX_CONTENT_LENGTH": requests.READ_BYTES_MAX,
 }
 
 

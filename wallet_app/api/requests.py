@@ -13,14 +13,22 @@ from hashlib import blake2b
 from typing import Any, NoReturn, TypeVar
 
 from flask import Response, after_this_request, request
+from gunicorn.http.errors import ParseException
 from marshmallow import Schema, ValidationError
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import (
+    BadRequest,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
 
 from wallet_app.api.service import service
 from wallet_app.errors import InvalidIdempotencyKey, InvalidRequest
 from wallet_app.services.idempotency import Claim
 
 BODY_BYTES_MAX = 1024 * 1024
+READ_BYTES_MAX = BODY_BYTES_MAX + 1
+"""One more, because Flask cuts a chunked body off here without a word."""
+
 KEY_LENGTH_MAX = 255
 
 # A quoted key is a string by RFC 9651, section 3.3.3.
@@ -33,11 +41,22 @@ T = TypeVar("T")
 def read_body(schema: Schema) -> dict[str, Any]:
     """Return the request's JSON body as the schema loads it.
 
-    Raises UnsupportedMediaType and InvalidRequest.
+    Raises InvalidRequest, and what werkzeug calls BadRequest,
+    RequestEntityTooLarge and UnsupportedMediaType.
     """
     if request.mimetype != "application/json":
         raise UnsupportedMediaType("The body must be application/json.")
-    return _load(schema, read_json_object(request.get_data()), "body")
+    return _load(schema, read_json_object(_read_bytes()), "body")
+
+
+def _read_bytes() -> bytes:
+    try:
+        body = request.get_data()
+    except ParseException:  # gunicorn parses a chunked body as it is read
+        raise BadRequest("The chunks of the body are broken.") from None
+    if len(body) > BODY_BYTES_MAX:
+        raise RequestEntityTooLarge()
+    return body
 
 
 def read_query(schema: Schema) -> dict[str, Any]:
