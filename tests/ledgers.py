@@ -4,6 +4,7 @@ ledger can be compared before and after."""
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from wallet_app.settings import Settings
 
 START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 SECOND = 1_000_000_000
+LOCK_TIMEOUT_SECONDS = 5
 
 Everything = dict[str, tuple[WalletSnapshot, tuple[Transaction, ...]]]
 
@@ -40,9 +42,34 @@ class Ids:
         return UUID(int=next(self._numbers))
 
 
+class BoundedLock:
+    """A lock for which nobody waits for ever: a leak or a deadlock is a failure."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def acquire(self) -> bool:
+        assert self._lock.acquire(timeout=LOCK_TIMEOUT_SECONDS), "waited too long"
+        return True
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *failure: object) -> None:
+        self.release()
+
+
 def new_service(settings: Settings = Settings(), **injected: Any) -> WalletService:
     """Return a service over an empty ledger in which nothing is left to chance."""
-    return WalletService(settings, **{"clock": Clock(), "new_id": Ids(), **injected})
+    owned: dict[str, Any] = {
+        "lock_factory": BoundedLock,
+        "clock": Clock(),
+        "new_id": Ids(),
+    }
+    return WalletService(settings, **owned | injected)
 
 
 def open_wallet(

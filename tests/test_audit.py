@@ -67,6 +67,27 @@ def raise_all_that_follows(source: Wallet, target: Wallet) -> None:
     change(source, 1, reference_id=UUID(int=98))
 
 
+def send_to_itself(source: Wallet, target: Wallet) -> None:
+    """Two sides that agree with each other and with their history, in one wallet."""
+    out = msgspec.structs.replace(
+        source.history[1], balance_after=450, reference_id=UUID(int=97)
+    )
+    back = msgspec.structs.replace(out, type=target.history[1].type, balance_after=700)
+    source.history += [out, back]
+
+
+def exchange_without_a_rate(source: Wallet, target: Wallet) -> None:
+    """A transfer whose target held another currency all the time."""
+    target.currency = "USD"
+    for position in range(2):
+        change(target, position, currency="USD")
+
+
+def lose_the_reference(source: Wallet, target: Wallet) -> None:
+    for wallet in (source, target):
+        change(wallet, 1, reference_id=None)
+
+
 CORRUPTIONS: dict[str, tuple[Callable[[Wallet, Wallet], object], str]] = {
     "a balance without a transaction": (
         lambda source, target: setattr(source, "balance", 701),
@@ -115,6 +136,18 @@ CORRUPTIONS: dict[str, tuple[Callable[[Wallet, Wallet], object], str]] = {
     "sides of different transfers": (
         raise_all_that_follows,
         "one side of a transfer without the other",
+    ),
+    "both sides in one wallet": (
+        send_to_itself,
+        "does not match its transfer's other side",
+    ),
+    "sides of different currencies": (
+        exchange_without_a_rate,
+        "does not match its transfer's other side",
+    ),
+    "sides without a reference": (
+        lose_the_reference,
+        "does not match its transfer's other side",
     ),
     "a transaction of another wallet": (
         lambda source, target: change(source, 0, wallet_id=target.id),

@@ -10,41 +10,43 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
 
 import pytest
 
-from tests.ledgers import balances, everything, new_service, open_wallet
+from tests.ledgers import (
+    SECOND,
+    BoundedLock,
+    Clock,
+    balances,
+    everything,
+    new_service,
+    open_wallet,
+)
 from wallet_app.errors import WalletError, WalletExists
 from wallet_app.services import WalletService
-from wallet_app.services.idempotency import Claim
+from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.store import Wallet
 
 TIMEOUT_SECONDS = 10
 
 
-class WatchedLock:
-    """A lock that knows who holds it."""
+class WatchedLock(BoundedLock):
+    """A lock that tells whether it is held."""
 
     def __init__(self, held: list[WatchedLock]) -> None:
-        self._lock = threading.Lock()
+        super().__init__()
         self._held = held
 
     def acquire(self) -> bool:
-        assert self._lock.acquire(timeout=TIMEOUT_SECONDS), "waited for ever"
+        super().acquire()
         self._held.append(self)
         return True
 
     def release(self) -> None:
         self._held.remove(self)
-        self._lock.release()
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *failure: object) -> None:
-        self.release()
+        super().release()
 
 
 class Watch:
@@ -162,6 +164,60 @@ def test_a_history_is_measured_under_the_wallets_lock(
     watched.history.page(wallet.id)
     assert watch.touched
     assert all(wallet._lock in held for _, held in watch.touched)
+
+
+def test_a_new_wallet_and_its_outcome_are_kept_under_one_lock(
+    watch: Watch, watched: WalletService
+) -> None:
+    class Watching(Claim):
+        def keep(self, outcome: object) -> None:
+            assert watch.held == [watched.store.registry]
+            super().keep(outcome)
+
+    claim = Watching("fingerprint", 0)
+    wallet = watched.wallets.create("new", claim=claim)
+    assert claim.outcome == wallet
+
+
+def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
+    class Guarded(dict[str, Claim]):
+        def __getattribute__(self, name: str) -> Any:
+            assert watch.held, f"{name} without the lock"
+            return super().__getattribute__(name)
+
+        def __iter__(self) -> Iterator[str]:
+            assert watch.held
+            return super().__iter__()
+
+        def __getitem__(self, key: str) -> Claim:
+            assert watch.held
+            return super().__getitem__(key)
+
+        def __setitem__(self, key: str, claim: Claim) -> None:
+            assert watch.held
+            super().__setitem__(key, claim)
+
+        def __delitem__(self, key: str) -> None:
+            assert watch.held
+            super().__delitem__(key)
+
+    clock = Clock()
+    keys = IdempotencyKeys(clock, ttl_seconds=60, lock_factory=watch.new_lock)
+    keys._claims = Guarded()
+
+    def crash(claim: Claim) -> NoReturn:
+        raise Crash
+
+    def answer(claim: Claim) -> Claim:
+        claim.keep(claim)
+        return claim
+
+    with pytest.raises(Crash):
+        keys.run("key", "", crash)
+    for _ in range(3):  # new, kept, and new again because it has expired
+        keys.run("key", "", answer)
+        clock.now += 30 * SECOND
+    assert watch.held == []
 
 
 class Meeting(str):
@@ -285,10 +341,12 @@ def test_a_movement_that_fails_at_any_step_leaves_no_trace(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     for step in itertools.count(1):
-        service = new_service()
+        clock = Clock()
+        service = new_service(clock=clock)
         for user in ("asha", "ravi"):
             open_wallet(service, 100, user)
         before = everything(service)
+        clock.now += SECOND
         with monkeypatch.context() as patch:
             struck = run_with_fault(service, name, step, patch)
             after = everything(service)
