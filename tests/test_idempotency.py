@@ -124,15 +124,18 @@ def test_a_crash_before_the_commit_leaves_the_key_free(service: WalletService) -
     assert balances(service, wallet_id) == [100]
 
 
-def test_a_crash_after_the_commit_keeps_the_outcome(service: WalletService) -> None:
+@pytest.mark.parametrize("error", [RuntimeError(), WalletNotFound("nobody")], ids=repr)
+def test_an_error_after_the_commit_does_not_hide_the_outcome(
+    service: WalletService, error: Exception
+) -> None:
     wallet_id = open_wallet(service)
 
-    def commit_and_crash(claim: Claim) -> Transaction:
+    def commit_and_fail(claim: Claim) -> Transaction:
         service.money.add(wallet_id, 100, claim=claim)
-        raise RuntimeError
+        raise error
 
-    with pytest.raises(RuntimeError):
-        service.idempotency.run("key", ("add", wallet_id, 100), commit_and_crash)
+    with pytest.raises(type(error)):
+        service.idempotency.run("key", ("add", wallet_id, 100), commit_and_fail)
     with nothing_moves(service):
         assert add(service, wallet_id).balance_after == 100
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import flask_smorest
+from flask import Response
 from marshmallow import Schema
 from werkzeug.exceptions import (
     HTTPException,
@@ -20,8 +21,8 @@ from wallet_app.api import examples, problems
 from wallet_app.api.requests import read_body, read_query
 from wallet_app.api.schemas import ProblemAnswer
 
-View = TypeVar("View", bound=Callable[..., Any])
-T = TypeVar("T")
+View = Callable[..., Response]
+Decorator = Callable[[View], View]
 
 OF_ANY_OPERATION = (InternalServerError,)
 OF_ANY_QUERY = (errors.InvalidRequest,)
@@ -57,44 +58,44 @@ class Blueprint(flask_smorest.Blueprint):
     a fifth of a whole request.
     """
 
-    def takes_body(
-        self, schema: Schema, example: dict[str, Any]
-    ) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    def takes_body(self, schema: Schema, example: dict[str, Any]) -> Decorator:
         """Pass the view the JSON body as `schema` loads it."""
 
-        def decorate(view: Callable[..., T]) -> Callable[..., T]:
-            @wraps(view)
-            def reading(**path: Any) -> T:
-                return view(read_body(schema), **path)
-
-            refuses(*OF_ANY_COMMAND)(reading)
+        def decorate(view: View) -> View:
+            reading = refuses(*OF_ANY_COMMAND)(_reading(view, read_body, schema))
             _manual_doc(reading).setdefault("parameters", []).append(IDEMPOTENCY_KEY)
             return _describe(reading, self.arguments(schema, example=example))
 
         return decorate
 
-    def takes_query(
-        self, schema: Schema
-    ) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    def takes_query(self, schema: Schema) -> Decorator:
         """Pass the view the query string as `schema` loads it."""
 
-        def decorate(view: Callable[..., T]) -> Callable[..., T]:
-            @wraps(view)
-            def reading(**path: Any) -> T:
-                return view(read_query(schema), **path)
-
-            refuses(*OF_ANY_QUERY)(reading)
+        def decorate(view: View) -> View:
+            reading = refuses(*OF_ANY_QUERY)(_reading(view, read_query, schema))
             return _describe(reading, self.arguments(schema, location="query"))
 
         return decorate
 
     def answers(
         self, status: int, schema: type[Schema], example: dict[str, Any]
-    ) -> Callable[[View], View]:
+    ) -> Decorator:
         """Describe what the view answers when all is well."""
         return lambda view: _describe(
             view, self.response(status, schema, example=example)
         )
+
+
+def _reading(
+    view: View, read: Callable[[Schema], dict[str, Any]], schema: Schema
+) -> View:
+    """Return a view that first reads what the given one takes."""
+
+    @wraps(view)
+    def reading(**path: Any) -> Response:
+        return view(read(schema), **path)
+
+    return reading
 
 
 def _describe(view: View, decorator: Callable[[View], Any]) -> View:
@@ -105,7 +106,7 @@ def _describe(view: View, decorator: Callable[[View], Any]) -> View:
     return view
 
 
-def refuses(*answers: Answer) -> Callable[[View], View]:
+def refuses(*answers: Answer) -> Decorator:
     """Describe what a view refuses, with an example of each."""
 
     def decorate(view: View) -> View:
@@ -127,7 +128,7 @@ def refuses(*answers: Answer) -> Callable[[View], View]:
     return decorate
 
 
-def _manual_doc(view: Callable[..., Any]) -> dict[str, Any]:
+def _manual_doc(view: View) -> dict[str, Any]:
     """Return what flask-smorest adds to the view's description as it stands."""
     docs = view.__dict__.setdefault("_apidoc", {})
     manual_doc: dict[str, Any] = docs.setdefault("manual_doc", {})

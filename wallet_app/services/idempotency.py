@@ -88,7 +88,7 @@ class IdempotencyKeys:
             assert claim.outcome is result, "the command did not keep its result"
             return result
         except WalletError as refusal:
-            if refusal.kept:
+            if refusal.kept and claim.outcome is None:
                 claim.keep(refusal.again())
             raise
         finally:
