@@ -28,10 +28,8 @@ else:
     from gunicorn.errors import AppImportError
 
     from wallet_app import create_app
-    from wallet_app.ledger_worker import admit
     from wallet_app.settings import SettingsError
 
-    admit()
     try:
         app = create_app()
     except SettingsError as error:

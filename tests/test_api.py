@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,11 +10,14 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from tests.ledgers import nothing_moves, open_wallet
 from wallet_app import create_app
 from wallet_app.domain import AMOUNT_MAX
+from wallet_app.errors import WalletError
 from wallet_app.services import WalletService
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -440,6 +444,35 @@ def test_a_bug_is_a_problem_that_shows_nothing_of_it(
     response = client.get("/audit")
     assert_problem(response, 500, "internal_server_error")
     assert "secret" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/nothing"),
+        ("DELETE", "/wallet/add"),
+        ("POST", "/wallet/add"),
+        ("GET", f"/wallet/{NOBODY}"),
+        ("GET", f"/wallet/{NOBODY}/transactions?limit=0"),
+    ],
+)
+def test_an_error_does_not_wait_for_the_garbage_collector(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    """The server makes no full collections, so a circle could stay for ever."""
+
+    def errors() -> int:
+        kinds = (HTTPException, WalletError, ValidationError)
+        return sum(isinstance(each, kinds) for each in gc.get_objects())
+
+    gc.collect()
+    before = errors()
+    gc.disable()
+    try:
+        assert client.open(path, method=method, json={}).status_code >= 400
+        assert errors() == before
+    finally:
+        gc.enable()
 
 
 # Idempotency over HTTP

@@ -7,13 +7,20 @@ import os
 from flask import Flask
 
 from wallet_app import api
+from wallet_app.ledger_worker import admit
 from wallet_app.services import WalletService
 from wallet_app.settings import Settings
 
 
 def create_app(service: WalletService | None = None) -> Flask:
     """Return the app over a service; without one, over a new and empty ledger with
-    the settings of the environment. Raises SettingsError."""
+    the settings of the environment.
+
+    Raises SettingsError, and what makes gunicorn refuse a second ledger.
+    """
+    if service is None:
+        admit()
+        service = WalletService(Settings.from_environ(os.environ))
     app = Flask(__name__, static_folder=None)
-    api.register(app, service or WalletService(Settings.from_environ(os.environ)))
+    api.register(app, service)
     return app

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import gc
 import inspect
+import logging
 import os
+import socket
+import struct
 import sys
 import time
+from functools import partial
 from typing import Any
 
 from gunicorn import util
@@ -21,12 +25,29 @@ from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 from gunicorn.workers.sync import SyncWorker
 from msgspec import json
+from werkzeug.http import HTTP_STATUS_CODES
 
 WHY = "The wallets live in the memory of one process"
 
-THREADS = 8
+THREADS = 32
+"""More than 8 serve no faster, but it takes as many stalled clients to hold all."""
+
 KEEPALIVE_SECONDS = 75
+"""Longer than the 60 seconds of usual proxies, so that they hang up first; with a
+new connection for each request there are a sixth fewer of them."""
+
+STALL_SECONDS = 5
+"""How long a client may send or read nothing within a request."""
+
 GC_THRESHOLD = (700, 10, 1_000_000)
+"""Python's own for young objects, and never for the oldest."""
+
+LINGER_SECONDS = 0.1
+"""How long a closing connection waits for its client to hang up too. gunicorn
+waits for two seconds, on the thread that accepts for everyone."""
+
+MOMENT_SECONDS = 0.5
+MOMENTS_AFTER_THE_LEDGER = 4
 
 _YEARS_AHEAD_SECONDS = 1e9
 
@@ -42,6 +63,11 @@ class LedgerWorker(ThreadWorker):
 
     def run(self) -> None:
         util.write_error = _write_problem
+        for listener in self.sockets:
+            _give_up_on_stalled_clients(listener.sock)
+        close = partial(util.close_graceful, timeout=LINGER_SECONDS)
+        util.close_graceful = partial(self.tpool.submit, close)
+        self.log.error_log.addFilter(_is_no_stalled_client)
         _settle_memory()
         _settle_processor()
         super().run()
@@ -87,6 +113,8 @@ def admit() -> None:
 
 
 def _admit_worker(worker: Any) -> None:
+    if worker.age > 1:
+        _stand_by(worker, list(Arbiter.WORKERS))
     why = refusal(worker.cfg)
     if why is None and not isinstance(worker, SyncWorker | ThreadWorker):
         why = f"{WHY} and are locked for threads. Start it with --worker-class gthread."
@@ -94,8 +122,6 @@ def _admit_worker(worker: Any) -> None:
         why = f"{WHY}: SIGUSR2 cannot hand them to a new one. The old one goes on."
     if why is not None:
         raise AppImportError(why)
-    if worker.age > 1:
-        _stand_by(worker, list(Arbiter.WORKERS))
     if not isinstance(worker, LedgerWorker):
         _replace(worker)
 
@@ -104,15 +130,19 @@ def _stand_by(worker: Any, older_pids: list[int]) -> None:
     """Wait without serving while an older worker, the ledger's, is there.
 
     To exit at once would make gunicorn start another, again and again. When the
-    ledger has gone, the server must stop and not go on with an empty one.
+    ledger has gone, the server must end and not go on with an empty one: gunicorn
+    is given a moment to end it by itself, and is then made to.
     """
     if older_pids:
         worker.log.error("%s: this second worker does not serve.", WHY)
-    while any(map(_is_running, older_pids)):
+    moments = MOMENTS_AFTER_THE_LEDGER if older_pids else 0
+    while moments > 0:
         worker.notify()
-        time.sleep(1)
+        time.sleep(MOMENT_SECONDS)
         if not worker.alive or os.getppid() != worker.ppid:
             sys.exit(0)
+        if not any(map(_is_running, older_pids)):
+            moments -= 1
     raise AppImportError(
         f"{WHY}, which has ended. Start the server again to begin a new ledger."
     )
@@ -149,12 +179,24 @@ def _starter() -> object:
     return None
 
 
+def _give_up_on_stalled_clients(listener: socket.socket) -> None:
+    """Bound each wait for a client; accepted connections inherit it."""
+    seconds = struct.pack("ll", STALL_SECONDS, 0)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, seconds)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, seconds)
+
+
+def _is_no_stalled_client(record: logging.LogRecord) -> bool:
+    """Tell gunicorn's errors from clients who were given up on."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
+
+
 def _settle_memory() -> None:
     """Keep the garbage collector's pauses short, however long the histories grow.
 
     What was loaded stays, so it is never looked at again. Full collections are
-    left out: they would visit every history, for cycles that requests do not
-    leave behind.
+    left out: they would visit every history, and requests leave no circles that
+    live so long.
     """
     gc.collect()
     gc.freeze()
@@ -171,17 +213,18 @@ def _settle_processor() -> None:
 
 def _write_problem(sock: Any, status: int, reason: str, detail: str) -> None:
     """Answer what gunicorn refuses before the app sees it as the app would."""
+    phrase = HTTP_STATUS_CODES[status]  # gunicorn's own reason can be another's
     body = json.encode(
         {
             "type": "about:blank",
-            "title": reason,
+            "title": phrase,
             "status": status,
-            "detail": detail or reason,
-            "code": reason.lower().replace(" ", "_"),
+            "detail": detail or phrase,
+            "code": phrase.lower().replace(" ", "_"),
         }
     )
     head = (
-        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\n"
+        f"HTTP/1.1 {status} {phrase}\r\nConnection: close\r\n"
         "Content-Type: application/problem+json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )

@@ -30,8 +30,11 @@ graceful_timeout = 30
 control_socket_disable = True
 """gunicorn's control socket can add workers and reload."""
 
-REFUSED_SIGNALS = ("hup", "ttin", "ttou", "usr2", "winch")
+REFUSED_SIGNALS = ("hup", "ttin", "ttou", "usr2")
 """Signals by which gunicorn adds, replaces or stops workers while it runs."""
+
+REFUSED_SIGNALS_OF_A_DAEMON = (*REFUSED_SIGNALS, "winch")
+"""Without a terminal whose window could change its size, SIGWINCH is one too."""
 
 
 def on_starting(server: Any) -> None:
@@ -47,7 +50,8 @@ def on_starting(server: Any) -> None:
 
 def when_ready(server: Any) -> None:
     """Refuse what would touch the worker, and greet whoever tries it out."""
-    for name in REFUSED_SIGNALS:
+    daemon = server.cfg.daemon
+    for name in REFUSED_SIGNALS_OF_A_DAEMON if daemon else REFUSED_SIGNALS:
         setattr(server, f"handle_{name}", partial(_refuse_signal, server, name))
     if Settings.from_environ(os.environ).demo:
         print(_greeting(str(server.LISTENERS[0])), flush=True)

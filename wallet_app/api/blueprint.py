@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import flask_smorest
@@ -18,7 +18,7 @@ from werkzeug.exceptions import (
 
 from wallet_app import errors
 from wallet_app.api import examples, problems
-from wallet_app.api.requests import read_body, read_query
+from wallet_app.api.requests import BodyReader, read_query
 from wallet_app.api.schemas import ProblemAnswer
 
 View = Callable[..., Response]
@@ -62,7 +62,7 @@ class Blueprint(flask_smorest.Blueprint):
         """Pass the view the JSON body as `schema` loads it."""
 
         def decorate(view: View) -> View:
-            reading = refuses(*OF_ANY_COMMAND)(_reading(view, read_body, schema))
+            reading = refuses(*OF_ANY_COMMAND)(_reading(view, BodyReader(schema)))
             _manual_doc(reading).setdefault("parameters", []).append(IDEMPOTENCY_KEY)
             return _describe(reading, self.arguments(schema, example=example))
 
@@ -72,7 +72,9 @@ class Blueprint(flask_smorest.Blueprint):
         """Pass the view the query string as `schema` loads it."""
 
         def decorate(view: View) -> View:
-            reading = refuses(*OF_ANY_QUERY)(_reading(view, read_query, schema))
+            reading = refuses(*OF_ANY_QUERY)(
+                _reading(view, partial(read_query, schema))
+            )
             return _describe(reading, self.arguments(schema, location="query"))
 
         return decorate
@@ -86,14 +88,12 @@ class Blueprint(flask_smorest.Blueprint):
         )
 
 
-def _reading(
-    view: View, read: Callable[[Schema], dict[str, Any]], schema: Schema
-) -> View:
+def _reading(view: View, read: Callable[[], dict[str, Any]]) -> View:
     """Return a view that first reads what the given one takes."""
 
     @wraps(view)
     def reading(**path: Any) -> Response:
-        return view(read(schema), **path)
+        return view(read(), **path)
 
     return reading
 

@@ -59,8 +59,11 @@ def transfer(body: dict[str, Any]) -> Response:
 
     Both sides happen, or neither does. Their transactions share a `referenceId`.
     """
-    sent, received = once(lambda claim: service().money.transfer(**body, claim=claim))
-    after = service().wallets.after
+    wallet_service = service()
+    sent, received = once(
+        lambda claim: wallet_service.money.transfer(**body, claim=claim)
+    )
+    after = wallet_service.wallets.after
     return answer(
         {
             "referenceId": str(sent.reference_id),

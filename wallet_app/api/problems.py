@@ -54,6 +54,9 @@ def _refusal(error: WalletError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
+    # Routing leaves a circle of errors and frames, which would wait for a full
+    # garbage collection, and the server makes none (ledger_worker.py).
+    error.__traceback__ = error.__context__ = None
     response = _response(http_document(error), error.code)
     for name, value in error.get_headers():
         if name != "Content-Type":

@@ -1,0 +1,68 @@
+"""Run the measurements and print them as one table; exit with 1 if a row misses."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from tests.benchmarks import garbage, in_process, memory, over_http, pauses, tuning
+from tests.benchmarks.report import FULL, QUICK, Row, Scale, Table
+
+ROWS: dict[str, Callable[[Scale], list[Row]]] = {
+    "transfer": in_process.transfer_rows,
+    "histories": in_process.histories_rows,
+    "page": in_process.page_rows,
+    "http": over_http.http_rows,
+    "memory": memory.memory_rows,
+    "pause": pauses.pause_rows,
+}
+
+TUNING: dict[str, Callable[[Scale], Table]] = {
+    "threads": tuning.threads_table,
+    "processor": tuning.processor_table,
+    "switching": tuning.switching_table,
+    "keepalive": tuning.keepalive_table,
+    "collector": garbage.collector_table,
+    "garbage": garbage.garbage_table,
+    "audit": tuning.audit_table,
+}
+
+
+def main() -> int:
+    options = _options()
+    scale = QUICK if options.quick else FULL
+    if options.tuning:
+        for name in options.names or TUNING:
+            print(f"{name}\n\n{TUNING[name](scale)}\n", flush=True)
+        return 0
+    rows = [row for name in options.names or ROWS for row in ROWS[name](scale)]
+    print(Table(Row.HEADINGS, [row.cells() for row in rows]))
+    return 0 if all(row.reached for row in rows) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument(
+        "names",
+        nargs="*",
+        help=f"rows to run: {', '.join(ROWS)}; with --tuning: {', '.join(TUNING)}",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds, a tenth of the histories"
+    )
+    parser.add_argument(
+        "--tuning",
+        action="store_true",
+        help="print what the server's settings are worth, in place of the rows",
+    )
+    options = parser.parse_args()
+    known = TUNING if options.tuning else ROWS
+    unknown = [name for name in options.names if name not in known]
+    if unknown:
+        parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(known)}")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,17 @@
+"""The reference for `POST /wallet/transfer`: what Flask costs on the same server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, request
+
+from wallet_app.ledger_worker import admit
+
+admit()
+app = Flask(__name__)
+
+
+@app.post("/echo")
+def echo() -> Any:
+    return request.get_json()

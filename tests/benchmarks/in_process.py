@@ -1,0 +1,190 @@
+"""The money path without HTTP: what the service adds to the bare minimum, and that
+the length of a history costs neither movements nor readers anything."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from tests.benchmarks.conditions import in_fresh_process, settle_as_the_server
+from tests.benchmarks.filled import BALANCE, WALLETS, fill, new_wallets, random_pairs
+from tests.benchmarks.report import Row, Scale, at_least, at_most
+from wallet_app.services import WalletService
+
+TRANSFERS = 60_000
+"""Transfers in a slice of the first row: many times the interpreter's switch
+interval, so that several threads do meet."""
+
+PAIRS = 1_000
+"""Pairs that a slice goes round and round: few, so that fetching them from memory
+costs next to nothing beside the work."""
+
+CALLS = 2_000
+"""Calls in a slice of the other rows: a few milliseconds, so that the two sides
+meet the same noise."""
+
+SHORT_HISTORY = 100
+PAIRS_OF_SLICES = 20
+"""For each round of the scale, because these slices are short."""
+
+Work = Callable[[], None]
+Call = Callable[[], object]
+Timings = tuple[list[float], list[float]]
+
+
+def transfer_rows(scale: Scale) -> list[Row]:
+    """Transfers in the service against locks, integers and lists alone."""
+    return [
+        at_least(
+            f"transfers in the service, {threads} thread{'s' * (threads > 1)}, "
+            "against locks, integers and lists alone",
+            "/s",
+            *in_fresh_process(transfer_rates, threads, scale.rounds),
+            0.30,
+        )
+        for threads in (1, 4)
+    ]
+
+
+def histories_rows(scale: Scale) -> list[Row]:
+    """A transfer between long histories against one between empty ones."""
+    what = f"a transfer, {scale.transactions:,} transactions in two histories or none"
+    times = in_fresh_process(transfer_times, scale.transactions, scale.rounds)
+    return [at_most(what, "us", *times, 1.10)]
+
+
+def page_rows(scale: Scale) -> list[Row]:
+    """The first page of a long history against that of a short one."""
+    what = f"page 1 of {scale.transactions:,} transactions or of {SHORT_HISTORY}"
+    times = in_fresh_process(page_times, scale.transactions, scale.rounds)
+    return [at_most(what, "us", *times, 2.0)]
+
+
+class BareWallet:
+    """What no ledger can do without: an id, a balance, a lock and a history."""
+
+    __slots__ = ("id", "balance", "lock", "history")
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+        self.balance = BALANCE
+        self.lock = threading.Lock()
+        self.history: list[tuple[str, int, int]] = []
+
+
+def transfer_rates(threads: int, rounds: int) -> Timings:
+    """Return transfers per second, in the service and bare, of each round."""
+    settle_as_the_server()
+    return _in_turns(
+        rounds * 2,
+        lambda: TRANSFERS / _seconds(_service_slices(threads)),
+        lambda: TRANSFERS / _seconds(_bare_slices(threads)),
+    )
+
+
+def _service_slices(threads: int) -> list[Work]:
+    """Return each thread's work on a new ledger, with its pairs drawn."""
+    service = WalletService()
+    pairs = random_pairs(new_wallets(service), PAIRS)
+    transfer = service.money.transfer
+
+    def work() -> None:
+        for _ in range(TRANSFERS // PAIRS // threads):
+            for source, target in pairs:
+                transfer(source, target, 1)
+
+    return [work] * threads
+
+
+def _bare_slices(threads: int) -> list[Work]:
+    """Return the same work without a service; each pair is sorted beforehand."""
+    wallets = {id: BareWallet(id) for id in (f"{n:036}" for n in range(WALLETS))}
+    pairs = [
+        (wallets[min(pair)], wallets[max(pair)])
+        for pair in random_pairs(list(wallets), PAIRS)
+    ]
+
+    def work() -> None:
+        for _ in range(TRANSFERS // PAIRS // threads):
+            for a, b in pairs:
+                with a.lock, b.lock:
+                    a.balance -= 1
+                    b.balance += 1
+                    a.history.append((a.id, 1, a.balance))
+                    b.history.append((b.id, 1, b.balance))
+
+    return [work] * threads
+
+
+def _seconds(slices: list[Work]) -> float:
+    """Run each slice in a thread of its own, all from one start, and time them."""
+    began: list[float] = []
+    start = threading.Barrier(len(slices), lambda: began.append(time.perf_counter()))
+
+    def run(work: Work) -> None:
+        start.wait()
+        work()
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in slices]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - began[0]
+
+
+def transfer_times(transactions: int, rounds: int) -> Timings:
+    """Return microseconds per transfer, with long histories and with empty ones."""
+    service = WalletService()
+    settle_as_the_server()
+    source, target = new_wallets(service, 2)
+    fill(service, [source, target], transactions)
+    transfer = partial(service.money.transfer, source, target, 1)
+    return _in_turns(
+        rounds * PAIRS_OF_SLICES,
+        lambda: _microseconds(transfer),
+        lambda: _microseconds(_transfer_between_empty()),
+    )
+
+
+def _transfer_between_empty() -> Call:
+    service = WalletService()
+    source, target = new_wallets(service, 2)
+    return partial(service.money.transfer, source, target, 1)
+
+
+def page_times(transactions: int, rounds: int) -> Timings:
+    """Return microseconds per page, of a long history and of a short one."""
+    service = WalletService()
+    settle_as_the_server()
+    long_id, short_id = new_wallets(service, 2)
+    for wallet_id, length in ((long_id, transactions), (short_id, SHORT_HISTORY)):
+        for _ in range(length - 1):
+            service.money.add(wallet_id, 1000)
+    return _in_turns(
+        rounds * PAIRS_OF_SLICES,
+        lambda: _microseconds(partial(service.history.page, long_id)),
+        lambda: _microseconds(partial(service.history.page, short_id)),
+    )
+
+
+def _in_turns(
+    rounds: int, this: Callable[[], float], reference: Callable[[], float]
+) -> Timings:
+    """Measure both in each round, in the other order each time."""
+    timings: Timings = ([], [])
+    turns = [(this, timings[0]), (reference, timings[1])]
+    for _ in range(rounds):
+        turns.reverse()
+        for measure, measured in turns:
+            measured.append(measure())
+    return timings
+
+
+def _microseconds(call: Call) -> float:
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        call()
+    return (time.perf_counter() - began) / CALLS * 1e6

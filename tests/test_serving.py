@@ -1,0 +1,429 @@
+"""Start and stop: whatever is done to a real server, there is one ledger or none."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from http.client import HTTPResponse
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+import urllib3
+
+from tests.server import (
+    BARE,
+    CONFIGURED,
+    DEMO,
+    GUNICORN,
+    PROJECT,
+    TIMEOUT_SECONDS,
+    Server,
+    running,
+    started,
+)
+from wallet_app.ledger_worker import THREADS, WHY
+
+BOOTING = "Booting worker with pid: "
+
+FRESH_CONNECTIONS = 50
+"""So many that a second process on the same socket would get some of them."""
+
+# SIGUSR2 makes gunicorn run itself again, which fails when it was run by `-m`.
+SCRIPT = (str(Path(sys.executable).with_name("gunicorn")), *BARE[3:])
+
+each_way = pytest.mark.parametrize(
+    "command", [BARE, CONFIGURED], ids=["bare", "configured"]
+)
+
+
+@pytest.fixture(scope="module", params=[BARE, CONFIGURED], ids=["bare", "configured"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server for the tests that leave it as it was."""
+    with running(request.param) as server:
+        yield server
+
+
+def ask(
+    method: str,
+    url: str,
+    body: Mapping[str, object] | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> urllib3.BaseHTTPResponse:
+    """Make one request on a connection of its own, which does not outlive it."""
+    return urllib3.request(
+        method,
+        url,
+        json=body,
+        headers={"Connection": "close"},
+        timeout=timeout_seconds,
+        retries=False,
+    )
+
+
+def open_wallet(server: Server) -> str:
+    """Create a wallet and return its address."""
+    answer = ask("POST", f"{server.url}/wallet/create", {"userId": str(uuid4())})
+    assert answer.status == 201
+    return f"{server.url}/wallet/{answer.json()['id']}"
+
+
+def assert_every_request_finds(wallet: str) -> None:
+    statuses = [ask("GET", wallet).status for _ in range(FRESH_CONNECTIONS)]
+    assert statuses == [200] * FRESH_CONNECTIONS
+
+
+def wait_for_count(server: Server, text: str, number: int) -> None:
+    """Wait until the server has printed a text so many times."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while server.printed.count(text) < number:
+        assert time.monotonic() < deadline, server.printed
+        time.sleep(0.02)
+
+
+def worker_pid(server: Server, number: int = 1) -> int:
+    """Wait for the start of the worker with this number; return its process id."""
+    wait_for_count(server, BOOTING, number)
+    return int(re.findall(rf"{BOOTING}(\d+)\n", server.printed)[number - 1])
+
+
+def assert_one_worker_ever(server: Server) -> None:
+    assert server.printed.count(BOOTING) == 1, server.printed
+
+
+def add_standby(server: Server, number: int) -> None:
+    """Make gunicorn start one more worker, and wait until that refused to serve."""
+    server.signal(signal.SIGTTIN)
+    pid = worker_pid(server, number)
+    server.wait_for(f"[{pid}] [ERROR] {WHY}: this second worker does not serve")
+
+
+def printed_by_refusal(
+    command: tuple[str, ...], environ: Mapping[str, str] | None = None
+) -> str:
+    """Return what a start prints that ends by itself, in words and not a traceback."""
+    with started(command, environ) as server:
+        assert server.wait() != 0, server.printed
+        assert "Traceback" not in server.printed
+        return server.printed
+
+
+def hang_up(server: Server) -> None:
+    """Make gunicorn replace its worker by a new one."""
+    server.signal(signal.SIGHUP)
+
+
+def drop_the_oldest_of_two(server: Server) -> None:
+    """Make gunicorn start a second worker and stop the first, the ledger's."""
+    add_standby(server, 2)
+    server.signal(signal.SIGTTOU)
+
+
+def kill_worker(server: Server) -> None:
+    os.kill(worker_pid(server), signal.SIGKILL)
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.kill(pid, 0)
+            time.sleep(0.02)
+
+
+def wait_until_closed_to_others(server: Server) -> None:
+    """Wait until the worker is stopping, which shows in whom it does not answer."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    with pytest.raises(urllib3.exceptions.HTTPError):
+        while time.monotonic() < deadline:
+            ask("GET", f"{server.url}/health", timeout_seconds=0.3)
+
+
+def connect(server: Server) -> socket.socket:
+    address = urlsplit(server.url)
+    return socket.create_connection((address.hostname, address.port), TIMEOUT_SECONDS)
+
+
+def read_answer(connection: socket.socket) -> tuple[int, str | None, Any]:
+    """Return the status, the media type and the JSON of an answer."""
+    with HTTPResponse(connection) as answer:
+        answer.begin()
+        media_type = answer.getheader("Content-Type")
+        return answer.status, media_type, json.loads(answer.read())
+
+
+def test_a_started_server_is_healthy(server: Server) -> None:
+    answer = ask("GET", f"{server.url}/health")
+    assert (answer.status, answer.json()) == (200, {"status": "ok"})
+
+
+def test_the_demo_server_prints_a_first_request_that_works() -> None:
+    with running(DEMO) as server:
+        greeting = re.search(r"^ *curl (?:.*\\\n)*.*$", server.printed, re.MULTILINE)
+        assert greeting and server.url in greeting.group()
+        ran = subprocess.run(
+            ["bash", "-euc", greeting.group()],
+            capture_output=True,
+            timeout=TIMEOUT_SECONDS,
+            check=True,
+        )
+        wallet = json.loads(ran.stdout)
+        assert ask("GET", f"{server.url}/wallet/{wallet['id']}").json() == wallet
+
+
+def test_the_demo_server_tells_its_options() -> None:
+    ran = subprocess.run(
+        [sys.executable, "wsgi.py", "--help"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
+    )
+    assert "--host" in ran.stdout and "--port" in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "environ"),
+    [
+        ((*BARE, "--workers", "2"), {}),
+        (BARE, {"WEB_CONCURRENCY": "2"}),
+        (BARE, {"GUNICORN_CMD_ARGS": "--workers=2"}),
+        ((*CONFIGURED, "--workers", "2"), {}),
+        (CONFIGURED, {"GUNICORN_CMD_ARGS": "--workers=2"}),
+        (DEMO, {"GUNICORN_CMD_ARGS": "--workers=2"}),
+        ((*GUNICORN, "wallet_app:create_app()", "--workers", "2"), {}),
+    ],
+    ids=[
+        "bare, option",
+        "bare, WEB_CONCURRENCY",
+        "bare, GUNICORN_CMD_ARGS",
+        "configured, option",
+        "configured, GUNICORN_CMD_ARGS",
+        "demo, GUNICORN_CMD_ARGS",
+        "the factory, option",
+    ],
+)
+def test_a_start_with_two_workers_is_refused(
+    command: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    printed = printed_by_refusal(command, environ)
+    assert f"{WHY}: 2 workers would be 2 different ledgers." in printed
+    assert "Start one (--workers 1, and WEB_CONCURRENCY unset)" in printed
+
+
+@each_way
+@pytest.mark.parametrize(
+    ("options", "instead"),
+    [
+        ("--preload", "Start it without --preload."),
+        ("--reload", "Start it without --reload."),
+        ("--reuse-port", "with --reuse-port a second server could share its address."),
+        ("--max-requests 10", "Start it with --max-requests 0."),
+        ("-k asgi", "Start it with --worker-class gthread."),
+    ],
+)
+def test_a_start_that_would_split_or_lose_the_ledger_is_refused(
+    command: tuple[str, ...], options: str, instead: str
+) -> None:
+    printed = printed_by_refusal((*command, *options.split()))
+    assert WHY in printed
+    assert instead in printed
+
+
+@each_way
+def test_settings_that_cannot_be_used_stop_the_start(command: tuple[str, ...]) -> None:
+    environ = {"WALLET_DEMOO": "1", "WALLET_DEFAULT_CURRENCY": "XXX"}
+    printed = printed_by_refusal(command, environ)
+    assert "WALLET_DEMOO is no setting; there are WALLET_DEFAULT_CURRENCY," in printed
+    assert "WALLET_DEFAULT_CURRENCY='XXX' must be an ISO 4217 code" in printed
+
+
+def test_web_concurrency_does_not_move_a_configured_server() -> None:
+    with running(CONFIGURED, {"WEB_CONCURRENCY": "2"}) as server:
+        assert_every_request_finds(open_wallet(server))
+        assert_one_worker_ever(server)
+
+
+def test_no_signal_touches_the_ledger_of_a_configured_server() -> None:
+    signals = ("SIGTTIN", "SIGTTIN", "SIGTTOU", "SIGHUP", "SIGUSR2")
+    with running(CONFIGURED) as server:
+        wallet = open_wallet(server)
+        for number, name in enumerate(signals, start=1):
+            server.signal(signal.Signals[name])
+            wait_for_count(server, f" ignored. {WHY}", number)
+            assert f"{name} ignored." in server.printed
+            assert_every_request_finds(wallet)
+        server.signal(signal.SIGWINCH)
+        server.wait_for("Handling signal: winch")
+        assert_every_request_finds(wallet)
+        assert_one_worker_ever(server)
+
+
+def test_a_second_worker_of_a_bare_server_never_serves() -> None:
+    with running(BARE) as server:
+        wallet = open_wallet(server)
+        add_standby(server, 2)
+        assert_every_request_finds(wallet)
+        add_standby(server, 3)
+        assert_every_request_finds(wallet)
+        server.signal(signal.SIGWINCH)
+        server.wait_for("Handling signal: winch")
+        assert_every_request_finds(wallet)
+
+
+def test_a_second_master_of_a_bare_server_gives_up_and_the_first_goes_on() -> None:
+    with running(SCRIPT) as server:
+        wallet = open_wallet(server)
+        server.signal(signal.SIGUSR2)
+        try:
+            server.wait_for("Shutting down: Master.2")
+            second = re.findall(r"Listening at: \S+ \((\d+)\)", server.printed)[1]
+            wait_until_gone(int(second))
+        except BaseException:
+            # A second master would outlive the first.
+            os.killpg(server.process.pid, signal.SIGKILL)
+            raise
+        assert f"{WHY}: SIGUSR2 cannot hand them to a new one." in server.printed
+        assert_every_request_finds(wallet)
+
+
+@pytest.mark.parametrize(
+    ("command", "lose_ledger"),
+    [
+        (BARE, hang_up),
+        (BARE, drop_the_oldest_of_two),
+        (BARE, kill_worker),
+        (CONFIGURED, kill_worker),
+    ],
+    ids=["bare, SIGHUP", "bare, SIGTTOU", "bare, SIGKILL", "configured, SIGKILL"],
+)
+def test_a_server_that_lost_its_ledger_ends_and_never_serves_an_empty_one(
+    command: tuple[str, ...], lose_ledger: Callable[[Server], None]
+) -> None:
+    with running(command) as server:
+        wallet = open_wallet(server)
+        lose_ledger(server)
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while server.process.poll() is None:
+            assert time.monotonic() < deadline, server.printed
+            with suppress(urllib3.exceptions.HTTPError):
+                assert ask("GET", wallet).status == 200
+            time.sleep(0.01)
+        assert "Start the server again to begin a new ledger." in server.printed
+
+
+def test_a_busy_worker_is_not_recycled_however_short_the_timeout() -> None:
+    with running((*BARE, "--timeout", "2")) as server:
+        wallet = open_wallet(server)
+        pid = worker_pid(server)
+        os.kill(pid, signal.SIGSTOP)
+        # That nothing happens shows only in time: gunicorn looks once a second for
+        # workers that were silent for two, and would have aborted this one by then.
+        time.sleep(3.5)
+        os.kill(pid, signal.SIGCONT)
+        assert_every_request_finds(wallet)
+        assert "WORKER TIMEOUT" not in server.printed
+        assert_one_worker_ever(server)
+
+
+@each_way
+def test_sigterm_finishes_the_requests_in_flight_and_then_stops(
+    command: tuple[str, ...],
+) -> None:
+    user_id = str(uuid4())
+    body = json.dumps({"userId": user_id}).encode()
+    head = (
+        "POST /wallet/create HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        "Expect: 100-continue\r\n\r\n"
+    )
+    begun = b"HTTP/1.1 100 Continue\r\n\r\n"
+    with running(command) as server:
+        with connect(server) as connection:
+            connection.sendall(head.encode())
+            assert connection.recv(len(begun), socket.MSG_WAITALL) == begun
+            connection.sendall(body[:10])
+            server.signal(signal.SIGTERM)
+            server.wait_for("Handling signal: term")
+            wait_until_closed_to_others(server)
+            connection.sendall(body[10:])
+            status, _, wallet = read_answer(connection)
+        assert (status, wallet["userId"]) == (201, user_id)
+        assert server.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (b"GARBAGE\r\n\r\n", 400, "bad_request"),
+        (b"GET /health HTTP/1.1\r\nna me: x\r\n\r\n", 400, "bad_request"),
+        (b"GET /%s HTTP/1.1\r\n\r\n" % (b"a" * 4094), 414, "request_uri_too_long"),
+        (
+            b"GET /health HTTP/1.1\r\n%s\r\n" % (b"name: x\r\n" * 101),
+            431,
+            "request_header_fields_too_large",
+        ),
+        (
+            b"GET /health HTTP/1.1\r\nname: %s\r\n\r\n" % (b"x" * 8190),
+            431,
+            "request_header_fields_too_large",
+        ),
+        (
+            b"POST /wallet/add HTTP/1.1\r\nTransfer-Encoding: rot13\r\n\r\n",
+            501,
+            "not_implemented",
+        ),
+    ],
+    ids=[
+        "no request line",
+        "no header",
+        "a long line",
+        "many headers",
+        "a large header",
+        "an unknown coding",
+    ],
+)
+def test_what_never_reaches_the_app_is_refused_with_a_problem_too(
+    server: Server, request_bytes: bytes, status: int, code: str
+) -> None:
+    with connect(server) as connection:
+        connection.sendall(request_bytes)
+        answered, media_type, problem = read_answer(connection)
+    assert (answered, media_type) == (status, "application/problem+json")
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert problem["title"].lower().replace(" ", "_") == code
+    assert problem["type"] == "about:blank"
+    assert problem["detail"]
+
+
+def test_clients_that_do_not_hang_up_keep_nobody_waiting(server: Server) -> None:
+    begun = time.monotonic()
+    with ExitStack() as held:
+        for _ in range(40):
+            connection = held.enter_context(connect(server))
+            connection.sendall(b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n")
+            assert read_answer(connection)[0] == 200
+        # gunicorn by itself waits two seconds for each of them, serving nobody.
+        assert time.monotonic() - begun < 10
+
+
+def test_clients_that_stall_do_not_stop_the_server() -> None:
+    head = b"POST /wallet/create HTTP/1.1\r\nContent-Type: application/json\r\n"
+    stalled = (b"", b"GET /health HTT", head + b"Content-Length: 99\r\n\r\n{")
+    with running() as server, ExitStack() as held:
+        for _, begun in zip(range(THREADS), itertools.cycle(stalled)):
+            held.enter_context(connect(server)).sendall(begun)
+        assert ask("GET", f"{server.url}/health").status == 200
+        assert "Traceback" not in server.printed
