@@ -114,6 +114,20 @@ def test_every_command_takes_an_idempotency_key(description: dict[str, Any]) -> 
         assert ("Idempotency-Key" in names) == (method == "POST")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status", "header"),
+    [
+        ("post", "/wallet/create", "201", "Location"),
+        ("get", "/wallet/{wallet_id}/transactions", "200", "Link"),
+    ],
+)
+def test_headers_that_lead_on_are_described(
+    description: dict[str, Any], method: str, path: str, status: str, header: str
+) -> None:
+    answer = description["paths"][path][method]["responses"][status]
+    assert answer["headers"][header]["description"]
+
+
 @pytest.mark.parametrize("path", ["/docs", "/docs/"])
 def test_the_documentation_needs_nothing_from_elsewhere(
     client: FlaskClient, path: str

@@ -80,11 +80,15 @@ class Blueprint(flask_smorest.Blueprint):
         return decorate
 
     def answers(
-        self, status: int, schema: type[Schema], example: dict[str, Any]
+        self, status: int, schema: type[Schema], example: dict[str, Any], **headers: str
     ) -> Decorator:
-        """Describe what the view answers when all is well."""
+        """Describe what the view answers when all is well, its headers by name."""
+        described = {
+            name: {"schema": {"type": "string"}, "description": description}
+            for name, description in headers.items()
+        }
         return lambda view: _describe(
-            view, self.response(status, schema, example=example)
+            view, self.response(status, schema, example=example, headers=described)
         )
 
 

@@ -23,12 +23,13 @@ FILTERS = ("type", "category", "since", "until")
 
 @blueprint.get("/wallet/<uuid:wallet_id>/transactions")
 @blueprint.takes_query(HistoryQuery())
-@blueprint.answers(200, PageAnswer, examples.PAGE)
+@blueprint.answers(200, PageAnswer, examples.PAGE, Link="The pages around this one.")
 @refuses(WalletNotFound, TransactionNotFound)
 def transactions(query: dict[str, Any], wallet_id: UUID) -> Response:
     """List a wallet's transactions, latest first
 
-    A `Link` header (RFC 8288) leads to the pages around this one.
+    The `Link` header (RFC 8288) has the relations `first`, `prev`, `next` and
+    `last`, with the filters and the limit of this request.
     """
     wanted = HistoryFilter(**{name: query.pop(name, None) for name in FILTERS})
     page = service().history.page(str(wallet_id), wanted, **query)
