@@ -9,11 +9,18 @@ import sys
 from pathlib import Path
 
 
+def port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return number
+
+
 def serve_demo() -> None:
     """Become gunicorn, with demo settings."""
     parser = argparse.ArgumentParser(description="Run the wallet service locally.")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument("--port", default=8000, type=int, help="default: %(default)s")
+    parser.add_argument("--port", default=8000, type=port, help="default: %(default)s")
     options = parser.parse_args()
     host = f"[{options.host}]" if ":" in options.host else options.host
     os.environ["WALLET_DEMO"] = "1"

@@ -108,6 +108,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "a category that is a list": {"category": ["food"]},
     "a description with a NUL": {"description": "a\0b"},
     "a description with an escape": {"description": "\x1b[31m"},
+    "a description with an escape in one character": {"description": "\x9b31m"},
     "a description that is too long": {
         "description": "x" * (DESCRIPTION_LENGTH_MAX + 1)
     },
@@ -249,6 +250,23 @@ def test_a_body_over_one_mebibyte_is_refused(
             assert_problem(response, 413, "request_entity_too_large")
     assert post_raw(client, "add", largest).status_code == 200
     assert chunked(client, io.BytesIO(largest)).status_code == 200
+
+
+def test_a_body_shorter_than_its_length_is_refused(
+    client: FlaskClient, service: WalletService, wallet_id: str
+) -> None:
+    body = json.dumps({"walletId": wallet_id, "amount": 5})
+    with nothing_moves(service):
+        response = client.post(
+            "/wallet/add",
+            data=body,
+            content_type="application/json",
+            environ_overrides={
+                "wsgi.input_terminated": True,
+                "CONTENT_LENGTH": str(len(body) + 1),
+            },
+        )
+        assert_problem(response, 400, "bad_request")
 
 
 def test_broken_chunks_are_refused(client: FlaskClient, service: WalletService) -> None:

@@ -21,6 +21,7 @@ from wallet_app.errors import (
     IdempotencyKeyReused,
     IdempotencyKeysExhausted,
     InsufficientFunds,
+    WalletError,
     WalletExists,
     WalletNotFound,
 )
@@ -96,20 +97,32 @@ def test_a_refusal_is_an_outcome_and_is_replayed(service: WalletService) -> None
 
 def test_not_found_is_kept_too(service: WalletService) -> None:
     for _ in range(2):
-        with pytest.raises(WalletNotFound):
+        with nothing_moves(service), pytest.raises(WalletNotFound):
             add(service, "nobody")
     assert len(service.idempotency) == 1
 
 
 def test_a_conflict_leaves_the_key_free(service: WalletService) -> None:
     service.wallets.create("asha")
-    with pytest.raises(WalletExists):
+    with nothing_moves(service), pytest.raises(WalletExists):
         service.idempotency.run(
             "key", "asha", lambda claim: service.wallets.create("asha", claim=claim)
         )
     service.idempotency.run(
         "key", "ravi", lambda claim: service.wallets.create("ravi", claim=claim)
     )
+
+
+def test_the_contract_says_which_refusals_are_kept() -> None:
+    kept = {error.code for error in WalletError.__subclasses__() if error.kept}
+    assert kept == {
+        "wallet_not_found",
+        "transaction_not_found",
+        "same_wallet",
+        "currency_mismatch",
+        "insufficient_funds",
+        "balance_overflow",
+    }
 
 
 def test_a_crash_before_the_commit_leaves_the_key_free(service: WalletService) -> None:
@@ -212,9 +225,11 @@ def test_keys_are_bounded_and_none_is_forgotten_early() -> None:
 
     for key in ("one", "two"):
         keys.run(key, "", answer)
-    with pytest.raises(IdempotencyKeysExhausted):
+    clock.now += 20 * SECOND
+    with pytest.raises(IdempotencyKeysExhausted) as refused:
         keys.run("three", "", answer)
+    assert refused.value.values == {"maximum": 2, "retry_after_seconds": 40}
     assert keys.run("one", "", run_again) == "answer"
-    clock.now += 60 * SECOND
+    clock.now += 40 * SECOND
     keys.run("three", "", answer)
     assert len(keys) == 1

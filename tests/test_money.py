@@ -121,10 +121,11 @@ def test_currency_is_checked_before_funds_and_funds_before_room(
     poor = open_wallet(service, 1)
     full_dollars = open_wallet(service, AMOUNT_MAX, currency="USD")
     full = open_wallet(service, AMOUNT_MAX)
-    with pytest.raises(CurrencyMismatch):
-        service.money.transfer(poor, full_dollars, 2)
-    with pytest.raises(InsufficientFunds):
-        service.money.transfer(poor, full, 2)
+    with nothing_moves(service):
+        with pytest.raises(CurrencyMismatch):
+            service.money.transfer(poor, full_dollars, 2)
+        with pytest.raises(InsufficientFunds):
+            service.money.transfer(poor, full, 2)
 
 
 def test_a_movement_of_an_unknown_wallet_is_refused(service: WalletService) -> None:

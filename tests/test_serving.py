@@ -33,7 +33,8 @@ from tests.server import (
     running,
     started,
 )
-from wallet_app.ledger_worker import THREADS, WHY
+from wallet_app.ledger_worker import THREADS
+from wallet_app.one_ledger import WHY
 
 BOOTING = "Booting worker with pid: "
 
@@ -406,6 +407,12 @@ def test_what_never_reaches_the_app_is_refused_with_a_problem_too(
     assert problem["title"].lower().replace(" ", "_") == code
     assert problem["type"] == "about:blank"
     assert problem["detail"]
+
+
+def test_a_header_does_not_move_the_app_to_another_path(server: Server) -> None:
+    with connect(server) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nSCRIPT_NAME: /x\r\n\r\n")
+        assert read_answer(connection)[0] == 200
 
 
 def test_clients_that_do_not_hang_up_keep_nobody_waiting(server: Server) -> None:

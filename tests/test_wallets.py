@@ -34,7 +34,7 @@ def test_the_default_currency_is_a_setting() -> None:
 
 
 def test_an_unknown_wallet_is_not_found(service: WalletService) -> None:
-    with pytest.raises(WalletNotFound):
+    with nothing_moves(service), pytest.raises(WalletNotFound):
         service.wallets.get("nobody")
 
 

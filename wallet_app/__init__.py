@@ -7,7 +7,7 @@ import os
 from flask import Flask
 
 from wallet_app import api
-from wallet_app.ledger_worker import admit
+from wallet_app.one_ledger import admit
 from wallet_app.services import WalletService
 from wallet_app.settings import Settings
 

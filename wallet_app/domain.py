@@ -59,7 +59,7 @@ class Transaction(Struct, frozen=True, gc=False):
 
     @property
     def change(self) -> int:
-        """What the entry did to the balance: `amount` with its sign."""
+        """What the transaction did to the balance: `amount` with its sign."""
         return -self.amount if self.type in OUTGOING else self.amount
 
 

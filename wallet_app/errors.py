@@ -118,6 +118,7 @@ class IdempotencyKeyReused(WalletError):
 
     status, code = 422, "idempotency_key_reused"
     title = "Idempotency key reused"
+    kept = False
 
     def __init__(self) -> None:
         super().__init__(
@@ -131,6 +132,7 @@ class IdempotencyInProgress(WalletError):
 
     status, code = 409, "idempotency_in_progress"
     title = "Request in progress"
+    kept = False
 
     def __init__(self) -> None:
         super().__init__(
@@ -144,12 +146,14 @@ class IdempotencyKeysExhausted(WalletError):
 
     status, code = 503, "idempotency_keys_exhausted"
     title = "Too many idempotency keys"
+    kept = False
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, maximum: int, retry_after_seconds: int) -> None:
         super().__init__(
-            f"All {maximum} idempotency keys are in use; none of them may be "
+            f"All {maximum} idempotency keys are in use, and none of them may be "
             "forgotten yet. Nothing was done.",
             maximum=maximum,
+            retry_after_seconds=retry_after_seconds,
         )
 
 
@@ -160,6 +164,7 @@ class InvalidRequest(WalletError):
     """
 
     status, code, title = 400, "invalid_request", "Invalid request"
+    kept = False
 
     def __init__(self, detail: str, errors: dict[str, list[str]] | None = None) -> None:
         super().__init__(detail, **({"errors": errors} if errors else {}))
@@ -170,6 +175,7 @@ class InvalidIdempotencyKey(WalletError):
 
     status, code = 400, "invalid_idempotency_key"
     title = "Invalid idempotency key"
+    kept = False
 
     def __init__(self) -> None:
         super().__init__(

@@ -10,7 +10,8 @@ import os
 from functools import partial
 from typing import Any
 
-from wallet_app.ledger_worker import KEEPALIVE_SECONDS, THREADS, WHY, refusal
+from wallet_app.ledger_worker import KEEPALIVE_SECONDS, THREADS
+from wallet_app.one_ledger import WHY, refusal
 from wallet_app.settings import Settings, SettingsError
 
 worker_class = "wallet_app.ledger_worker.LedgerWorker"
@@ -26,6 +27,9 @@ timeout = 0
 
 graceful_timeout = 30
 """Seconds that requests in flight have to finish after SIGTERM."""
+
+forwarder_headers = ""
+"""No header of a client's moves the app to another path."""
 
 control_socket_disable = True
 """gunicorn's control socket can add workers and reload."""

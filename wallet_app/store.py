@@ -102,7 +102,7 @@ class Wallet:
         self.balance = balance
 
     def snapshot(self) -> WalletSnapshot:
-        """Return what the wallet is now; the caller holds it."""
+        """Return what the wallet is now; the caller holds it, or alone knows it."""
         return WalletSnapshot(
             self.id,
             self.user_id,
@@ -140,17 +140,23 @@ class Store:
         self.registry = lock_factory()
         self.wallets: Mapping[str, Wallet] = self._wallets
 
-    def add(self, id: str, user_id: str, currency: str, created_at: int) -> Wallet:
-        """Add an empty wallet; the caller holds the registry.
+    def new_wallet(
+        self, id: str, user_id: str, currency: str, created_at: int
+    ) -> Wallet:
+        """Return an empty wallet that nobody else sees yet; the caller holds the
+        registry.
 
         Raises WalletExists when the user has one in this currency.
         """
         existing = self._by_owner.get((user_id, currency))
         if existing is not None:
             raise WalletExists(existing.id, currency)
-        wallet = Wallet(id, user_id, currency, created_at, self._lock_factory())
-        self._by_owner[user_id, currency] = self._wallets[id] = wallet
-        return wallet
+        return Wallet(id, user_id, currency, created_at, self._lock_factory())
+
+    def publish(self, wallet: Wallet) -> None:
+        """Let everybody see a new wallet; the caller still holds the registry."""
+        self._by_owner[wallet.user_id, wallet.currency] = wallet
+        self._wallets[wallet.id] = wallet
 
     @contextmanager
     def all_locked(self) -> Iterator[list[Wallet]]:

@@ -14,7 +14,7 @@ from flask import request
 from tests.benchmarks.conditions import resident_bytes
 from tests.benchmarks.filled import fill, new_wallets
 from wallet_app import create_app
-from wallet_app.ledger_worker import admit
+from wallet_app.one_ledger import admit
 from wallet_app.services import WalletService
 
 admit()

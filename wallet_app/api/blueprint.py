@@ -10,6 +10,7 @@ import flask_smorest
 from flask import Response
 from marshmallow import Schema
 from werkzeug.exceptions import (
+    BadRequest,
     HTTPException,
     InternalServerError,
     RequestEntityTooLarge,
@@ -18,7 +19,12 @@ from werkzeug.exceptions import (
 
 from wallet_app import errors
 from wallet_app.api import examples, problems
-from wallet_app.api.requests import BodyReader, read_query
+from wallet_app.api.requests import (
+    KEY,
+    KEY_LENGTH_MAX,
+    BodyReader,
+    read_query,
+)
 from wallet_app.api.schemas import ProblemAnswer
 
 View = Callable[..., Response]
@@ -32,6 +38,7 @@ OF_ANY_COMMAND = (
     errors.IdempotencyInProgress,
     errors.IdempotencyKeyReused,
     errors.IdempotencyKeysExhausted,
+    BadRequest,
     RequestEntityTooLarge,
     UnsupportedMediaType,
 )
@@ -41,13 +48,17 @@ IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "schema": {"type": "string", "pattern": f"^({KEY.pattern})$"},
     "description": "Makes it safe to send the request again: the first answer is "
-    "kept and replayed, with `Idempotent-Replayed: true`.",
+    "kept and replayed, with `Idempotent-Replayed: true`. 1 to "
+    f"{KEY_LENGTH_MAX} visible ASCII characters, bare or in double quotes.",
     "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
+REPLAYED = {
+    "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
+}
 
-Answer = type[errors.WalletError] | type[HTTPException]
+Refusal = type[errors.WalletError] | type[HTTPException]
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -110,13 +121,13 @@ def _describe(view: View, decorator: Callable[[View], Any]) -> View:
     return view
 
 
-def refuses(*answers: Answer) -> Decorator:
+def refuses(*refusals: Refusal) -> Decorator:
     """Describe what a view refuses, with an example of each."""
 
     def decorate(view: View) -> View:
         responses = _manual_doc(view).setdefault("responses", {})
-        for answer in (*answers, *OF_ANY_OPERATION):
-            document = _example(answer)
+        for refusal in (*refusals, *OF_ANY_OPERATION):
+            document = _example(refusal)
             response = responses.setdefault(
                 document["status"], {"description": "", "content": {}}
             )
@@ -139,7 +150,8 @@ def _manual_doc(view: View) -> dict[str, Any]:
     return manual_doc
 
 
-def _example(answer: Answer) -> dict[str, Any]:
-    if issubclass(answer, HTTPException):
-        return problems.http_document(answer())
-    return problems.document(examples.REFUSALS[answer])
+def _example(refusal: Refusal) -> dict[str, Any]:
+    if issubclass(refusal, HTTPException):
+        assert refusal.code is not None
+        return problems.http_document(refusal.code, refusal.description)
+    return problems.document(examples.REFUSALS[refusal])

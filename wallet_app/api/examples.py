@@ -105,7 +105,7 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.BalanceOverflow(TARGET_ID, 15_000, AMOUNT_MAX),
         errors.IdempotencyKeyReused(),
         errors.IdempotencyInProgress(),
-        errors.IdempotencyKeysExhausted(KEYS_MAX),
+        errors.IdempotencyKeysExhausted(KEYS_MAX, 60),
         errors.InvalidIdempotencyKey(),
         errors.InvalidRequest(
             "The body is not what this operation takes.",

@@ -21,7 +21,9 @@ DESCRIPTION_LENGTH_MAX = 500
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RFC_3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+    r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
 _DIGITS = re.compile("[0-9]{1,16}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -93,13 +95,16 @@ class Timestamp(fields.String):
     }
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if not _RFC_3339.fullmatch(value):
+        match = _RFC_3339.fullmatch(value)
+        if match is None:
             raise self.make_error("invalid")
+        to_the_second, fraction, offset = match.groups(default="")
         try:
-            moment = datetime.fromisoformat(value.upper())
+            moment = datetime.fromisoformat((to_the_second + offset).upper())
         except ValueError:
             raise self.make_error("invalid") from None
-        return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+        seconds = (moment - _EPOCH) // timedelta(seconds=1)
+        return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
 
 
 class Category(fields.String):
@@ -115,7 +120,7 @@ class Description(fields.String):
 
     def __init__(self, **kwargs: Any) -> None:
         text = FullMatch(
-            rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]{{0,{DESCRIPTION_LENGTH_MAX}}}$",
+            rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]{{0,{DESCRIPTION_LENGTH_MAX}}}$",
             error="Must be text without control characters, at most "
             f"{DESCRIPTION_LENGTH_MAX} characters long.",
         )

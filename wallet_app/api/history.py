@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import Response, request
+from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
 from wallet_app.api.answers import answer, transaction_json
@@ -21,18 +22,18 @@ blueprint = Blueprint("history", __name__, description="What happened to a walle
 FILTERS = ("type", "category", "since", "until")
 
 
-@blueprint.get("/wallet/<uuid:wallet_id>/transactions")
+@blueprint.get("/wallet/<uuid:id>/transactions")
 @blueprint.takes_query(HistoryQuery())
 @blueprint.answers(200, PageAnswer, examples.PAGE, Link="The pages around this one.")
-@refuses(WalletNotFound, TransactionNotFound)
-def transactions(query: dict[str, Any], wallet_id: UUID) -> Response:
+@refuses(WalletNotFound, TransactionNotFound, NotFound)
+def transactions(query: dict[str, Any], id: UUID) -> Response:
     """List a wallet's transactions, latest first
 
     The `Link` header (RFC 8288) has the relations `first`, `prev`, `next` and
     `last`, with the filters and the limit of this request.
     """
     wanted = HistoryFilter(**{name: query.pop(name, None) for name in FILTERS})
-    page = service().history.page(str(wallet_id), wanted, **query)
+    page = service().history.page(str(id), wanted, **query)
     total_pages = -(-page.total // page.limit)
     return answer(
         {

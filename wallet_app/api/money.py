@@ -8,7 +8,7 @@ from flask import Response
 
 from wallet_app.api import examples
 from wallet_app.api.answers import answer, movement_json
-from wallet_app.api.blueprint import Blueprint, refuses
+from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.requests import once
 from wallet_app.api.schemas import (
     AmountBody,
@@ -30,7 +30,7 @@ blueprint = Blueprint("money", __name__, description="Movements of money.")
 
 @blueprint.post("/wallet/add")
 @blueprint.takes_body(AmountBody(), examples.AMOUNT_BODY)
-@blueprint.answers(200, MovementAnswer, examples.CREDIT)
+@blueprint.answers(200, MovementAnswer, examples.CREDIT, **REPLAYED)
 @refuses(WalletNotFound, BalanceOverflow)
 def add(body: dict[str, Any]) -> Response:
     """Add money to a wallet"""
@@ -40,7 +40,7 @@ def add(body: dict[str, Any]) -> Response:
 
 @blueprint.post("/wallet/deduct")
 @blueprint.takes_body(AmountBody(), examples.AMOUNT_BODY)
-@blueprint.answers(200, MovementAnswer, examples.DEBIT)
+@blueprint.answers(200, MovementAnswer, examples.DEBIT, **REPLAYED)
 @refuses(WalletNotFound, InsufficientFunds)
 def deduct(body: dict[str, Any]) -> Response:
     """Deduct money from a wallet"""
@@ -50,7 +50,7 @@ def deduct(body: dict[str, Any]) -> Response:
 
 @blueprint.post("/wallet/transfer")
 @blueprint.takes_body(TransferBody(), examples.TRANSFER_BODY)
-@blueprint.answers(200, TransferAnswer, examples.TRANSFER)
+@blueprint.answers(200, TransferAnswer, examples.TRANSFER, **REPLAYED)
 @refuses(
     SameWallet, WalletNotFound, CurrencyMismatch, InsufficientFunds, BalanceOverflow
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from flask import Flask, Response, current_app
 from msgspec import json
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.http import HTTP_STATUS_CODES
 
 from wallet_app.errors import WalletError
 
@@ -32,14 +33,15 @@ def document(error: WalletError) -> dict[str, object]:
     } | {camel(name): value for name, value in error.values.items()}
 
 
-def http_document(error: HTTPException) -> dict[str, object]:
-    """Return a problem document that says no more than its HTTP status does."""
+def http_document(status: int, detail: str | None = None) -> dict[str, object]:
+    """Return a problem document that says little more than its HTTP status does."""
+    title = HTTP_STATUS_CODES[status]
     return {
         "type": "about:blank",
-        "title": error.name,
-        "status": error.code,
-        "detail": error.description,
-        "code": error.name.lower().replace(" ", "_"),
+        "title": title,
+        "status": status,
+        "detail": detail or title,
+        "code": title.lower().replace(" ", "_"),
     }
 
 
@@ -50,14 +52,18 @@ def camel(name: str) -> str:
 
 
 def _refusal(error: WalletError) -> Response:
-    return _response(document(error), error.status)
+    response = _response(document(error), error.status)
+    if "retry_after_seconds" in error.values:
+        response.headers["Retry-After"] = str(error.values["retry_after_seconds"])
+    return response
 
 
 def _http_error(error: HTTPException) -> Response:
     # Routing leaves a circle of errors and frames, which would wait for a full
     # garbage collection, and the server makes none (ledger_worker.py).
     error.__traceback__ = error.__context__ = None
-    response = _response(http_document(error), error.code)
+    status = error.code or InternalServerError.code
+    response = _response(http_document(status, error.description), status)
     for name, value in error.get_headers():
         if name != "Content-Type":
             response.headers[name] = value
@@ -69,5 +75,5 @@ def _bug(error: Exception) -> Response:
     return _http_error(InternalServerError())
 
 
-def _response(body: dict[str, object], status: int | None) -> Response:
+def _response(body: dict[str, object], status: int) -> Response:
     return Response(json.encode(body), status, content_type=MEDIA_TYPE)

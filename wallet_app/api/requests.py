@@ -32,7 +32,10 @@ READ_BYTES_MAX = BODY_BYTES_MAX + 1
 KEY_LENGTH_MAX = 255
 
 # A quoted key is a string by RFC 9651, section 3.3.3.
-_KEY = re.compile(r'"(?P<quoted>(?:[!#-\[\]-~]|\\["\\])+)"|(?P<bare>[!#-~][!-~]*)')
+KEY = re.compile(
+    r'"((?:[!#-\[\]-~]|\\["\\]){1,%d})"|([!#-~][!-~]{0,%d})'
+    % (KEY_LENGTH_MAX, KEY_LENGTH_MAX - 1)
+)
 _ESCAPE = re.compile(r"\\(.)")
 
 T = TypeVar("T")
@@ -85,6 +88,8 @@ def _read_bytes() -> bytes:
         raise BadRequest("The chunks of the body are broken.") from None
     if len(body) > BODY_BYTES_MAX:
         raise RequestEntityTooLarge()
+    if len(body) < (request.content_length or 0):
+        raise BadRequest("The body is shorter than its Content-Length.")
     return body
 
 
@@ -175,14 +180,11 @@ def once(command: Callable[[Claim | None], T]) -> T:
 
 def read_key(header: str) -> str:
     """Return the key in a header's value; raise InvalidIdempotencyKey."""
-    match = _KEY.fullmatch(header)
+    match = KEY.fullmatch(header)
     if match is None:
         raise InvalidIdempotencyKey()
-    quoted, bare = match.group("quoted", "bare")
-    key = bare if quoted is None else _ESCAPE.sub(r"\1", quoted)
-    if len(key) > KEY_LENGTH_MAX:
-        raise InvalidIdempotencyKey()
-    return str(key)
+    quoted, bare = match.groups()
+    return str(bare if quoted is None else _ESCAPE.sub(r"\1", quoted))
 
 
 def _mark_replayed(response: Response) -> Response:

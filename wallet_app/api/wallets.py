@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
+from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
 from wallet_app.api.answers import answer, wallet_json
-from wallet_app.api.blueprint import Blueprint, refuses
+from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.requests import once
 from wallet_app.api.schemas import CreateBody, WalletAnswer
 from wallet_app.api.service import service
@@ -20,7 +21,9 @@ blueprint = Blueprint("wallets", __name__, description="Wallets and what they ho
 
 @blueprint.post("/wallet/create")
 @blueprint.takes_body(CreateBody(), examples.CREATE_BODY)
-@blueprint.answers(201, WalletAnswer, examples.WALLET, Location="The wallet.")
+@blueprint.answers(
+    201, WalletAnswer, examples.WALLET, Location="The wallet.", **REPLAYED
+)
 @refuses(WalletExists)
 def create(body: dict[str, Any]) -> Response:
     """Create a wallet
@@ -31,9 +34,9 @@ def create(body: dict[str, Any]) -> Response:
     return answer(wallet_json(wallet), 201, Location=f"/wallet/{wallet.id}")
 
 
-@blueprint.get("/wallet/<uuid:wallet_id>")
+@blueprint.get("/wallet/<uuid:id>")
 @blueprint.answers(200, WalletAnswer, examples.WALLET)
-@refuses(WalletNotFound)
-def get(wallet_id: UUID) -> Response:
+@refuses(WalletNotFound, NotFound)
+def get(id: UUID) -> Response:
     """Get a wallet"""
-    return answer(wallet_json(service().wallets.get(str(wallet_id))))
+    return answer(wallet_json(service().wallets.get(str(id))))

@@ -86,7 +86,7 @@ def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
         balance = 0
         previous: Transaction | None = None
         for transaction in islice(history, length):
-            yield from _entry_problems(wallet, previous, transaction)
+            yield from _transaction_problems(wallet, previous, transaction)
             balance += transaction.change
             previous = transaction
             if transaction.type is TransactionType.CREDIT:
@@ -110,10 +110,10 @@ def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
             )
 
 
-def _entry_problems(
+def _transaction_problems(
     wallet: WalletSnapshot, previous: Transaction | None, transaction: Transaction
 ) -> Iterator[Problem]:
-    """One entry: it belongs here, and follows from the one before."""
+    """One transaction: it belongs here, and follows from the one before."""
     before = previous.balance_after if previous else 0
     if transaction.balance_after != before + transaction.change:
         yield _at(
@@ -152,7 +152,7 @@ def _wallet_problems(
 
 
 def _is_transfer(one: Transaction, other: Transaction) -> bool:
-    """Tell whether two entries are the two sides of one transfer."""
+    """Tell whether two transactions are the two sides of one transfer."""
     return (
         one.change + other.change == 0
         and one.currency == other.currency

@@ -103,7 +103,9 @@ class IdempotencyKeys:
             claim = self._claims.get(key)
             if claim is None:
                 if len(self._claims) >= self._keys_max:
-                    raise IdempotencyKeysExhausted(self._keys_max)
+                    raise IdempotencyKeysExhausted(
+                        self._keys_max, self._seconds_to_the_next_expiry(now)
+                    )
                 claim = Claim(fingerprint, now + self._ttl_nanoseconds)
                 self._claims[key] = claim
                 return claim, True
@@ -120,6 +122,10 @@ class IdempotencyKeys:
             if self._claims[oldest].expires_at > now:
                 return
             del self._claims[oldest]
+
+    def _seconds_to_the_next_expiry(self, now: int) -> int:
+        oldest = next(iter(self._claims.values()))
+        return -((now - oldest.expires_at) // 1_000_000_000)
 
     def _forget(self, key: str, claim: Claim) -> None:
         with self._lock:

@@ -28,10 +28,12 @@ class Wallets:
         wallet_id, now = str(self._new_id()), self._clock()
         currency = currency or self._default_currency
         with self._store.registry:
-            wallet = self._store.add(wallet_id, user_id, currency, now).snapshot()
+            wallet = self._store.new_wallet(wallet_id, user_id, currency, now)
+            snapshot = wallet.snapshot()
             if claim is not None:
-                claim.keep(wallet)
-        return wallet
+                claim.keep(snapshot)
+            self._store.publish(wallet)
+        return snapshot
 
     def get(self, wallet_id: str) -> WalletSnapshot:
         """Return the wallet as it is between two movements.
