@@ -51,6 +51,13 @@ def test_the_code_that_is_shown_is_the_code() -> None:
     assert textwrap.indent(block("python"), " " * 8) in source
 
 
+def test_every_row_of_the_benchmarks_is_shown_and_reached_its_target() -> None:
+    rows = block("text").splitlines()[1:]
+    assert len(rows) == 8
+    for row in rows:
+        assert row.endswith("yes"), row
+
+
 def test_every_file_that_is_named_exists_and_every_module_is_named() -> None:
     named = set(re.findall(r"`((?:wallet_app|tests|\.ci)/[^`]*)`", README))
     for name in named:
