@@ -50,7 +50,6 @@ class BodyReader:
 
     def __init__(self, schema: Schema) -> None:
         assert not any(schema._hooks.values()), "hooks would not be called"
-        self.schema = schema
         self._fields = {
             str(field.data_key): (name, field.deserialize)
             for name, field in schema.load_fields.items()
