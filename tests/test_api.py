@@ -14,11 +14,12 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from tests.ledgers import nothing_moves, open_wallet
+from tests.ledgers import Clock, nothing_moves, open_wallet
 from wallet_app import create_app
 from wallet_app.domain import AMOUNT_MAX
 from wallet_app.errors import WalletError
 from wallet_app.services import WalletService
+from wallet_app.services.idempotency import IdempotencyKeys
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
@@ -593,6 +594,21 @@ def test_a_key_is_the_same_bare_and_quoted(
     with nothing_moves(service):
         again = post(client, "/wallet/add", body, **{"Idempotency-Key": other})
     assert again.data == first.data
+
+
+def test_when_no_key_is_left_the_client_is_told_when_there_will_be(
+    client: FlaskClient, service: WalletService
+) -> None:
+    service.idempotency = IdempotencyKeys(Clock(), ttl_seconds=60, keys_max=1)
+    body = {"walletId": open_wallet(service), "amount": 1}
+    assert (
+        post(client, "/wallet/add", body, **{"Idempotency-Key": "a"}).status_code == 200
+    )
+    with nothing_moves(service):
+        response = post(client, "/wallet/add", body, **{"Idempotency-Key": "b"})
+        problem = assert_problem(response, 503, "idempotency_keys_exhausted")
+    assert problem["retryAfterSeconds"] == 60
+    assert response.headers["Retry-After"] == "60"
 
 
 # The app
