@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from uuid_utils import UUID
 
-from tests.ledgers import SECOND, START, Clock, new_service, open_wallet
+from tests.ledgers import SECOND, START, Clock, new_service, nothing_moves, open_wallet
 from wallet_app.domain import TransactionType
 from wallet_app.errors import TransactionNotFound, WalletNotFound
 from wallet_app.services import WalletService
@@ -124,10 +124,10 @@ def test_before_must_be_a_transaction_of_this_wallet(
 ) -> None:
     elsewhere = service.money.add(open_wallet(service), 1)
     for transaction_id in (elsewhere.id, UUID(int=2**127)):
-        with pytest.raises(TransactionNotFound):
+        with nothing_moves(service), pytest.raises(TransactionNotFound):
             service.history.page(wallet_id, before=transaction_id)
 
 
 def test_the_history_of_an_unknown_wallet_is_not_found(service: WalletService) -> None:
-    with pytest.raises(WalletNotFound):
+    with nothing_moves(service), pytest.raises(WalletNotFound):
         service.history.page("nobody")

@@ -18,14 +18,20 @@ from uuid_utils import UUID
 from tests.ledgers import Ids, new_service
 from wallet_app import create_app
 from wallet_app.api import examples
+from wallet_app.services import WalletService
 
-# The ids of the examples name real wallets with money, so that examples succeed.
-first_ids = iter((UUID(examples.SOURCE_ID), UUID(examples.TARGET_ID)))
-other_ids = Ids()
-service = new_service(new_id=lambda: next(first_ids, None) or other_ids())
-for wallet in [service.wallets.create(str(uuid4())) for _ in range(2)]:
-    service.money.add(wallet.id, 10**9)
 
+def service_of_the_examples() -> WalletService:
+    """Return a service in which the examples name real wallets with money."""
+    first_ids = iter((UUID(examples.SOURCE_ID), UUID(examples.TARGET_ID)))
+    other_ids = Ids()
+    service = new_service(new_id=lambda: next(first_ids, None) or other_ids())
+    for wallet in [service.wallets.create(str(uuid4())) for _ in range(2)]:
+        service.money.add(wallet.id, 10**9)
+    return service
+
+
+service = service_of_the_examples()
 app = create_app(service)
 schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
 
@@ -89,15 +95,14 @@ def is_special(case: schemathesis.Case[Any]) -> bool:
 
 
 def test_the_examples_succeed() -> None:
-    client = app.test_client()
-    for path, body in (
-        ("/wallet/create", examples.CREATE_BODY),
-        ("/wallet/add", examples.AMOUNT_BODY),
-        ("/wallet/deduct", examples.AMOUNT_BODY),
-        ("/wallet/transfer", examples.TRANSFER_BODY),
+    client = create_app(service_of_the_examples()).test_client()
+    for path, body, status in (
+        ("/wallet/create", examples.CREATE_BODY, 201),
+        ("/wallet/add", examples.AMOUNT_BODY, 200),
+        ("/wallet/deduct", examples.AMOUNT_BODY, 200),
+        ("/wallet/transfer", examples.TRANSFER_BODY, 200),
     ):
-        response = client.post(path, json=body)
-        assert response.status_code < 300 or response.get_json()["walletId"]
+        assert client.post(path, json=body).status_code == status
 
 
 def test_every_operation_says_all_that_it_can_answer(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct
-from uuid_utils import UUID, uuid4
+from uuid_utils import UUID
 
 AMOUNT_MAX = 2**53 - 1
 """Largest amount and largest balance, in minor units: the largest integer that
@@ -19,8 +19,6 @@ Clock = Callable[[], int]
 """Tells the time in nanoseconds since 1970, UTC."""
 
 NewId = Callable[[], UUID]
-
-new_uuid: NewId = uuid4
 
 
 class TransactionType(StrEnum):

@@ -40,7 +40,6 @@ LINGER_SECONDS = 0.1
 """How long a closing connection waits for its client to hang up too. gunicorn
 waits for two seconds, on the thread that accepts for everyone."""
 
-
 _YEARS_AHEAD_SECONDS = 1e9
 
 

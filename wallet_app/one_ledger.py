@@ -91,7 +91,7 @@ def _stand_by(worker: Any, older_pids: list[int]) -> None:
     moments = MOMENTS_AFTER_THE_LEDGER if older_pids else 0
     while moments > 0:
         worker.notify()
-        time.sleep(MOMENT_SECONDS)
+        time.sleep(MOMENT_SECONDS)  # this process has nothing else to do
         if not worker.alive or os.getppid() != worker.ppid:
             sys.exit(0)
         if not any(map(_is_running, older_pids)):

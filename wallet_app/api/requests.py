@@ -50,6 +50,7 @@ class BodyReader:
 
     def __init__(self, schema: Schema) -> None:
         assert not any(schema._hooks.values()), "hooks would not be called"
+        self._unknown = schema.error_messages["unknown"]
         self._fields = {
             str(field.data_key): (name, field.deserialize)
             for name, field in schema.load_fields.items()
@@ -74,7 +75,7 @@ class BodyReader:
             else:
                 if value is not missing:
                     loaded[name] = value
-        errors |= {key: ["Is no field of this request."] for key in body}
+        errors |= {key: [self._unknown] for key in body}
         if errors:
             raise InvalidRequest("The body is not what this operation takes.", errors)
         return loaded

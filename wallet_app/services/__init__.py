@@ -9,7 +9,9 @@ from __future__ import annotations
 import threading
 import time
 
-from wallet_app.domain import Clock, NewId, new_uuid
+from uuid_utils import uuid4
+
+from wallet_app.domain import Clock, NewId
 from wallet_app.services.audit import Audit
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import IdempotencyKeys
@@ -28,7 +30,7 @@ class WalletService:
         *,
         lock_factory: LockFactory = threading.Lock,
         clock: Clock = time.time_ns,
-        new_id: NewId = new_uuid,
+        new_id: NewId = uuid4,
     ) -> None:
         self.store = Store(lock_factory)
         self.wallets = Wallets(self.store, clock, new_id, settings.default_currency)
