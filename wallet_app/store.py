@@ -91,6 +91,9 @@ class Wallet:
         try:
             if failure is not None:
                 self._restore()
+        except BaseException:
+            self._restore()  # whatever broke into it: the money comes first
+            raise
         finally:
             self._lock.release()
 
