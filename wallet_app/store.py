@@ -98,11 +98,15 @@ class Wallet:
             self._lock.release()
 
     def _restore(self) -> None:
-        """Go back to the mark; its cost does not depend on the history."""
+        """Go back to the mark; its cost does not depend on the history.
+
+        A refusal comes before the first change, and must not write either.
+        """
         balance, updated_at, length = self._mark
         del self.history[length:]
         self.updated_at = updated_at
-        self.balance = balance
+        if self.balance != balance:
+            self.balance = balance
 
     def snapshot(self) -> WalletSnapshot:
         """Return what the wallet is now; the caller holds it, or alone knows it."""

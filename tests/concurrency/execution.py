@@ -1,0 +1,262 @@
+"""Runs programs on the real service under the scheduler.
+
+One `Execution` is one program under one schedule; `Laboratory.explore` runs it under
+every schedule up to a number of preemptions, until one of them is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
+from uuid import UUID
+
+from tests.concurrency.judge import Asked, judge
+from tests.concurrency.linearizability import Call
+from tests.concurrency.model import AtRest, Audit, Ledger, Operation, Result
+from tests.concurrency.programs import SETUP, Program
+from tests.concurrency.scheduler import (
+    Choice,
+    Lock,
+    Run,
+    Schedule,
+    Scheduler,
+    explore,
+)
+from tests.concurrency.switch_points import Lines, watched_balances
+from tests.concurrency.values import value_of
+from tests.ledgers import new_service
+from wallet_app.domain import WalletSnapshot
+from wallet_app.errors import WalletExists
+from wallet_app.services import WalletService
+from wallet_app.services.idempotency import Claim
+
+SCHEDULES_MAX = 100_000
+"""Where an exploration stops that was not meant to become so long."""
+
+NOBODY = str(UUID(int=0))
+
+
+@dataclass
+class Execution:
+    """One run of a program: what happened, and what is wrong with it, if anything."""
+
+    program: Program
+    schedule: Schedule
+    run: Run
+    calls: list[Call]
+    wrong: str | None
+
+    @property
+    def choices(self) -> Sequence[Choice]:
+        return self.run.choices
+
+
+@dataclass
+class Exploration:
+    """What came of running a program under many schedules."""
+
+    schedules: int
+    ended: bool
+    """Whether there were no more schedules: else a failure or the cap was met."""
+    failure: Execution | None
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What one request needs; wallets are known by what creating them answered."""
+
+    ids: dict[str, str]
+    by: str
+    claim: Claim | None = None
+
+    def id(self, name: str) -> str:
+        return self.ids.get(name, NOBODY)
+
+    def user(self, name: str) -> str:
+        return name
+
+
+class Client:
+    """Asks one service, in process, and turns every answer into a value."""
+
+    def __init__(self, service: WalletService) -> None:
+        self._service = service
+        self._ids: dict[str, str] = {}
+
+    def ask(self, operation: Operation, label: str) -> Result:
+        asking = _Asking(self._ids, operation.key or label)
+        try:
+            answer = self._answer(operation, asking)
+        except Exception as failure:  # whatever it is, the model judges it
+            answer = failure
+        self._learn(answer)
+        return value_of(answer, self._name)
+
+    def _learn(self, answer: object) -> None:
+        """Know a wallet from now on by the id that an answer has told."""
+        match answer:
+            case WalletSnapshot(id=id, user_id=name):
+                self._ids[name] = id
+            case WalletExists(values={"wallet_id": str(id)}):
+                self._ids[self._name(id)] = id
+
+    def _answer(self, operation: Operation, asking: _Asking) -> object:
+        if operation.key is None:
+            return operation.call(self._service, asking)
+        return self._service.idempotency.run(
+            operation.key,
+            replace(operation, key=None, faults=()),
+            lambda claim: operation.call(self._service, replace(asking, claim=claim)),
+        )
+
+    def _name(self, wallet_id: str) -> str:
+        return self._service.store.wallets[wallet_id].user_id
+
+
+class Laboratory:
+    """The service under the scheduler.
+
+    Switch points are the locks and each touch of a balance; with `lines`, also each
+    line of the service and the store.
+    """
+
+    def __init__(self, *, lines: bool = False) -> None:
+        self._scheduler = Scheduler()
+        self._lines = Lines(self._scheduler) if lines else None
+        self._calls: dict[int, tuple[Operation, int]] = {}
+
+    @contextmanager
+    def open(self) -> Iterator[Laboratory]:
+        """Watch every wallet for as long as the block takes."""
+        with watched_balances(self._scheduler, self):
+            yield self
+
+    def explore(
+        self, program: Program, preemptions: int, at_most: int = SCHEDULES_MAX
+    ) -> Exploration:
+        """Run the program under every schedule with at most so many preemptions,
+        fewest first, until one is wrong."""
+        judged = _Judge(program.ledger())
+        runs = explore(lambda plan: self._execute(program, plan, judged), preemptions)
+        schedules = 0
+        for execution in islice(runs, at_most):
+            schedules += 1
+            if execution.wrong is not None:
+                return Exploration(schedules, False, execution)
+        return Exploration(schedules, next(runs, None) is None, None)
+
+    def execute(self, program: Program, schedule: Schedule) -> Execution:
+        """Run the program once."""
+        return self._execute(program, schedule, _Judge(program.ledger()))
+
+    def strikes(self) -> bool:
+        """Count one more write of the running call, and tell whether it fails."""
+        thread = self._scheduler.thread
+        assert thread is not None
+        operation, writes = self._calls[thread]
+        self._calls[thread] = operation, writes + 1
+        return writes + 1 in operation.faults
+
+    def _execute(
+        self, program: Program, schedule: Schedule, judged: _Judge
+    ) -> Execution:
+        locks: list[Lock] = []
+
+        def new_lock() -> Lock:
+            locks.append(self._scheduler.new_lock())
+            return locks[-1]
+
+        service = new_service(lock_factory=new_lock)
+        client = Client(service)
+        for operation in program.setup:
+            client.ask(operation, SETUP)
+        calls: list[Call] = []
+        run = self._scheduler.run(
+            [
+                self._body(client, thread, operations, calls)
+                for thread, operations in enumerate(program.threads)
+            ],
+            schedule,
+        )
+        _name_locks(service)
+        wrong = _wrong(run, locks)
+        if wrong is None:
+            calls += _last_reads(client, len(run.steps))
+            wrong = judged(calls)
+        return Execution(program, schedule, run, calls, wrong)
+
+    def _body(
+        self,
+        client: Client,
+        thread: int,
+        operations: Sequence[Operation],
+        calls: list[Call],
+    ) -> Callable[[], None]:
+        """Return what one thread does: its calls, one after the other."""
+        scheduler = self._scheduler
+
+        def body() -> None:
+            for position, operation in enumerate(operations):
+                if position:  # the first call begins where the thread does
+                    scheduler.step("call")
+                asked = Asked(operation, f"{thread}.{position}", thread)
+                self._calls[thread] = operation, 0
+                invoked = scheduler.happened("invoke", operation)
+                result = client.ask(operation, asked.by)
+                returned = scheduler.happened("return", result)
+                calls.append(Call(asked, invoked, returned, result))
+
+        return self._lines.traced(body) if self._lines else body
+
+
+class _Judge:
+    """Judges histories that begin with one ledger; most of them come many times."""
+
+    def __init__(self, initial: Ledger) -> None:
+        self._initial = initial
+        self._known: dict[tuple[object, ...], str | None] = {}
+
+    def __call__(self, calls: Sequence[Call]) -> str | None:
+        moments = sorted(m for call in calls for m in (call.invoked, call.returned))
+        rank = {moment: number for number, moment in enumerate(moments)}
+        history = tuple(
+            [
+                (call.operation, rank[call.invoked], rank[call.returned], call.result)
+                for call in calls
+            ]
+        )
+        if history not in self._known:
+            self._known[history] = judge(calls, self._initial)
+        return self._known[history]
+
+
+def _last_reads(client: Client, moment: int) -> list[Call]:
+    """Read everything when all threads have ended, and audit it."""
+    calls = []
+    for operation in (AtRest(), Audit()):
+        result = client.ask(operation, "")
+        calls.append(Call(Asked(operation, ""), moment + 1, moment + 2, result))
+        moment += 2
+    return calls
+
+
+def _wrong(run: Run, locks: Sequence[Lock]) -> str | None:
+    """Return what is wrong with a run whatever its calls have answered."""
+    if run.deadlock is not None:
+        return f"Deadlock: every thread waits for ever.\n{run.deadlock}"
+    for lock in locks:
+        if lock.locked:
+            return f"{lock.name} was never released; it was taken at {lock.site}."
+    return None
+
+
+def _name_locks(service: WalletService) -> None:
+    """Give the locks names that people know."""
+    named = {"the registry": service.store.registry, "keys": service.idempotency._lock}
+    for wallet in service.store.wallets.values():
+        named[wallet.user_id] = wallet._lock
+    for name, lock in named.items():
+        if isinstance(lock, Lock):
+            lock.name = name

@@ -1,0 +1,131 @@
+"""Says what is wrong with a history of calls, in one sentence; or that nothing is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from tests.concurrency.linearizability import Call, linearize
+from tests.concurrency.model import (
+    KEY_IN_PROGRESS,
+    KEY_REUSED,
+    Entry,
+    Failed,
+    HistoryPage,
+    Ledger,
+    Operation,
+    Refused,
+    Report,
+    Rest,
+    Result,
+    Snapshot,
+    answer,
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An operation as a call: who made it, under which label. No thread means that
+    it was made when all had ended."""
+
+    operation: Operation
+    by: str
+    thread: int | None = None
+
+    def __str__(self) -> str:
+        if self.thread is None:
+            return f"{self.operation} in the end:"
+        return f"Thread {self.thread}'s {self.operation} answered"
+
+
+def judge(calls: Sequence[Call], initial: Ledger) -> str | None:
+    """Return what no order of the calls explains; None when one explains it all."""
+    bound = [call for call in calls if not _meanwhile(call, calls)]
+    if linearize(bound, initial, _apply) is not None:
+        return None
+    return explain(bound, initial)
+
+
+def _apply(ledger: Ledger, asked: Asked) -> tuple[Result, Ledger]:
+    return answer(ledger, asked.operation, asked.operation.key or asked.by)
+
+
+def _meanwhile(call: Call, calls: Sequence[Call]) -> bool:
+    """Tell whether a key was refused because a call with it was under way.
+
+    Between two calls nothing is under way, so the model has no such answer. It is
+    right whenever another call with that key overlaps, and has no effect.
+    """
+    key = call.operation.operation.key
+    return call.result in (Refused(KEY_IN_PROGRESS), Refused(KEY_REUSED)) and any(
+        other is not call
+        and other.operation.operation.key == key
+        and other.invoked < call.returned
+        and call.invoked < other.returned
+        for other in calls
+    )
+
+
+def explain(calls: Sequence[Call], initial: Ledger) -> str:
+    """Put into words why no order of the calls explains their results."""
+    possible: list[set[Result]] = [set() for _ in calls]
+    for results in _sequential(range(len(calls)), calls, initial):
+        for i, result in results.items():
+            possible[i].add(result)
+    for call, expected in zip(calls, possible, strict=True):
+        if call.result not in expected:
+            answers = " or ".join(sorted({told(each) for each in expected}))
+            return (
+                f"{call.operation} {told(call.result)}. "
+                f"One call at a time, it is {answers}."
+            )
+    return "Each answer is possible, but no one order of the calls gives all of them."
+
+
+def _sequential(
+    left: Collection[int], calls: Sequence[Call], ledger: Ledger
+) -> Iterator[dict[int, Result]]:
+    """Yield what the calls answer in each order that their times allow."""
+    if not left:
+        yield {}
+        return
+    first_return = min(calls[i].returned for i in left)
+    for i in left:
+        if calls[i].invoked < first_return:
+            result, after = _apply(ledger, calls[i].operation)
+            for results in _sequential([j for j in left if j != i], calls, after):
+                yield {i: result, **results}
+
+
+def told(result: Result) -> str:
+    """Return a result as people say it."""
+    match result:
+        case Entry(type=type, amount=amount, balance_after=balance):
+            sign = "-" if type in ("DEBIT", "TRANSFER_OUT") else "+"
+            return f"{sign}{amount}, balance {balance}"
+        case Snapshot(name=name, balance=balance):
+            return f"{name} {balance}"
+        case HistoryPage(entries=entries):
+            return _changes(entries[::-1]) or "no transactions"
+        case Rest(wallets=wallets):
+            books = [
+                f"{told(wallet)} ({_changes(history)})" if history else told(wallet)
+                for wallet, history in wallets
+            ]
+            return ", ".join(books) or "no wallets"
+        case Report(problems=problems) if problems:
+            return f"not balanced: {problems[0]}"
+        case Report(wallets=wallets, currencies=currencies):
+            total = " ".join(f"{each.currency} {each.balances}" for each in currencies)
+            return f"balanced: {wallets} wallets with {total or 0}"
+        case Refused(code=code, numbers=numbers):
+            return " ".join([code, *(f"{name}={number}" for name, number in numbers)])
+        case Failed(error=error, detail=detail):
+            return f"{error}: {detail}" if detail else error
+        case (Entry() as sent, Entry() as received):
+            return f"{sent.wallet} {told(sent)}; {received.wallet} {told(received)}"
+    raise TypeError(f"no words for {result!r}")
+
+
+def _changes(entries: Sequence[Entry]) -> str:
+    return " ".join(told(each).split(",")[0] for each in entries)

@@ -1,0 +1,392 @@
+"""Seeded bugs: each is the real service with a few lines done wrong, as people do.
+
+A mutant is a class whose methods replace those of the product that it inherits from,
+for as long as a block takes. The suite must find every one of them: a test that never
+went red has shown nothing. To add one, write the class; its docstring is what the
+command prints.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+from unittest.mock import patch
+
+from uuid_utils import UUID
+
+from wallet_app.domain import Transaction, TransactionType, WalletSnapshot
+from wallet_app.errors import SameWallet
+from wallet_app.services.audit import Audit, AuditReport, _problems
+from wallet_app.services.history import History
+from wallet_app.services.idempotency import Claim, IdempotencyKeys
+from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money
+from wallet_app.services.money import _move as move
+from wallet_app.services.rules import check
+from wallet_app.services.wallets import Wallets
+from wallet_app.store import Store, Wallet, in_lock_order
+
+T = TypeVar("T")
+
+new_wallet = Store.new_wallet
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A seeded bug."""
+
+    name: str
+    bug: str
+    """What goes wrong, in one line."""
+    methods: type
+    lines: bool
+    """Whether it takes a switch between two lines that touch no lock or balance."""
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """Have the bug in the service for as long as the block takes."""
+        with ExitStack() as planted:
+            for name, method in vars(self.methods).items():
+                for owner in self.methods.__bases__:
+                    if callable(method) and name in vars(owner):
+                        planted.enter_context(patch.object(owner, name, method))
+            yield
+
+
+MUTANTS: dict[str, Mutant] = {}
+
+
+def seeded(methods: type[T]) -> type[T]:
+    """Add a class of wrong methods to the catalogue."""
+    _add(methods, lines=False)
+    return methods
+
+
+def seeded_between_lines(methods: type[T]) -> type[T]:
+    """Add one that only a switch between two lines finds."""
+    _add(methods, lines=True)
+    return methods
+
+
+def _add(methods: type, lines: bool) -> None:
+    name = re.sub("(?!^)([A-Z])", r"-\1", methods.__name__).lower()
+    bug = " ".join((methods.__doc__ or "").split())
+    MUTANTS[name] = Mutant(name, bug, methods, lines)
+
+
+# The lock of a wallet, and what it does when a movement fails
+
+
+@seeded
+class LostUpdate(Wallet):
+    """Nobody takes the lock: of two movements that read the same balance, one is
+    overwritten."""
+
+    def __enter__(self) -> Wallet:
+        self._mark = (self.balance, self.updated_at, len(self.history))
+        return self
+
+    def __exit__(self, failure: Any, value: Any, traceback: Any) -> None:
+        if failure is not None:
+            self._restore()
+
+
+@seeded
+class MarkOutsideTheLock(Wallet):
+    """The mark is set before the lock is taken: putting the wallet back wipes out
+    what others did meanwhile."""
+
+    def __enter__(self) -> Wallet:
+        self._mark = (self.balance, self.updated_at, len(self.history))
+        self._lock.acquire()
+        return self
+
+
+@seeded
+class LateRollback(Wallet):
+    """The lock opens before the wallet is put back: others move money in between, and
+    lose it."""
+
+    def __exit__(self, failure: Any, value: Any, traceback: Any) -> None:
+        self._lock.release()
+        if failure is not None:
+            self._restore()
+
+
+@seeded
+class PartialTransfer(Wallet):
+    """Nothing is put back: a transfer that fails half-way has taken, and not given."""
+
+    def __exit__(self, failure: Any, value: Any, traceback: Any) -> None:
+        self._lock.release()
+
+
+@seeded
+class LeakedLock(Wallet):
+    """A movement that fails keeps the lock: the next one waits for ever."""
+
+    def __exit__(self, failure: Any, value: Any, traceback: Any) -> None:
+        if failure is None:
+            self._lock.release()
+        else:
+            self._restore()
+
+
+@seeded_between_lines
+class LazyLock(Wallet, Store):
+    """The lock is made when it is first needed: two threads make one each, and both
+    go in."""
+
+    def new_wallet(
+        self, id: str, user_id: str, currency: str, created_at: int
+    ) -> Wallet:
+        wallet = new_wallet(self, id, user_id, currency, created_at)
+        wallet._lock = cast(Any, self._lock_factory)
+        return wallet
+
+    def __enter__(self) -> Wallet:
+        lock: Any = self._lock
+        if callable(lock):
+            self._lock = lock()
+        self._lock.acquire()
+        self._mark = (self.balance, self.updated_at, len(self.history))
+        return self
+
+
+# Movements
+
+
+@seeded
+class DoubleSpend(Money):
+    """The funds are checked before the lock is taken: two movements spend the same
+    money."""
+
+    def deduct(self, wallet_id: str, amount: int, **details: Any) -> Transaction:
+        wallet = self._wallets[wallet_id]
+        check(wallet, None, amount)
+        with wallet:
+            return _move(self, wallet, DEBIT, -amount, **details)
+
+
+@seeded
+class HistoryOutsideTheLock(Money):
+    """The transaction is recorded after the lock opened: the balance says one thing,
+    the history another."""
+
+    def add(
+        self,
+        wallet_id: str,
+        amount: int,
+        description: str | None = None,
+        claim: Claim | None = None,
+    ) -> Transaction:
+        wallet = self._wallets[wallet_id]
+        id, now = self._new_id(), self._clock()
+        with wallet:
+            check(None, wallet, amount)
+            wallet.balance += amount
+        credit = Transaction(
+            *(id, wallet.id, CREDIT, amount, wallet.currency, wallet.balance),
+            *(None, None, description, now),
+        )
+        wallet.history.append(credit)
+        return _kept(claim, credit)
+
+
+@seeded
+class UnsortedLocks(Money):
+    """The source is locked first, then the target: two transfers that cross wait for
+    each other, for ever."""
+
+    def transfer(
+        self, source_id: str, target_id: str, amount: int, **details: Any
+    ) -> Transfer:
+        source, target = _pair(self, source_id, target_id)
+        with source, target:
+            check(source, target, amount)
+            return _transfer(self, source, target, amount, **details)
+
+
+@seeded
+class SelfTransfer(Money):
+    """A transfer from a wallet to itself is not refused: it waits for the lock that
+    it holds."""
+
+    def transfer(
+        self, source_id: str, target_id: str, amount: int, **details: Any
+    ) -> Transfer:
+        source, target = self._wallets[source_id], self._wallets[target_id]
+        first, second = in_lock_order(source, target)
+        with first, second:
+            check(source, target, amount)
+            return _transfer(self, source, target, amount, **details)
+
+
+@seeded
+class TwoSections(Money):
+    """A transfer takes in one locked section and gives in the next: in between the
+    money is nowhere."""
+
+    def transfer(
+        self,
+        source_id: str,
+        target_id: str,
+        amount: int,
+        claim: Claim | None = None,
+        **details: Any,
+    ) -> Transfer:
+        source, target = _pair(self, source_id, target_id)
+        reference_id = self._new_id()
+        with source:
+            check(source, target, amount)
+            sent = _move(self, source, OUT, -amount, reference_id, **details)
+        with target:
+            received = _move(self, target, IN, amount, reference_id, **details)
+        return _kept(claim, (sent, received))
+
+
+# Reading
+
+
+@seeded
+class DirtyRead(Wallets):
+    """A balance is read without the lock: it shows a debit that is taken back."""
+
+    def get(self, wallet_id: str) -> WalletSnapshot:
+        return self._store.wallets[wallet_id].snapshot()
+
+
+@seeded
+class DirtyHistory(History):
+    """A history is read without the lock: it shows a transaction that never was."""
+
+    def _committed(self, wallet_id: str) -> tuple[list[Transaction], int]:
+        history = self._wallets[wallet_id].history
+        return history, len(history)
+
+
+@seeded
+class DirtyTotal(Store):
+    """An audit adds up without the locks: it meets a transfer half-way."""
+
+    @contextmanager
+    def all_locked(self) -> Iterator[list[Wallet]]:
+        with self.registry:
+            yield list(self._wallets.values())
+
+
+@seeded
+class TornTotal(Audit):
+    """An audit locks one wallet after the other: money that moves meanwhile counts
+    twice, or not at all."""
+
+    def run(self) -> AuditReport:
+        report, books = AuditReport(), []
+        with self._store.registry:
+            for wallet in list(self._store.wallets.values()):
+                with wallet:
+                    length = len(wallet.history)
+                    books.append((wallet.snapshot(), wallet.history, length))
+        report.problems.extend(_problems(books, report))
+        return report
+
+
+@seeded
+class CreateDuringAudit(Store):
+    """An audit goes through the wallets while one is added: the dictionary changes
+    under its hands."""
+
+    @contextmanager
+    def all_locked(self) -> Iterator[list[Wallet]]:
+        with ExitStack() as held:
+            for wallet in self._wallets.values():
+                held.enter_context(wallet)
+            yield list(self._wallets.values())
+
+
+# Uniqueness
+
+
+@seeded
+class DuplicateCreate(Wallets):
+    """Whether the user has a wallet is asked without the lock: two calls open one
+    each."""
+
+    def create(self, user_id: str, claim: Claim | None = None) -> WalletSnapshot:
+        id, currency = str(self._new_id()), self._default_currency
+        wallet = self._store.new_wallet(id, user_id, currency, self._clock())
+        with self._store.registry:
+            self._store.publish(wallet)
+        return _kept(claim, wallet.snapshot())
+
+
+@seeded
+class CheckThenAct(IdempotencyKeys):
+    """A key is looked up first and kept last: two requests with it both run."""
+
+    def run(
+        self,
+        key: str,
+        fingerprint: Hashable,
+        command: Callable[[Claim], T],
+        on_replay: Callable[[], object] = lambda: None,
+    ) -> T:
+        with self._lock:
+            known = self._claims.get(key)
+        if known is not None and known.fingerprint == fingerprint:
+            return cast(T, known.outcome)
+        claim = Claim(fingerprint, self._clock() + self._ttl_nanoseconds)
+        result = command(claim)
+        with self._lock:
+            self._claims[key] = claim
+        return result
+
+
+# What the wrong movements share with the right ones
+
+Transfer = tuple[Transaction, Transaction]
+
+
+def _move(
+    money: Money,
+    wallet: Wallet,
+    type: TransactionType,
+    change: int,
+    reference_id: UUID | None = None,
+    description: str | None = None,
+    claim: Claim | None = None,
+) -> Transaction:
+    id, now = money._new_id(), money._clock()
+    return _kept(
+        claim,
+        move(wallet, type, change, id, reference_id, None, description, now),
+    )
+
+
+def _transfer(
+    money: Money,
+    source: Wallet,
+    target: Wallet,
+    amount: int,
+    description: str | None = None,
+    claim: Claim | None = None,
+) -> Transfer:
+    reference_id = money._new_id()
+    sent = _move(money, source, OUT, -amount, reference_id, description)
+    received = _move(money, target, IN, amount, reference_id, description)
+    return _kept(claim, (sent, received))
+
+
+def _pair(money: Money, source_id: str, target_id: str) -> tuple[Wallet, Wallet]:
+    pair = money._wallets[source_id], money._wallets[target_id]
+    if source_id == target_id:
+        raise SameWallet(source_id)
+    return pair
+
+
+def _kept(claim: Claim | None, result: T) -> T:
+    if claim is not None:
+        claim.keep(result)
+    return result

@@ -1,0 +1,184 @@
+"""Programs: a few wallets, and a few threads that each make a few calls.
+
+Hypothesis draws them here, with a bias to conflict: few wallets, amounts near the
+balances, the same key again, frequent faults. What it draws first is the simplest,
+and what fails shrinks towards that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from tests.concurrency.model import (
+    Add,
+    Audit,
+    Create,
+    Deduct,
+    Get,
+    History,
+    Ledger,
+    Operation,
+    Transfer,
+    answer,
+)
+from wallet_app.domain import AMOUNT_MAX
+
+SETUP = "before"
+"""The label of the calls that were made before the threads started."""
+
+
+@dataclass(frozen=True, init=False)
+class Program:
+    """What each thread calls, in a ledger that holds these balances at first.
+
+    `before` are calls that were made one at a time before the threads started.
+    """
+
+    wallets: Mapping[str, int]
+    threads: tuple[tuple[Operation, ...], ...]
+    before: tuple[Operation, ...]
+
+    def __init__(
+        self,
+        wallets: Mapping[str, int],
+        *threads: Sequence[Operation],
+        before: Sequence[Operation] = (),
+    ) -> None:
+        object.__setattr__(self, "wallets", dict(wallets))
+        object.__setattr__(self, "threads", tuple(map(tuple, threads)))
+        object.__setattr__(self, "before", tuple(before))
+
+    def __repr__(self) -> str:
+        """As the Python that makes it."""
+        parts = [repr(self.wallets), *(repr(list(each)) for each in self.threads)]
+        if self.before:
+            parts.append(f"before={list(self.before)!r}")
+        return f"Program({', '.join(parts)})"
+
+    @property
+    def setup(self) -> list[Operation]:
+        """The calls that make the ledger what it is when the threads start."""
+        opened: list[Operation] = []
+        for name, balance in self.wallets.items():
+            opened.append(Create(name))
+            if balance:
+                opened.append(Add(name, balance))
+        return [*opened, *self.before]
+
+    @property
+    def calls(self) -> int:
+        return sum(map(len, self.threads))
+
+    def ledger(self) -> Ledger:
+        """Return the model's ledger when the threads start."""
+        ledger = Ledger()
+        for operation in self.setup:
+            _, ledger = answer(ledger, operation, operation.key or SETUP)
+        return ledger
+
+
+NAMES = ("asha", "ravi", "mei")
+NEW = "zoe"
+"""Whose wallet there is only when a call of the program has created it."""
+
+AMOUNTS = (60, 40, 60, 101)
+ONE = (("asha",), ("ravi",), ("asha",), ("ravi",), ("mei",), (NEW,))
+TWO = (
+    *(("asha", "ravi"), ("ravi", "asha")) * 3,
+    ("ravi", "mei"),
+    ("mei", "asha"),
+    ("asha", "asha"),
+    ("asha", NEW),
+)
+LEDGERS: tuple[dict[str, int], ...] = (
+    {"asha": 100, "ravi": 100},
+    {"asha": 100, "ravi": 0},
+    {"asha": 100, "ravi": 100, "mei": 100},
+    {"asha": 100, "ravi": AMOUNT_MAX - 60},
+)
+EXTRAS: tuple[dict[str, Any], ...] = (
+    {},
+    {"faults": (2,)},
+    {"faults": (1,)},
+    {"key": "k"},
+    {},
+    {},
+    {"faults": (2,)},
+    {"faults": (2, 4)},
+    {"key": "k", "faults": (1,)},
+)
+PLAIN: tuple[dict[str, Any], ...] = ({}, {})
+
+
+def drawn(
+    kind: Callable[..., Operation],
+    values: Iterable[tuple[Any, ...]],
+    extras: Sequence[dict[str, Any]] = EXTRAS,
+) -> SearchStrategy[Operation]:
+    """Draw an operation with one of these values, and perhaps a key or a fault.
+
+    Each takes three draws, counting which operation it is. So Hypothesis can leave
+    one out (it tries up to five draws at a time), and none looks simpler to it than
+    those that stand before it.
+    """
+    return st.builds(
+        lambda value, extra: kind(*value, **extra),
+        st.sampled_from(list(values)),
+        st.sampled_from(extras),
+    )
+
+
+OPERATIONS: dict[type[Operation], SearchStrategy[Operation]] = {
+    Add: drawn(Add, [(*who, amount) for who in ONE for amount in AMOUNTS]),
+    Deduct: drawn(Deduct, [(*who, amount) for who in ONE for amount in AMOUNTS]),
+    Transfer: drawn(Transfer, [(*who, amount) for who in TWO for amount in AMOUNTS]),
+    Get: drawn(Get, ONE, PLAIN),
+    History: drawn(History, ONE, PLAIN),
+    Audit: drawn(Audit, [(), ()], PLAIN),
+    Create: drawn(Create, [(NEW,), ("asha",)]),
+}
+"""How each operation is drawn. A new operation is one line here."""
+
+operations: SearchStrategy[Operation] = st.sampled_from(
+    [*OPERATIONS.values(), OPERATIONS[Transfer], OPERATIONS[Transfer]]
+).flatmap(lambda operation: operation)
+
+
+def programs(threads: int = 3, calls: int = 4) -> SearchStrategy[Program]:
+    """Draw programs with two threads or more, and up to so many calls altogether."""
+    return st.builds(
+        _program,
+        st.sampled_from(LEDGERS),
+        operations,
+        operations,
+        st.lists(
+            st.tuples(st.integers(0, threads - 1), operations), max_size=calls - 2
+        ),
+    )
+
+
+def _program(
+    wallets: Mapping[str, int],
+    one: Operation,
+    other: Operation,
+    more: Sequence[tuple[int, Operation]],
+) -> Program:
+    threads = {0: [one], 1: [other]}
+    for thread, operation in more:
+        threads.setdefault(thread, []).append(operation)
+    return Program(wallets, *threads.values())
+
+
+def pairs() -> SearchStrategy[Program]:
+    """Draw two calls that overlap, on wallets that nobody has used: small enough to
+    be explored line by line."""
+    return st.builds(
+        lambda one, other: Program({"asha": 0, "ravi": 0}, [one], [other]),
+        operations,
+        operations,
+    )

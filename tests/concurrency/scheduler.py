@@ -1,0 +1,443 @@
+"""Runs real threads one at a time, in an order that the test decides.
+
+Only the thread that holds the baton runs. At each switch point it stops before its
+next step, and the schedule says who makes that step; where the schedule says
+nothing, whoever ran runs on. One program and one schedule always make the same run,
+so a failure can be shown again, and all the runs that there are can be counted.
+
+It knows nothing of wallets. What a switch point is, is up to whoever calls `step`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+Schedule = Mapping[int, int]
+"""{number of a step: the thread that makes it}. Elsewhere threads run on."""
+
+RUN_ON: Schedule = {}
+
+HANG_SECONDS = 1.0
+"""How long nothing may happen before a run is given up. A step takes microseconds."""
+
+GIVE_UP_SECONDS = 60.0
+"""How long a thread waits for its turn. The watchdog is much sooner; this is for
+the threads that a hung run has left behind."""
+
+_SLICES = 10
+_FRAMES = 2  # of a call site that are remembered
+
+
+class Aborted(BaseException):
+    """Unwinds a thread of a run that has come to its end early. Nobody but the
+    scheduler catches it."""
+
+
+class Diverged(Exception):
+    """The schedule names a thread that cannot make the step."""
+
+
+class Hung(Exception):
+    """A thread did not come to its next step: it loops, or waits for something that
+    the scheduler does not own. The message has the stacks of all threads."""
+
+
+class Choice(NamedTuple):
+    """A step that more than one thread could have made."""
+
+    step: int
+    default: int
+    options: tuple[int, ...]
+    preempts: bool
+    """Whether another one than the default takes the baton from a thread that could
+    have run on. Where that thread waits or has ended, a switch is free."""
+
+
+class Step:
+    """Something that a thread did; `number` is None where no switch was possible."""
+
+    __slots__ = ("number", "thread", "what", "subject", "value")
+
+    def __init__(self, number: int | None, thread: int, what: str, subject: Any):
+        self.number = number
+        self.thread = thread
+        self.what = what
+        self.subject = subject
+        self.value: Any = None
+
+
+class Site(NamedTuple):
+    """Where in the code something happened, the innermost call first."""
+
+    frames: tuple[tuple[CodeType, int], ...]
+
+    def __str__(self) -> str:
+        return ", called from ".join(
+            f"{Path(code.co_filename).name}:{line} in {code.co_name}"
+            for code, line in self.frames
+        )
+
+
+class Waiter(NamedTuple):
+    """A thread of a deadlock: what it waits for, and who has that."""
+
+    thread: int
+    lock: Lock
+    site: Site
+    holder: int | None
+    holder_site: Site | None
+    holder_ended: bool
+
+
+class Deadlock(NamedTuple):
+    """Every thread that has not ended waits for a lock."""
+
+    waiters: tuple[Waiter, ...]
+
+    def __str__(self) -> str:
+        lines = []
+        for thread, lock, site, holder, taken_at, ended in self.waiters:
+            whom = "itself" if holder == thread else f"thread {holder}"
+            lines.append(f"thread {thread} waits for {lock.name} at {site}")
+            lines.append(
+                f"    held by {whom}{', which has ended,' if ended else ''} "
+                f"since {taken_at}"
+            )
+        return "\n".join(lines)
+
+
+class Run:
+    """What came of one schedule."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.choices: list[Choice] = []
+        self.deadlock: Deadlock | None = None
+
+
+class Lock:
+    """A lock whose waiters the scheduler knows. Acquiring it is a switch point;
+    releasing it needs none, because the next one offers the same switches."""
+
+    def __init__(self, scheduler: Scheduler, name: str) -> None:
+        self.name = name
+        self.holder: int | None = None
+        self.locked = False
+        self.site: Site | None = None
+        self._scheduler = scheduler
+
+    def acquire(self) -> bool:
+        self._scheduler.take(self, sys._getframe(1))
+        return True
+
+    def release(self) -> None:
+        if not self.locked:
+            raise RuntimeError("release unlocked lock")
+        self.locked = False
+        self._scheduler.happened("release", self)
+
+    def __enter__(self) -> bool:
+        self._scheduler.take(self, sys._getframe(1))
+        return True
+
+    def __exit__(self, *failure: object) -> None:
+        self.release()
+
+
+class _Thread:
+    """A pooled thread, and where it stands in the current run."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.baton = threading.Lock()
+        self.baton.acquire()
+        self.body: Callable[[], object] | None = None
+        self.started = False
+        self.ended = True
+        self.waits_for: Lock | None = None
+        self.site: Site | None = None
+        self.ident: int | None = None
+
+
+class Scheduler:
+    """A pool of threads that pass one baton."""
+
+    def __init__(self, hang_seconds: float = HANG_SECONDS) -> None:
+        self._slice_seconds = hang_seconds / _SLICES
+        self._pool: list[_Thread] = []
+        self._threads: list[_Thread] = []
+        self._current: _Thread | None = None
+        self._schedule = RUN_ON
+        self._number = 0
+        self._aborting = False
+        self._failure: BaseException | None = None
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._locks = 0
+        self.run_now = Run()
+
+    def new_lock(self) -> Lock:
+        self._locks += 1
+        return Lock(self, f"lock {self._locks}")
+
+    def run(
+        self, bodies: Sequence[Callable[[], object]], schedule: Schedule = RUN_ON
+    ) -> Run:
+        """Run each body in a thread of its own until all have ended.
+
+        Returns what happened; a deadlock is part of that. Raises what a body raised,
+        Diverged and Hung.
+        """
+        while len(self._pool) < len(bodies):
+            self._pool.append(self._new_thread(len(self._pool)))
+        self._threads = self._pool[: len(bodies)]
+        for thread, body in zip(self._threads, bodies, strict=True):
+            thread.body, thread.waits_for = body, None
+            thread.started = thread.ended = False
+        self._schedule = schedule
+        self._number = 0
+        self._aborting = False
+        self._failure = None
+        self.run_now = Run()
+        first = self._choose(None)
+        if first is not None:
+            self._hand_to(first)
+            self._wait_until_done()
+        self._current = None
+        if self._failure is not None:
+            raise self._failure
+        return self.run_now
+
+    @property
+    def thread(self) -> int | None:
+        """The number of the thread that has the baton; None between runs."""
+        return None if self._current is None else self._current.number
+
+    def step(self, what: str, subject: Any = None) -> Step | None:
+        """Stop before the next step, until the schedule lets this thread make it.
+
+        Returns the step, so that the caller can say what came of it. Between runs,
+        and while a run is being given up, there are no steps.
+        """
+        me = self._me()
+        if me is None or self._aborting:
+            return None
+        chosen = self._choose(me)
+        if chosen is not me:
+            self._give_way(me, chosen)
+        return self._begin(me, what, subject)
+
+    def _begin(self, me: _Thread, what: str, subject: Any = None) -> Step:
+        step = Step(self._number, me.number, what, subject)
+        self._number += 1
+        self.run_now.steps.append(step)
+        return step
+
+    def happened(self, what: str, subject: Any = None) -> int:
+        """Note something that needs no switch point; return its moment, a number
+        that grows with each thing that happens."""
+        me = self._me()
+        steps = self.run_now.steps
+        if me is not None and not self._aborting:
+            steps.append(Step(None, me.number, what, subject))
+        return len(steps)
+
+    def take(self, lock: Lock, frame: FrameType | None) -> None:
+        """Acquire the lock for the thread that has the baton, when it is free."""
+        me = self._me()
+        if me is None:
+            if lock.locked:
+                raise RuntimeError(f"{lock.name} was never released")
+            lock.locked = True
+            return
+        me.waits_for, me.site = lock, _site(frame)
+        self.step("acquire", lock)
+        me.waits_for = None
+        if lock.locked:  # the run is being given up
+            raise Aborted
+        lock.locked, lock.holder, lock.site = True, me.number, me.site
+
+    def _me(self) -> _Thread | None:
+        """Return the thread that has the baton, which is the caller."""
+        me = self._current
+        if me is not None and threading.get_ident() != me.ident:
+            raise Aborted  # left over from a run that hung
+        return me
+
+    def _choose(self, me: _Thread | None) -> _Thread | None:
+        """Say who makes the next step; None where nobody can."""
+        able = [
+            thread
+            for thread in self._threads
+            if not thread.ended
+            and (thread.waits_for is None or not thread.waits_for.locked)
+        ]
+        if not able:
+            return None
+        preempts = me in able
+        default = me if me is not None and preempts else able[0]
+        wanted = self._schedule.get(self._number, default.number)
+        if len(able) > 1:
+            options = tuple([thread.number for thread in able])
+            self.run_now.choices.append(
+                Choice(self._number, default.number, options, preempts)
+            )
+        if wanted == default.number:
+            return default
+        for thread in able:
+            if thread.number == wanted:
+                return thread
+        self._failure = Diverged(f"thread {wanted} cannot make step {self._number}")
+        return None
+
+    def _give_way(self, me: _Thread, chosen: _Thread | None) -> None:
+        """Let another thread run, and wait until it is this one's turn again."""
+        if chosen is None:
+            self._give_up()
+            raise Aborted
+        self._hand_to(chosen)
+        if not me.baton.acquire(timeout=GIVE_UP_SECONDS) or self._aborting:
+            raise Aborted
+
+    def _give_up(self) -> None:
+        """End the run early: each thread that has begun is unwound in turn."""
+        if self._failure is None:
+            self.run_now.deadlock = self._deadlock()
+        self._aborting = True
+
+    def _deadlock(self) -> Deadlock:
+        waiters = []
+        for thread in self._threads:
+            lock = thread.waits_for
+            if not thread.ended and lock is not None and thread.site is not None:
+                ended = lock.holder is not None and self._pool[lock.holder].ended
+                waiters.append(
+                    Waiter(
+                        thread.number, lock, thread.site, lock.holder, lock.site, ended
+                    )
+                )
+        return Deadlock(tuple(waiters))
+
+    def _hand_to(self, thread: _Thread) -> None:
+        self._current = thread
+        thread.baton.release()
+
+    def _new_thread(self, number: int) -> _Thread:
+        thread = _Thread(number)
+        threading.Thread(
+            target=self._work, args=(thread,), name=f"thread {number}", daemon=True
+        ).start()
+        return thread
+
+    def _work(self, me: _Thread) -> None:
+        """The life of a pooled thread: wait for the baton, run a body, pass it on."""
+        me.ident = threading.get_ident()
+        while True:
+            me.baton.acquire()
+            assert me.body is not None
+            me.started = True
+            self._begin(me, "start")
+            try:
+                me.body()
+            except Aborted:
+                pass
+            except BaseException as failure:  # noqa: B036, raised again by run()
+                self._failure = self._failure or failure
+                self._aborting = True
+            if self._current is not me:
+                return  # the run went on without this thread
+            me.ended = True
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Hand the baton to whoever makes the next step after a thread's end."""
+        if not self._aborting:
+            following = self._choose(None)
+            if following is None and not all(each.ended for each in self._threads):
+                self._give_up()
+        if self._aborting:
+            begun = (t for t in self._threads if t.started and not t.ended)
+            following = next(begun, None)
+        if following is None:
+            self._done.release()
+        else:
+            self._hand_to(following)
+
+    def _wait_until_done(self) -> None:
+        """Wait for the end of the run; give up when nothing happens for long.
+
+        Time counts only while this thread gets to look at the clock, so that a
+        machine that stands still for a while is not taken for a hang.
+        """
+        seen, idle = -1, 0
+        while not self._done.acquire(timeout=self._slice_seconds):
+            happened = len(self.run_now.steps)
+            idle = idle + 1 if happened == seen else 0
+            seen = happened
+            if idle >= _SLICES:
+                stacks = self._stacks()
+                self._pool, self._current = [], None
+                raise Hung(f"no step for a long time\n{stacks}")
+
+    def _stacks(self) -> str:
+        frames = sys._current_frames()
+        return "\n".join(
+            f"thread {thread.number}:\n"
+            + "".join(traceback.format_stack(frames[thread.ident]))
+            for thread in self._threads
+            if thread.started and not thread.ended and thread.ident in frames
+        )
+
+
+def _site(frame: FrameType | None) -> Site:
+    """Remember the calls that led here, as far as they are not the scheduler's."""
+    frames: list[tuple[CodeType, int]] = []
+    while frame is not None and len(frames) < _FRAMES:
+        if frame.f_code.co_filename != __file__:
+            frames.append((frame.f_code, frame.f_lineno))
+        elif frames:
+            break
+        frame = frame.f_back
+    return Site(tuple(frames))
+
+
+class Explored(Protocol):
+    """What `explore` must know of a run."""
+
+    @property
+    def choices(self) -> Sequence[Choice]: ...
+
+
+R = TypeVar("R", bound=Explored)
+
+
+def explore(execute: Callable[[Schedule], R], preemptions: int) -> Iterator[R]:
+    """Make every run with at most so many preemptions, each once, those with the
+    fewest first.
+
+    When the iterator is exhausted, so are the schedules: there are no others. A
+    schedule is the set of steps at which it differs from running on; each run shows
+    the choices it had, and each other choice after its last one is a new schedule.
+    """
+    waiting: list[deque[dict[int, int]]] = [deque() for _ in range(preemptions + 1)]
+    waiting[0].append({})
+    for used, schedules in enumerate(waiting):
+        while schedules:
+            schedule = schedules.popleft()
+            run = execute(schedule)
+            yield run
+            last = max(schedule, default=-1)
+            for step, default, options, preempts in run.choices:
+                if step > last and used + preempts <= preemptions:
+                    waiting[used + preempts].extend(
+                        {**schedule, step: other}
+                        for other in options
+                        if other != default
+                    )

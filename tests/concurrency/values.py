@@ -1,0 +1,109 @@
+"""Turns what the service answers into the values of the model.
+
+Ids and times are left out: a transaction is known by the label of the call that
+made it, a wallet by the name of its user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.concurrency.model import (
+    Entry,
+    Failed,
+    HistoryPage,
+    Refused,
+    Report,
+    Rest,
+    Result,
+    Snapshot,
+    Totals,
+)
+from wallet_app.domain import Transaction, WalletSnapshot
+from wallet_app.errors import WalletError
+from wallet_app.services.audit import AuditReport
+from wallet_app.services.history import Page
+from wallet_app.store import Wallet
+
+Name = Callable[[str], str]
+"""Tells the name of a wallet from its id."""
+
+
+def value_of(answer: object, name: Name) -> Result:
+    """Return the value of what the service returned or raised."""
+    match answer:
+        case Transaction():
+            return Entry(
+                name(answer.wallet_id),
+                str(answer.type),
+                answer.amount,
+                answer.balance_after,
+                answer.description or "",
+            )
+        case WalletSnapshot():
+            return Snapshot(answer.user_id, answer.currency, answer.balance)
+        case Page():
+            entries = tuple(value_of(each, name) for each in answer.transactions)
+            return HistoryPage(entries, answer.total)
+        case AuditReport():
+            totals = sorted(answer.currencies.items())
+            return Report(
+                tuple(problem.detail for problem in answer.problems),
+                answer.wallets,
+                answer.transactions,
+                tuple(Totals(c, t.balances, t.credits, t.debits) for c, t in totals),
+            )
+        case WalletError():
+            return Refused(answer.code, _numbers(answer.values))
+        case Exception():
+            return Failed(type(answer).__name__, str(answer))
+        case Wallet():
+            return value_of(answer.snapshot(), name), value_of(
+                tuple(answer.history), name
+            )
+        case list():
+            return Rest(tuple(sorted(value_of(each, name) for each in answer)))
+        case tuple():
+            return tuple([value_of(each, name) for each in answer])
+    raise TypeError(f"no value for {answer!r}")
+
+
+def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
+    """Return the value of an answer over HTTP; `name` also knows users' ids."""
+    match body:
+        case {"code": str(code)}:
+            return Refused(code, _numbers(body)) if status < 500 else Failed(code)
+        case {"transaction": transaction}:
+            return _entry(transaction, name)
+        case {"from": sent, "to": received}:
+            sides = sent["transaction"], received["transaction"]
+            return tuple([_entry(side, name) for side in sides])
+        case {"transactions": list(entries), "total": int(total)}:
+            return HistoryPage(tuple(_entry(each, name) for each in entries), total)
+        case {"currencies": dict(currencies)}:
+            return Report(
+                tuple(problem["detail"] for problem in body["problems"]),
+                body["wallets"],
+                body["transactions"],
+                tuple(Totals(c, **totals) for c, totals in sorted(currencies.items())),
+            )
+        case {"userId": user, "currency": currency, "balance": int(balance)}:
+            return Snapshot(name(user), currency, balance)
+    raise TypeError(f"no value for {body!r}")
+
+
+def _entry(transaction: dict[str, Any], name: Name) -> Entry:
+    return Entry(
+        name(transaction["walletId"]),
+        transaction["type"],
+        transaction["amount"],
+        transaction["balanceAfter"],
+        transaction["description"] or "",
+    )
+
+
+def _numbers(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
+    """Return the amounts among the values of a refusal."""
+    told = ("balance", "amount", "maximum")
+    return tuple((each, values[each]) for each in sorted(told) if each in values)
