@@ -1,13 +1,41 @@
-"""What the tests share: a ledger, and a client of its API."""
+"""What the tests share: a ledger, a client of its API, and how Hypothesis runs.
+
+`--hypothesis-profile=thorough` is for a long run: fresh programs and more of them.
+"""
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import settings
 
 from tests.ledgers import new_service
 from wallet_app import create_app
 from wallet_app.services import WalletService
+
+# Hypothesis's own profile for CI draws the same examples each time, keeps no
+# database of them, and prints how to see a failure again.
+settings.register_profile("suite", settings.get_profile("ci"))
+settings.register_profile(
+    "thorough", settings.get_profile("suite"), derandomize=False, max_examples=5_000
+)
+settings.load_profile("suite")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed of a thorough run here, so that it can be printed."""
+    if config.option.hypothesis_profile == "thorough":
+        config.option.hypothesis_seed = config.option.hypothesis_seed or str(
+            random.randrange(2**32)
+        )
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    seed = config.option.hypothesis_seed
+    return None if seed is None else f"seed of Hypothesis: {seed}"
 
 
 @pytest.fixture

@@ -52,6 +52,16 @@ class Execution:
     def choices(self) -> Sequence[Choice]:
         return self.run.choices
 
+    @property
+    def preempted(self) -> dict[int, Choice]:
+        """The steps at which the schedule took the baton from a thread that could
+        have run on."""
+        return {
+            choice.step: choice
+            for choice in self.run.choices
+            if choice.preempts and choice.step in self.schedule
+        }
+
 
 @dataclass
 class Exploration:
@@ -123,6 +133,10 @@ class Laboratory:
     """
 
     def __init__(self, *, lines: bool = False) -> None:
+        self.line_by_line = lines
+        self.programs = 0
+        self.schedules = 0
+        """How many it has run, all told."""
         self._scheduler = Scheduler()
         self._lines = Lines(self._scheduler) if lines else None
         self._calls: dict[int, tuple[Operation, int]] = {}
@@ -140,6 +154,7 @@ class Laboratory:
         fewest first, until one is wrong."""
         judged = _Judge(program.ledger())
         runs = explore(lambda plan: self._execute(program, plan, judged), preemptions)
+        self.programs += 1
         schedules = 0
         for execution in islice(runs, at_most):
             schedules += 1
@@ -162,11 +177,13 @@ class Laboratory:
     def _execute(
         self, program: Program, schedule: Schedule, judged: _Judge
     ) -> Execution:
+        self.schedules += 1
         locks: list[Lock] = []
 
         def new_lock() -> Lock:
-            locks.append(self._scheduler.new_lock())
-            return locks[-1]
+            lock = self._scheduler.new_lock(f"lock {len(locks) + 1}")
+            locks.append(lock)
+            return lock
 
         service = new_service(lock_factory=new_lock)
         client = Client(service)
@@ -258,5 +275,5 @@ def _name_locks(service: WalletService) -> None:
     for wallet in service.store.wallets.values():
         named[wallet.user_id] = wallet._lock
     for name, lock in named.items():
-        if isinstance(lock, Lock):
+        if isinstance(lock, Lock):  # it is not always, in a mutant
             lock.name = name

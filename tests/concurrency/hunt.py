@@ -1,42 +1,47 @@
-"""Hunts for a program and a schedule that show a bug, and shrinks them."""
+"""Hunts for a program and a schedule that show a bug, and shrinks them.
+
+Hypothesis draws and shrinks the programs; for each, the schedules are enumerated.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
-from hypothesis.strategies import SearchStrategy
 
 from tests.concurrency.execution import Execution, Laboratory
-from tests.concurrency.mutants import Mutant
-from tests.concurrency.programs import Program, pairs, programs
+from tests.concurrency.programs import Program, pairs, programs, simpler
 
-EXAMPLES_MAX = 2_000
+EXAMPLES_MAX = 5_000
 
 
-def hunt(mutant: Mutant, seed: int = 0) -> Execution | None:
-    """Return the simplest failure that a mutant was brought to, if any was.
+def hunt(
+    laboratory: Laboratory,
+    seed: int,
+    examples: int = EXAMPLES_MAX,
+    progress: Callable[[], None] = lambda: None,
+) -> Execution | None:
+    """Draw programs until one fails, and return the simplest failure found from it.
 
-    A bug that needs lines as switch points gets smaller programs and one preemption
-    more, because each call has so many more of them.
+    Line by line a call has many more switch points, so that programs are smaller
+    there, and one preemption more is allowed.
     """
-    laboratory = Laboratory(lines=mutant.lines)
-    preemptions = 2 if mutant.lines else 1
-    drawn: SearchStrategy[Program] = pairs() if mutant.lines else programs(threads=2)
+    preemptions = 2 if laboratory.line_by_line else 1
 
-    def is_wrong(program: Program) -> bool:
+    def fails(program: Program) -> bool:
+        progress()
         return laboratory.explore(program, preemptions).failure is not None
 
-    with mutant.planted(), laboratory.open():
+    with laboratory.open():
         try:
             program = find(
-                drawn,
-                is_wrong,
+                pairs() if laboratory.line_by_line else programs(threads=2),
+                fails,
                 settings=settings(
-                    max_examples=EXAMPLES_MAX,
+                    max_examples=examples,
                     database=None,
-                    deadline=None,
                     phases=(Phase.generate, Phase.shrink),
                     suppress_health_check=list(HealthCheck),
                 ),
@@ -44,4 +49,23 @@ def hunt(mutant: Mutant, seed: int = 0) -> Execution | None:
             )
         except NoSuchExample:
             return None
-        return laboratory.explore(program, preemptions).failure
+        return _simplest(laboratory, program, preemptions)
+
+
+def _simplest(
+    laboratory: Laboratory, program: Program, preemptions: int
+) -> Execution | None:
+    """Leave out the calls that a failure does not need, which Hypothesis does not
+    always see, and let the thread come first that begins."""
+    failure = laboratory.explore(program, preemptions).failure
+    if failure is None:
+        return None
+    for smaller in simpler(program):
+        other = laboratory.explore(smaller, preemptions).failure
+        if other is not None and _size(other) < _size(failure):
+            return _simplest(laboratory, smaller, preemptions)
+    return failure
+
+
+def _size(execution: Execution) -> tuple[int, int]:
+    return execution.program.calls, len(execution.schedule)

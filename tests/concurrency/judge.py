@@ -77,7 +77,7 @@ def explain(calls: Sequence[Call], initial: Ledger) -> str:
             answers = " or ".join(sorted({told(each) for each in expected}))
             return (
                 f"{call.operation} {told(call.result)}. "
-                f"One call at a time, it is {answers}."
+                f"One call at a time: {answers}."
             )
     return "Each answer is possible, but no one order of the calls gives all of them."
 

@@ -63,7 +63,7 @@ class Choice(NamedTuple):
 class Step:
     """Something that a thread did; `number` is None where no switch was possible."""
 
-    __slots__ = ("number", "thread", "what", "subject", "value")
+    __slots__ = ("number", "thread", "what", "subject", "value", "site")
 
     def __init__(self, number: int | None, thread: int, what: str, subject: Any):
         self.number = number
@@ -71,12 +71,18 @@ class Step:
         self.what = what
         self.subject = subject
         self.value: Any = None
+        self.site: Site | None = None
 
 
 class Site(NamedTuple):
     """Where in the code something happened, the innermost call first."""
 
     frames: tuple[tuple[CodeType, int], ...]
+
+    @property
+    def caller(self) -> Site:
+        """The outermost of its calls."""
+        return Site(self.frames[-1:])
 
     def __str__(self) -> str:
         return ", called from ".join(
@@ -105,10 +111,12 @@ class Deadlock(NamedTuple):
         lines = []
         for thread, lock, site, holder, taken_at, ended in self.waiters:
             whom = "itself" if holder == thread else f"thread {holder}"
+            if holder is None:
+                whom = "nobody who runs"
             lines.append(f"thread {thread} waits for {lock.name} at {site}")
             lines.append(
                 f"    held by {whom}{', which has ended,' if ended else ''} "
-                f"since {taken_at}"
+                f"since {taken_at or 'before'}"
             )
         return "\n".join(lines)
 
@@ -180,12 +188,10 @@ class Scheduler:
         self._failure: BaseException | None = None
         self._done = threading.Lock()
         self._done.acquire()
-        self._locks = 0
         self.run_now = Run()
 
-    def new_lock(self) -> Lock:
-        self._locks += 1
-        return Lock(self, f"lock {self._locks}")
+    def new_lock(self, name: str = "a lock") -> Lock:
+        return Lock(self, name)
 
     def run(
         self, bodies: Sequence[Callable[[], object]], schedule: Schedule = RUN_ON
@@ -257,11 +263,12 @@ class Scheduler:
                 raise RuntimeError(f"{lock.name} was never released")
             lock.locked = True
             return
-        me.waits_for, me.site = lock, _site(frame)
-        self.step("acquire", lock)
-        me.waits_for = None
-        if lock.locked:  # the run is being given up
+        me.waits_for, me.site = lock, site_of(frame, _FRAMES)
+        step = self.step("acquire", lock)
+        if step is None:
             raise Aborted
+        step.site = me.site
+        me.waits_for = None
         lock.locked, lock.holder, lock.site = True, me.number, me.site
 
     def _me(self) -> _Thread | None:
@@ -396,10 +403,10 @@ class Scheduler:
         )
 
 
-def _site(frame: FrameType | None) -> Site:
+def site_of(frame: FrameType | None, depth: int = 1) -> Site:
     """Remember the calls that led here, as far as they are not the scheduler's."""
     frames: list[tuple[CodeType, int]] = []
-    while frame is not None and len(frames) < _FRAMES:
+    while frame is not None and len(frames) < depth:
         if frame.f_code.co_filename != __file__:
             frames.append((frame.f_code, frame.f_lineno))
         elif frames:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from unittest.mock import patch
 
 from tests.concurrency import mutants
-from tests.concurrency.scheduler import Scheduler
+from tests.concurrency.scheduler import Scheduler, site_of
 from wallet_app import services, store
 from wallet_app.store import Wallet
 
@@ -49,13 +49,13 @@ class WatchedBalance:
         step = self._scheduler.step("read", wallet)
         balance: int = self._slot.__get__(wallet, owner)
         if step is not None:
-            step.value = balance
+            step.value, step.site = balance, site_of(sys._getframe(1))
         return balance
 
     def __set__(self, wallet: Wallet, balance: int) -> None:
         step = self._scheduler.step("write", wallet)
         if step is not None:
-            step.value = balance
+            step.value, step.site = balance, site_of(sys._getframe(1))
             if self._faults.strikes():
                 step.what = "crash"
                 raise Crash

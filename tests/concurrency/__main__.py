@@ -1,0 +1,228 @@
+"""The command: `python -m tests.concurrency` shows what the suite can find."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.concurrency.execution import Execution, Laboratory
+from tests.concurrency.hunt import hunt
+from tests.concurrency.mutants import MUTANTS, Mutant
+from tests.concurrency.programs import Program, program_from, schedule_from
+from tests.concurrency.scheduler import Diverged, Schedule
+from tests.concurrency.trace import report
+
+SERVICE_SECONDS = 30.0
+EXAMPLES = 200  # programs of one seed
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; 0 says that all came out as it should."""
+    arguments = _arguments(argv)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    seed = random.randrange(2**32) if arguments.seed is None else arguments.seed
+    mutant = MUTANTS[arguments.name] if arguments.name else None
+    if arguments.replay is not None:
+        return _replay(console, mutant, arguments.lines, *arguments.replay)
+    if arguments.service is not None:
+        return _service(console, seed, arguments.service)
+    if arguments.all:
+        return _all(console, seed)
+    if mutant is not None:
+        return _one(console, seed, mutant)
+    return _list(console)
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.concurrency",
+        description="Hunt for the schedule that makes a wallet service lose money: "
+        "in the service with a seeded bug, or in the service as it is. Without "
+        "arguments, list the seeded bugs.",
+    )
+    parser.add_argument(
+        "name",
+        nargs="?",
+        choices=list(MUTANTS),
+        metavar="NAME",
+        help="plant this bug, find it, and show how it comes about",
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--all", action="store_true", help="find every seeded bug, and tell the times"
+    )
+    what.add_argument(
+        "--service",
+        nargs="?",
+        type=_seconds,
+        const=SERVICE_SECONDS,
+        metavar="SECONDS",
+        help="explore the service as it is, with a fresh seed, for so long "
+        f"({SERVICE_SECONDS:g})",
+    )
+    parser.add_argument(
+        "--seed", type=int, help="of the programs that are drawn, to see them again"
+    )
+    what.add_argument(
+        "--replay",
+        nargs=2,
+        metavar=("PROGRAM", "SCHEDULE"),
+        help="run one program under one schedule, as a failure prints them",
+    )
+    parser.add_argument(
+        "--lines", action="store_true", help="replay with each line as a switch point"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.name and (arguments.all or arguments.service):
+        parser.error("a NAME goes with --replay and --seed only")
+    if arguments.replay:
+        try:
+            program, schedule = arguments.replay
+            arguments.replay = program_from(program), schedule_from(schedule)
+        except Exception as error:  # whatever has been typed is no program
+            parser.error(f"cannot read that: {error}")
+    return arguments
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= 86_400:
+        raise argparse.ArgumentTypeError("more than 0, and up to a day")
+    return seconds
+
+
+def _list(console: Console) -> int:
+    width = max(map(len, MUTANTS))
+    for mutant in MUTANTS.values():
+        name = f"[bold cyan]{mutant.name:{width}}[/]"
+        console.print(f"{name}  {mutant.bug}", soft_wrap=True)
+    console.print("\nGive one of the names to hunt it down; --help tells the rest.")
+    return 0
+
+
+def _one(console: Console, seed: int, mutant: Mutant) -> int:
+    """Hunt one bug down and show it."""
+    console.print(f"[bold]{mutant.name}[/]: {mutant.bug}\n", soft_wrap=True)
+    laboratory = Laboratory(lines=mutant.lines)
+    with console.status("hunting") as status:
+        failure = _caught(
+            laboratory, mutant, seed, lambda: status.update(_told(laboratory))
+        )
+    if failure is None:
+        console.print(f"[bold red]Not found[/] in {_told(laboratory)}, seed {seed}.")
+        return 1
+    console.print(report(failure, mutant.name, mutant.lines), soft_wrap=True)
+    console.print(f"\n[dim]found in {_told(laboratory)}, seed {seed}[/]")
+    return 0
+
+
+def _all(console: Console, seed: int) -> int:
+    """Hunt every bug down and tell how long each took."""
+    table = Table("bug", "found", box=None, pad_edge=False)
+    for column in ("calls", "preemptions", "programs", "schedules", "seconds"):
+        table.add_column(column, justify="right")
+    missed = 0
+    with _progress(console) as progress:
+        bar = progress.add_task("", total=len(MUTANTS))
+        for mutant in MUTANTS.values():
+            progress.update(bar, description=mutant.name)
+            laboratory = Laboratory(lines=mutant.lines)
+            started = time.monotonic()
+            failure = _caught(laboratory, mutant, seed)
+            missed += failure is None
+            table.add_row(
+                mutant.name,
+                "[bold red]no[/]" if failure is None else "[green]yes[/]",
+                "" if failure is None else str(failure.program.calls),
+                "" if failure is None else str(len(failure.preempted)),
+                f"{laboratory.programs:,}",
+                f"{laboratory.schedules:,}",
+                f"{time.monotonic() - started:.1f}",
+            )
+            progress.advance(bar)
+    console.print(table)
+    console.print(f"\n[dim]seed {seed}[/]")
+    return 1 if missed else 0
+
+
+def _service(console: Console, seed: int, seconds: float) -> int:
+    """Explore the service as it is, with one seed after the other."""
+    started = time.monotonic()
+    laboratory = Laboratory()
+    with _progress(console) as progress:
+        bar = progress.add_task("exploring", total=seconds)
+        for each in itertools.count(seed):
+            failure = hunt(laboratory, each, EXAMPLES)
+            passed = time.monotonic() - started
+            progress.update(bar, completed=passed, description=_told(laboratory))
+            if failure is not None:
+                console.print(report(failure), soft_wrap=True)
+                console.print(f"\n[bold red]The service failed[/] with seed {each}.")
+                return 1
+            if passed > seconds:
+                break
+    console.print(
+        f"[bold green]All held[/]: {_told(laboratory)} in {passed:.0f} s, "
+        f"{laboratory.schedules / passed:,.0f} schedules each second, "
+        f"seeds {seed} to {each}."
+    )
+    return 0
+
+
+def _replay(
+    console: Console,
+    mutant: Mutant | None,
+    lines: bool,
+    program: Program,
+    schedule: Schedule,
+) -> int:
+    """Run one program under one schedule; 1 says that it fails."""
+    laboratory = Laboratory(lines=lines)
+    with mutant.planted() if mutant else nullcontext(), laboratory.open():
+        try:
+            execution = laboratory.execute(program, schedule)
+        except Diverged as error:
+            console.print(f"The program does not follow this schedule: {error}.")
+            return 2
+    name = mutant.name if mutant else ""
+    console.print(report(execution, name, lines), soft_wrap=True)
+    return 0 if execution.wrong is None else 1
+
+
+def _progress(console: Console) -> Progress:
+    """Return a bar that a terminal shows while it lasts, and a pipe never."""
+    return Progress(
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%  {task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def _caught(
+    laboratory: Laboratory,
+    mutant: Mutant,
+    seed: int,
+    progress: Callable[[], None] = lambda: None,
+) -> Execution | None:
+    with mutant.planted():
+        return hunt(laboratory, seed, progress=progress)
+
+
+def _told(laboratory: Laboratory) -> str:
+    return f"{laboratory.programs:,} programs under {laboratory.schedules:,} schedules"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""`python -m tests.concurrency`, as a person uses it."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from unittest.mock import patch
+
+import pytest
+
+from tests.concurrency import __main__ as command
+from tests.concurrency.mutants import MUTANTS
+from tests.server import PROJECT, TIMEOUT_SECONDS
+
+CROSSING = (
+    "Program({'asha': 100}, [Add('asha', 60)], [Add('asha', 60)])",
+    "{2: 1}",
+)
+
+
+@pytest.fixture(autouse=True)
+def in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """Return the exit status and what was printed, also on stderr."""
+    try:
+        status = command.main(words)
+    except SystemExit as end:
+        status = int(end.code or 0)
+    out, err = capsys.readouterr()
+    return status, out + err
+
+
+def test_it_lists_each_bug_in_one_line_with_what_goes_wrong(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, printed = run(capsys)
+    assert status == 0
+    lines = printed.splitlines()
+    for number, mutant in enumerate(MUTANTS.values()):
+        assert lines[number].split(maxsplit=1) == [mutant.name, mutant.bug]
+
+
+def test_a_name_shows_the_program_the_lanes_and_the_verdict(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, printed = run(capsys, "double-spend", "--seed", "0")
+    assert status == 0
+    assert MUTANTS["double-spend"].bug in printed
+    assert "At first: asha 100" in printed
+    assert "thread 0" in printed and "thread 1" in printed
+    assert "deduct(asha, 60)" in printed
+    assert "reads asha: 100" in printed and "writes asha: -20" in printed
+    assert printed.count("here thread 0 is stopped, and thread 1 runs") == 1
+    assert "answered -60, balance -20. One call at a time: -60, balance 40" in printed
+    assert "\x1b" not in printed
+
+
+def test_what_is_printed_shows_the_same_failure_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, printed = run(capsys, "lost-update", "--seed", "0")
+    told = printed[printed.index("At first") : printed.index("\n\nfound in")]
+    words = shlex.split(told.splitlines()[-1])
+    assert words[:3] == ["python", "-m", "tests.concurrency"]
+    ran = subprocess.run(
+        [sys.executable, *words[1:]],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+    )
+    assert ran.returncode == 1
+    assert ran.stdout.strip() == told
+
+
+def test_a_bug_between_lines_shows_the_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, printed = run(capsys, "lazy-lock", "--seed", "0")
+    assert status == 0
+    assert "self._lock = lock()" in printed
+    assert printed.count("is stopped, and") == 2
+    words = shlex.split(printed[printed.index("python -m") :].splitlines()[0])
+    status, again = run(capsys, *words[3:])
+    assert status == 1
+    assert again.strip() in printed
+
+
+def test_all_tells_what_each_took(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = {name: MUTANTS[name] for name in ("lost-update", "self-transfer")}
+    monkeypatch.setattr(command, "MUTANTS", some)
+    status, printed = run(capsys, "--all", "--seed", "0")
+    assert status == 0
+    rows = [line.split() for line in printed.splitlines()]
+    assert rows[0] == [
+        *("bug", "found", "calls", "preemptions", "programs", "schedules", "seconds")
+    ]
+    assert rows[1][:4] == ["lost-update", "yes", "2", "1"]
+    assert rows[2][:4] == ["self-transfer", "yes", "1", "0"]
+    with patch.object(command, "hunt", return_value=None):
+        status, printed = run(capsys, "--all")
+    assert status == 1
+    assert "lost-update    no" in printed
+
+
+def test_the_service_holds_for_as_long_as_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, printed = run(capsys, "--service", "0.1", "--seed", "7")
+    assert status == 0
+    assert printed.startswith("All held: ")
+    assert "programs under" in printed and "seeds 7 to" in printed
+
+
+def test_a_service_that_fails_is_shown_with_its_seed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with MUTANTS["lost-update"].planted():
+        status, printed = run(capsys, "--service", "60", "--seed", "7")
+    assert status == 1
+    assert "here thread 0 is stopped" in printed
+    assert "The service failed with seed 7." in printed
+
+
+def test_a_terminal_gets_colours(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    _, printed = run(capsys, "lost-update", "--replay", *CROSSING)
+    assert "\x1b[1;31m" in printed, "the fatal switch is red"
+
+
+def test_a_correct_service_has_nothing_to_show(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, printed = run(capsys, "--replay", *CROSSING)
+    assert status == 0
+    assert "Nothing is wrong." in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["no-such-bug"], "invalid choice: 'no-such-bug'"),
+        (["lost-update", "--all"], "a NAME goes with"),
+        (["--all", "--service"], "not allowed with"),
+        (["--service", "0"], "more than 0"),
+        (["--service", "nan"], "more than 0"),
+        (["--service", "soon"], "invalid"),
+        (["--seed", "x"], "invalid int value"),
+        (["--replay", "Program(", "{}"], "cannot read that"),
+        (["--replay", "Add('asha', 60)", "{}"], "that is no program"),
+        (["--replay", "__import__('os')", "{}"], "cannot read that"),
+        (["--replay", CROSSING[0], "[1]"], "a schedule is {step: thread}"),
+        (["--replay", CROSSING[0], "{'a': True}"], "a schedule is {step: thread}"),
+        (["--replay", CROSSING[0], "{2: 7}"], "thread 7 cannot make step 2"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_words(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    status, printed = run(capsys, *words)
+    assert status == 2
+    assert told in printed
+    assert "Traceback" not in printed

@@ -1,0 +1,180 @@
+"""Small scenarios under every schedule up to a number of preemptions.
+
+This is the one claim with the shape of a proof: for these programs, with these
+switch points, there is no schedule with so few preemptions that breaks the service.
+The number of schedules is stated, and that there were no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations_with_replacement
+
+import pytest
+
+from tests.concurrency.execution import Laboratory
+from tests.concurrency.model import (
+    Add,
+    Audit,
+    Create,
+    Deduct,
+    Get,
+    History,
+    Transfer,
+)
+from tests.concurrency.programs import OPERATIONS, Program
+from tests.concurrency.trace import assert_held
+
+TWO = {"asha": 100, "ravi": 100}
+THREE = TWO | {"mei": 100}
+HALF_WAY = Transfer("asha", "ravi", 60, faults=(2,))
+"""A transfer that has taken from one wallet, and fails before it gives."""
+TWICE_FAILED = Transfer("asha", "ravi", 60, faults=(2, 4))
+"""One that fails again where the wallet is put back from which it took."""
+
+Claim = Callable[[str, str], None]
+
+SCENARIOS: dict[str, tuple[int, Program]] = {
+    "crossing transfers": (
+        3,
+        Program(TWO, [Transfer("asha", "ravi", 60)], [Transfer("ravi", "asha", 60)]),
+    ),
+    "crossing transfers, twice": (
+        3,
+        Program(
+            TWO,
+            [Transfer("asha", "ravi", 60), Transfer("ravi", "asha", 100)],
+            [Transfer("ravi", "asha", 60), Transfer("asha", "ravi", 100)],
+        ),
+    ),
+    "a ring of three": (
+        2,
+        Program(
+            THREE,
+            [Transfer("asha", "ravi", 60)],
+            [Transfer("ravi", "mei", 60)],
+            [Transfer("mei", "asha", 60)],
+        ),
+    ),
+    "deduct, deduct": (2, Program(TWO, [Deduct("asha", 60)], [Deduct("asha", 60)])),
+    "three who spend the same money": (
+        2,
+        Program(
+            TWO,
+            [Deduct("asha", 60)],
+            [Transfer("asha", "ravi", 60)],
+            [Deduct("asha", 100)],
+        ),
+    ),
+    "transfer, audit": (2, Program(TWO, [Transfer("asha", "ravi", 60)], [Audit()])),
+    "transfer, reads of both": (
+        2,
+        Program(
+            TWO, [Transfer("asha", "ravi", 60)], [Get("asha"), Get("ravi"), Audit()]
+        ),
+    ),
+    "add, failing transfer": (2, Program(TWO, [Add("ravi", 60)], [HALF_WAY])),
+    "deduct, transfer that fails twice": (
+        2,
+        Program(TWO, [Deduct("asha", 40)], [TWICE_FAILED]),
+    ),
+    "get and history, failing transfer": (
+        2,
+        Program(TWO, [Get("asha"), History("asha")], [HALF_WAY]),
+    ),
+    "audit, failing transfer": (2, Program(TWO, [Audit()], [HALF_WAY])),
+    "same key twice": (
+        2,
+        Program(TWO, [Add("asha", 60, key="k")], [Add("asha", 60, key="k")]),
+    ),
+    "same key for a transfer that fails first": (
+        2,
+        Program(
+            TWO,
+            [Transfer("asha", "ravi", 60, key="k", faults=(2,))],
+            [Transfer("asha", "ravi", 60, key="k")],
+        ),
+    ),
+    "same key, other request": (
+        2,
+        Program(TWO, [Deduct("asha", 60, key="k")], [Deduct("asha", 40, key="k")]),
+    ),
+    "same key for one refusal": (
+        2,
+        Program(
+            TWO,
+            [Deduct("ravi", 100), Deduct("ravi", 60, key="k")],
+            [Add("ravi", 60), Deduct("ravi", 60, key="k")],
+        ),
+    ),
+    "create twice": (2, Program({}, [Create("zoe")], [Create("zoe")])),
+    "create twice with one key": (
+        2,
+        Program({}, [Create("zoe", key="k")], [Create("zoe", key="k")]),
+    ),
+    "create, audit": (2, Program(TWO, [Create("zoe")], [Audit()])),
+    "create and use, audit": (
+        2,
+        Program(TWO, [Create("zoe"), Transfer("asha", "zoe", 60)], [Audit()]),
+    ),
+}
+
+LINE_BY_LINE: dict[str, Program] = {
+    "create twice": Program({}, [Create("zoe")], [Create("zoe")]),
+    "create two": Program({}, [Create("zoe")], [Create("asha")]),
+    "create, audit": Program({"asha": 0}, [Create("zoe")], [Audit()]),
+    "create, and a first movement": Program(
+        {"asha": 0}, [Create("zoe"), Add("zoe", 60)], [Create("zoe"), Add("zoe", 60)]
+    ),
+    "two first movements of a wallet": Program(
+        {"asha": 0}, [Add("asha", 60)], [Add("asha", 60)]
+    ),
+    "create twice with one key": Program(
+        {}, [Create("zoe", key="k")], [Create("zoe", key="k")]
+    ),
+    "same key twice": Program(
+        {"asha": 0}, [Add("asha", 60, key="k")], [Add("asha", 60, key="k")]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_scenario_holds_under_every_schedule(name: str, claim: Claim) -> None:
+    preemptions, program = SCENARIOS[name]
+    laboratory = Laboratory()
+    with laboratory.open():
+        schedules = exhaust(laboratory, program, preemptions)
+    claim(name, told(schedules, preemptions))
+
+
+@pytest.mark.parametrize("name", LINE_BY_LINE)
+def test_a_scenario_holds_under_every_schedule_line_by_line(
+    name: str, claim: Claim
+) -> None:
+    laboratory = Laboratory(lines=True)
+    with laboratory.open():
+        schedules = exhaust(laboratory, LINE_BY_LINE[name], 2)
+    claim(f"line by line: {name}", told(schedules, 2))
+
+
+def test_every_operation_holds_beside_every_other(claim: Claim) -> None:
+    calls = [call for draw in OPERATIONS.values() for call in draw.typical]
+    pairs = list(combinations_with_replacement(calls, 2))
+    laboratory = Laboratory()
+    with laboratory.open():
+        schedules = sum(
+            exhaust(laboratory, Program(TWO, [one], [other]), 2) for one, other in pairs
+        )
+    claim(f"each of {len(pairs)} pairs of calls", told(schedules, 2))
+
+
+def exhaust(laboratory: Laboratory, program: Program, preemptions: int) -> int:
+    """Assert that the program is right under every schedule; return their number."""
+    explored = laboratory.explore(program, preemptions)
+    assert_held(explored, laboratory.line_by_line)
+    assert explored.schedules > 1
+    return explored.schedules
+
+
+def told(schedules: int, preemptions: int) -> str:
+    return f"{schedules:7,} schedules, all with up to {preemptions} preemptions"

@@ -1,0 +1,53 @@
+"""Programs that Hypothesis draws, each under every schedule with one preemption.
+
+The breadth that the scenarios of `test_exhaustive.py` lack: whatever threads may call
+together. `--hypothesis-profile=thorough` draws others each time, larger and more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis.strategies import SearchStrategy
+
+from tests.concurrency.execution import Laboratory
+from tests.concurrency.programs import Program, pairs, programs
+from tests.concurrency.trace import assert_held
+
+THOROUGH = settings.get_current_profile_name() == "thorough"
+CALLS_MAX = 6 if THOROUGH else 4
+PREEMPTIONS = 2 if THOROUGH else 1
+
+Claim = Callable[[str, str], None]
+
+
+def test_no_program_breaks_the_service(claim: Claim) -> None:
+    laboratory = Laboratory()
+    hold(laboratory, programs(calls=CALLS_MAX), 20_000 if THOROUGH else 400)
+    claim("programs drawn by Hypothesis", told(laboratory))
+
+
+def test_no_two_calls_break_the_service_line_by_line(claim: Claim) -> None:
+    laboratory = Laboratory(lines=True)
+    hold(laboratory, pairs(), 2_000 if THOROUGH else 60)
+    claim("line by line: pairs drawn by Hypothesis", told(laboratory))
+
+
+def hold(laboratory: Laboratory, drawn: SearchStrategy[Program], examples: int) -> None:
+    """Assert that what is drawn holds, under every schedule."""
+
+    @settings(max_examples=examples)
+    @given(drawn)
+    def holds(program: Program) -> None:
+        assert_held(laboratory.explore(program, PREEMPTIONS), laboratory.line_by_line)
+
+    with laboratory.open():
+        holds()
+
+
+def told(laboratory: Laboratory) -> str:
+    return (
+        f"{laboratory.schedules:7,} schedules of {laboratory.programs} programs, "
+        f"all with up to {PREEMPTIONS} preemptions"
+    )
