@@ -6,7 +6,15 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from tests.benchmarks import garbage, in_process, memory, over_http, pauses, tuning
+from tests.benchmarks import (
+    garbage,
+    in_process,
+    memory,
+    over_http,
+    pauses,
+    schedules,
+    tuning,
+)
 from tests.benchmarks.report import FULL, QUICK, Row, Scale, Table
 
 ROWS: dict[str, Callable[[Scale], list[Row]]] = {
@@ -16,6 +24,7 @@ ROWS: dict[str, Callable[[Scale], list[Row]]] = {
     "http": over_http.http_rows,
     "memory": memory.memory_rows,
     "pause": pauses.pause_rows,
+    "schedules": schedules.schedules_rows,
 }
 
 TUNING: dict[str, Callable[[Scale], Table]] = {

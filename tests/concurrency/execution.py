@@ -144,8 +144,11 @@ class Laboratory:
     @contextmanager
     def open(self) -> Iterator[Laboratory]:
         """Watch every wallet for as long as the block takes."""
-        with watched_balances(self._scheduler, self):
-            yield self
+        try:
+            with watched_balances(self._scheduler, self):
+                yield self
+        finally:
+            self._scheduler.close()
 
     def explore(
         self, program: Program, preemptions: int, at_most: int = SCHEDULES_MAX

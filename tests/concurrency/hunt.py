@@ -40,8 +40,11 @@ def hunt(
                 pairs() if laboratory.line_by_line else programs(threads=2),
                 fails,
                 settings=settings(
+                    settings.get_profile("default"),  # the seed alone decides
+                    derandomize=False,
                     max_examples=examples,
                     database=None,
+                    deadline=None,
                     phases=(Phase.generate, Phase.shrink),
                     suppress_health_check=list(HealthCheck),
                 ),

@@ -9,7 +9,7 @@ command prints.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -18,7 +18,11 @@ from unittest.mock import patch
 from uuid_utils import UUID
 
 from wallet_app.domain import Transaction, TransactionType, WalletSnapshot
-from wallet_app.errors import SameWallet
+from wallet_app.errors import (
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    SameWallet,
+)
 from wallet_app.services.audit import Audit, AuditReport, _problems
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
@@ -324,24 +328,21 @@ class DuplicateCreate(Wallets):
 
 @seeded
 class CheckThenAct(IdempotencyKeys):
-    """A key is looked up first and kept last: two requests with it both run."""
+    """A key is looked up, and only then claimed: two requests with it both run."""
 
-    def run(
-        self,
-        key: str,
-        fingerprint: Hashable,
-        command: Callable[[Claim], T],
-        on_replay: Callable[[], object] = lambda: None,
-    ) -> T:
+    def _claim(self, key: str, fingerprint: Hashable) -> tuple[Claim, bool]:
         with self._lock:
-            known = self._claims.get(key)
-        if known is not None and known.fingerprint == fingerprint:
-            return cast(T, known.outcome)
-        claim = Claim(fingerprint, self._clock() + self._ttl_nanoseconds)
-        result = command(claim)
-        with self._lock:
-            self._claims[key] = claim
-        return result
+            claim = self._claims.get(key)
+        if claim is None:
+            claim = Claim(fingerprint, self._clock() + self._ttl_nanoseconds)
+            with self._lock:
+                self._claims[key] = claim
+            return claim, True
+        if claim.fingerprint != fingerprint:
+            raise IdempotencyKeyReused()
+        if claim.outcome is None:
+            raise IdempotencyInProgress()
+        return claim, False
 
 
 # What the wrong movements share with the right ones

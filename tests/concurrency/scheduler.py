@@ -10,6 +10,7 @@ It knows nothing of wallets. What a switch point is, is up to whoever calls `ste
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import traceback
@@ -32,7 +33,7 @@ GIVE_UP_SECONDS = 60.0
 the threads that a hung run has left behind."""
 
 _SLICES = 10
-_FRAMES = 2  # of a call site that are remembered
+_FRAMES = 2  # of a lock's call site that are remembered
 
 
 class Aborted(BaseException):
@@ -80,9 +81,10 @@ class Site(NamedTuple):
     frames: tuple[tuple[CodeType, int], ...]
 
     @property
-    def caller(self) -> Site:
-        """The outermost of its calls."""
-        return Site(self.frames[-1:])
+    def statement(self) -> Site:
+        """The innermost call, or whose `with` it is."""
+        entered = len(self.frames) > 1 and self.frames[0][0].co_name == "__enter__"
+        return Site(self.frames[entered : entered + 1])
 
     def __str__(self) -> str:
         return ", called from ".join(
@@ -221,6 +223,13 @@ class Scheduler:
             raise self._failure
         return self.run_now
 
+    def close(self) -> None:
+        """Let the pooled threads end; the next run starts new ones."""
+        for thread in self._pool:
+            thread.body = None
+            thread.baton.release()
+        self._pool = []
+
     @property
     def thread(self) -> int | None:
         """The number of the thread that has the baton; None between runs."""
@@ -348,7 +357,8 @@ class Scheduler:
         me.ident = threading.get_ident()
         while True:
             me.baton.acquire()
-            assert me.body is not None
+            if me.body is None:
+                return  # the scheduler was closed
             me.started = True
             self._begin(me, "start")
             try:
@@ -407,10 +417,11 @@ def site_of(frame: FrameType | None, depth: int = 1) -> Site:
     """Remember the calls that led here, as far as they are not the scheduler's."""
     frames: list[tuple[CodeType, int]] = []
     while frame is not None and len(frames) < depth:
-        if frame.f_code.co_filename != __file__:
-            frames.append((frame.f_code, frame.f_lineno))
-        elif frames:
+        file = frame.f_code.co_filename
+        if file == __file__ and frames:
             break
+        if file not in (__file__, contextlib.__file__):
+            frames.append((frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return Site(tuple(frames))
 

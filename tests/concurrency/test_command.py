@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -76,6 +78,21 @@ def test_what_is_printed_shows_the_same_failure_again(
     )
     assert ran.returncode == 1
     assert ran.stdout.strip() == told
+
+
+def test_the_readme_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = Path(__file__).with_name("README.md").read_text()
+    shown = readme.split("```console\n")[1].split("```")[0]
+    command_line, _, shown = shown.partition("\n")
+    _, printed = run(capsys, *command_line.split()[4:])
+    assert without_line_numbers(printed) == without_line_numbers(shown)
+    for name in re.findall(r"`(\w+\.py)`", readme):
+        assert Path(__file__).with_name(name).exists(), name
+
+
+def without_line_numbers(text: str) -> str:
+    """Return a trace as it is wherever in its file a line of code stands."""
+    return re.sub(r"\.py:\d+", ".py", text)
 
 
 def test_a_bug_between_lines_shows_the_lines(

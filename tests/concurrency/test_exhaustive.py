@@ -24,12 +24,14 @@ from tests.concurrency.model import (
 )
 from tests.concurrency.programs import OPERATIONS, Program
 from tests.concurrency.trace import assert_held
+from wallet_app.domain import AMOUNT_MAX
 
 TWO = {"asha": 100, "ravi": 100}
 THREE = TWO | {"mei": 100}
+FULL = {"asha": 100, "ravi": AMOUNT_MAX - 60}
 HALF_WAY = Transfer("asha", "ravi", 60, faults=(2,))
 """A transfer that has taken from one wallet, and fails before it gives."""
-TWICE_FAILED = Transfer("asha", "ravi", 60, faults=(2, 4))
+TWICE_FAILED = Transfer("asha", "ravi", 60, faults=(2, 3))
 """One that fails again where the wallet is put back from which it took."""
 
 Claim = Callable[[str, str], None]
@@ -65,6 +67,15 @@ SCENARIOS: dict[str, tuple[int, Program]] = {
             [Transfer("asha", "ravi", 60)],
             [Deduct("asha", 100)],
         ),
+    ),
+    "a transfer to itself": (
+        2,
+        Program(TWO, [Transfer("asha", "asha", 60)], [Add("asha", 60)]),
+    ),
+    "two who fill the same wallet": (2, Program(FULL, *[[Add("ravi", 60)]] * 2)),
+    "add and transfer fill the same wallet": (
+        2,
+        Program(FULL, [Add("ravi", 60)], [Transfer("asha", "ravi", 60)]),
     ),
     "transfer, audit": (2, Program(TWO, [Transfer("asha", "ravi", 60)], [Audit()])),
     "transfer, reads of both": (
@@ -132,6 +143,7 @@ LINE_BY_LINE: dict[str, Program] = {
     "create twice with one key": Program(
         {}, [Create("zoe", key="k")], [Create("zoe", key="k")]
     ),
+    "history, failing transfer": Program(TWO, [History("asha")], [HALF_WAY]),
     "same key twice": Program(
         {"asha": 0}, [Add("asha", 60, key="k")], [Add("asha", 60, key="k")]
     ),

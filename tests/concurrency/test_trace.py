@@ -105,7 +105,7 @@ def test_line_by_line_the_code_itself_is_shown() -> None:
 
 
 def test_a_long_cell_is_cut_so_that_the_lanes_stay_straight() -> None:
-    rows = lanes(execute([Deduct("asha", 600)], [Get("asha")], lines=True)).plain
+    rows = lanes(execute([Deduct("asha", 600)], lines=True)).plain
     cut = [row for row in rows.splitlines() if "…" in row]
     assert cut
     assert all(row.index("…") == len("step  ") + LANE_MAX - 1 for row in cut)

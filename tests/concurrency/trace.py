@@ -39,7 +39,7 @@ def report(execution: Execution, mutant: str = "", lines: bool = False) -> Text:
     `report(...).plain` is the same without colours.
     """
     program = execution.program
-    text = Text("At first: ", "bold")
+    text = Text().append("At first: ", "bold")
     text.append(", ".join(f"{name} {held}" for name, held in program.wallets.items()))
     for operation in program.before:
         text.append(f"\n          {operation}")
@@ -70,7 +70,7 @@ def lanes(execution: Execution) -> Text:
         min(max([LANE_MIN, *(len(r.text) for r in rows if r.thread == i)]), LANE_MAX)
         for i in range(count)
     ]
-    header = Text("step  ", "bold")
+    header = Text().append("step  ", "bold")
     for thread, width in enumerate(widths):
         header.append(f"thread {thread}".ljust(width + 2), f"bold {_colour(thread)}")
     header.rstrip()
@@ -81,8 +81,8 @@ def _line(row: Row, widths: list[int]) -> Text:
     if row.thread is None:
         across = f"----- {row.text} "
         return Text(across.ljust(6 + sum(widths) + 2 * len(widths), "-"), row.style)
-    line = Text("" if row.number is None else f"{row.number:4}", "dim")
-    line.pad_right(6 - len(line))
+    number = "" if row.number is None else f"{row.number:4}"
+    line = Text().append(number.ljust(6), "dim")
     for thread, width in enumerate(widths):
         cell = row.text if thread == row.thread else ""
         if len(cell) > width:
@@ -113,13 +113,13 @@ def _rows(execution: Execution) -> list[Row]:
     if execution.run.deadlock is not None:
         for waiter in execution.run.deadlock.waiters:
             text = f"waits for {waiter.lock.name} for ever"
-            where = str(waiter.site.caller)
+            where = str(waiter.site.statement)
             rows.append(Row(None, waiter.thread, text, where, FATAL))
     return rows
 
 
 def _row(step: Step, number: int | None) -> Row:
-    where = "" if step.site is None else str(step.site.caller)
+    where = "" if step.site is None else str(step.site.statement)
     match step.what, step.subject:
         case "invoke", operation:
             return Row(number, step.thread, str(operation), style="bold")

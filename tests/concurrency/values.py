@@ -66,7 +66,7 @@ def value_of(answer: object, name: Name) -> Result:
             return Rest(tuple(sorted(value_of(each, name) for each in answer)))
         case tuple():
             return tuple([value_of(each, name) for each in answer])
-    raise TypeError(f"no value for {answer!r}")
+    return Failed("nothing that is known", repr(answer))
 
 
 def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
@@ -90,7 +90,7 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
             )
         case {"userId": user, "currency": currency, "balance": int(balance)}:
             return Snapshot(name(user), currency, balance)
-    raise TypeError(f"no value for {body!r}")
+    return Failed("nothing that is known", repr(body))
 
 
 def _entry(transaction: dict[str, Any], name: Name) -> Entry:

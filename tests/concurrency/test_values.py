@@ -1,0 +1,260 @@
+"""Values: the service answers the same in process and over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.concurrency.execution import NOBODY, Client
+from tests.concurrency.model import (
+    Add,
+    AtRest,
+    Audit,
+    Create,
+    Deduct,
+    Entry,
+    Failed,
+    Get,
+    History,
+    HistoryPage,
+    Operation,
+    Refused,
+    Report,
+    Rest,
+    Result,
+    Snapshot,
+    Totals,
+    Transfer,
+)
+from tests.concurrency.programs import OPERATIONS
+from tests.concurrency.values import value_of, value_of_json
+from tests.ledgers import new_service, open_wallet
+from wallet_app import create_app
+from wallet_app.api import examples, problems
+from wallet_app.domain import AMOUNT_MAX
+from wallet_app.errors import WalletError
+from wallet_app.services import WalletService
+from wallet_app.services.idempotency import Claim
+
+USERS = UUID(int=1)
+"""Over HTTP a user is a UUID, made from the name in this namespace."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one request over HTTP needs."""
+
+    client: HttpClient
+    by: str
+    claim: Claim | None = None
+
+    def id(self, name: str) -> str:
+        return self.client.ids.get(name, NOBODY)
+
+    def user(self, name: str) -> str:
+        user = str(uuid5(USERS, name))
+        self.client.names[user] = name
+        return user
+
+
+class HttpClient:
+    """Asks an app, and turns every answer into a value."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self._client = client
+        self.ids: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+
+    def ask(self, operation: Operation, label: str) -> Result:
+        asked = Asked(self, operation.key or label)
+        method, path, body = operation.request(asked)
+        headers = {} if operation.key is None else {"Idempotency-Key": operation.key}
+        response = self._client.open(path, method=method, json=body, headers=headers)
+        answer: dict[str, Any] = response.get_json(force=True)
+        if isinstance(operation, Create) and "walletId" in answer:
+            self.ids[operation.name] = answer["walletId"]
+            self.names[answer["walletId"]] = operation.name
+        return value_of_json(response.status_code, answer, self.names.__getitem__)
+
+
+FILLED = AMOUNT_MAX - 60
+INSUFFICIENT = Refused("insufficient_funds", (("amount", 101), ("balance", 100)))
+OVERFLOW = Refused("balance_overflow", (("amount", 61), ("maximum", AMOUNT_MAX)))
+REUSED = Refused("idempotency_key_reused")
+MISSING = Refused("wallet_not_found")
+ASKED: list[tuple[Operation, Result]] = [
+    (Audit(), Report((), 0, 0, ())),
+    (Create("ravi"), Snapshot("ravi", "INR", 0)),
+    (Create("asha"), Snapshot("asha", "INR", 0)),
+    (Create("asha"), Refused("wallet_exists")),
+    (Create("asha", key="k"), Refused("wallet_exists")),
+    (History("asha"), HistoryPage((), 0)),
+    (Add("asha", 100), Entry("asha", "CREDIT", 100, 100, "6")),
+    (Add("ravi", FILLED, key="k"), Entry("ravi", "CREDIT", FILLED, FILLED, "k")),
+    (Add("ravi", FILLED, key="k"), Entry("ravi", "CREDIT", FILLED, FILLED, "k")),
+    (Add("ravi", 1, key="k"), REUSED),
+    (Add("ravi", 61), OVERFLOW),
+    (Add("zoe", 60), MISSING),
+    (Deduct("asha", 101), INSUFFICIENT),
+    (Deduct("asha", 101, key="l"), INSUFFICIENT),
+    (Deduct("asha", 101, key="l"), INSUFFICIENT),
+    (Deduct("zoe", 60), MISSING),
+    (Deduct("asha", 10), Entry("asha", "DEBIT", 10, 90, "16")),
+    (Transfer("asha", "asha", 10), Refused("same_wallet")),
+    (Transfer("asha", "zoe", 10), MISSING),
+    (Transfer("asha", "ravi", 61), OVERFLOW),
+    (
+        Transfer("asha", "ravi", 60, key="m"),
+        (
+            Entry("asha", "TRANSFER_OUT", 60, 30, "m"),
+            Entry("ravi", "TRANSFER_IN", 60, AMOUNT_MAX, "m"),
+        ),
+    ),
+    (
+        Transfer("asha", "ravi", 60, key="m"),
+        (
+            Entry("asha", "TRANSFER_OUT", 60, 30, "m"),
+            Entry("ravi", "TRANSFER_IN", 60, AMOUNT_MAX, "m"),
+        ),
+    ),
+    (Transfer("asha", "ravi", 60, key="l"), REUSED),
+    (Get("asha"), Snapshot("asha", "INR", 30)),
+    (Get("zoe"), MISSING),
+    (
+        History("asha"),
+        HistoryPage(
+            (
+                Entry("asha", "TRANSFER_OUT", 60, 30, "m"),
+                Entry("asha", "DEBIT", 10, 90, "16"),
+                Entry("asha", "CREDIT", 100, 100, "6"),
+            ),
+            3,
+        ),
+    ),
+    (History("zoe"), MISSING),
+    (Audit(), Report((), 2, 5, (Totals("INR", AMOUNT_MAX + 30, FILLED + 100, 10),))),
+]
+"""What is asked one after the other, and what comes of it. The label of each request
+is its position."""
+
+
+def assert_asked(client: Client | HttpClient) -> None:
+    for position, (operation, value) in enumerate(ASKED):
+        assert client.ask(operation, str(position)) == value, str(operation)
+
+
+def test_every_operation_is_asked_for_above() -> None:
+    assert {type(operation) for operation, _ in ASKED} == set(OPERATIONS)
+
+
+def test_every_answer_in_process_has_its_value(service: WalletService) -> None:
+    assert_asked(Client(service))
+
+
+def test_every_answer_over_http_has_the_same_value(client: FlaskClient) -> None:
+    assert_asked(HttpClient(client))
+
+
+def test_ids_and_times_make_no_difference() -> None:
+    assert_asked(Client(WalletService()))
+
+
+def test_an_audit_that_is_not_balanced_has_its_problems_either_way(
+    service: WalletService, client: FlaskClient
+) -> None:
+    over_http = HttpClient(client)
+    over_http.ask(Create("asha"), "")
+    over_http.ask(Add("asha", 100), "")
+    [wallet] = service.store.wallets.values()
+    wallet.balance = 60
+    report = over_http.ask(Audit(), "")
+    assert report == Client(service).ask(Audit(), "")
+    assert report == Report(
+        (
+            "the balance is 60, but the transactions add up to 100",
+            "the balance is 60, which is not the last balanceAfter",
+            "the balances in INR are 60, but credits less debits are 100",
+        ),
+        1,
+        1,
+        (Totals("INR", 60, 100, 0),),
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [error for error in examples.REFUSALS.values() if error.status < 500],
+    ids=lambda error: error.code,
+)
+def test_every_refusal_has_the_same_value_either_way(error: WalletError) -> None:
+    value = value_of(error, no_name)
+    assert isinstance(value, Refused) and value.code == error.code
+    assert value_of_json(error.status, problems.document(error), no_name) == value
+
+
+def test_a_bug_is_a_failure_and_no_refusal() -> None:
+    def broken_clock() -> int:
+        raise ZeroDivisionError("by zero")
+
+    service = new_service(clock=broken_clock)
+    in_process, over_http = Client(service), HttpClient(
+        create_app(service).test_client()
+    )
+    failed = Failed("ZeroDivisionError", "by zero")
+    assert in_process.ask(Create("asha"), "") == failed
+    assert over_http.ask(Create("asha"), "") == Failed("internal_server_error")
+
+
+def test_what_there_is_at_rest_is_told_by_name_and_oldest_first(
+    service: WalletService,
+) -> None:
+    client = Client(service)
+    for position, (operation, _) in enumerate(ASKED):
+        client.ask(operation, str(position))
+    assert client.ask(AtRest(), "") == Rest(
+        (
+            (
+                Snapshot("asha", "INR", 30),
+                (
+                    Entry("asha", "CREDIT", 100, 100, "6"),
+                    Entry("asha", "DEBIT", 10, 90, "16"),
+                    Entry("asha", "TRANSFER_OUT", 60, 30, "m"),
+                ),
+            ),
+            (
+                Snapshot("ravi", "INR", AMOUNT_MAX),
+                (
+                    Entry("ravi", "CREDIT", FILLED, FILLED, "k"),
+                    Entry("ravi", "TRANSFER_IN", 60, AMOUNT_MAX, "m"),
+                ),
+            ),
+        )
+    )
+
+
+def test_a_transaction_without_a_description_was_made_by_nobody(
+    client: FlaskClient, service: WalletService
+) -> None:
+    wallet_id = open_wallet(service, 100, "asha")
+    nobodys = HistoryPage((Entry("asha", "CREDIT", 100, 100, ""),), 1)
+    page = service.history.page(wallet_id)
+    assert value_of(page, {wallet_id: "asha"}.__getitem__) == nobodys
+    body = client.get(f"/wallet/{wallet_id}/transactions").get_json()
+    assert value_of_json(200, body, {wallet_id: "asha"}.__getitem__) == nobodys
+
+
+@pytest.mark.parametrize("unknown", [None, 7, "text", {}, {"balance": "100"}], ids=repr)
+def test_an_unknown_answer_is_a_failure_that_the_model_never_gives(
+    unknown: Any,
+) -> None:
+    failure = Failed("nothing that is known", repr(unknown))
+    assert value_of(unknown, no_name) == failure
+    assert value_of_json(200, unknown, no_name) == failure
+
+
+def no_name(id: str) -> str:
+    raise AssertionError("nobody is named here")
