@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -145,6 +146,12 @@ class Draw:
             st.sampled_from(self.extras),
         )
 
+    def pick(self, random: Random, key: str | None) -> Operation:
+        """Draw by plain chance, for real threads: what they do differs each time,
+        which Hypothesis takes for a mistake."""
+        keyed = {"key": key} if any("key" in extra for extra in self.extras) else {}
+        return self.kind(*random.choice(self.values), **keyed)
+
     @property
     def typical(self) -> list[Operation]:
         """The first amount, on the first wallet and on the next, with each extra
@@ -173,9 +180,12 @@ OPERATIONS: dict[type[Operation], Draw] = {
 }
 """How each operation is drawn. A new operation is one line here."""
 
-operations: SearchStrategy[Operation] = st.sampled_from(
-    [*OPERATIONS.values(), *[OPERATIONS[Transfer], OPERATIONS[Get]] * 2]
-).flatmap(lambda draw: draw.strategy)
+DRAWS = [*OPERATIONS.values(), *[OPERATIONS[Transfer], OPERATIONS[Get]] * 2]
+"""Each operation as often as it is drawn."""
+
+operations: SearchStrategy[Operation] = st.sampled_from(DRAWS).flatmap(
+    lambda draw: draw.strategy
+)
 
 
 def programs(threads: int = 3, calls: int = 4) -> SearchStrategy[Program]:

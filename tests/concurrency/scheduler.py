@@ -366,8 +366,9 @@ class Scheduler:
             except Aborted:
                 pass
             except BaseException as failure:  # noqa: B036, raised again by run()
-                self._failure = self._failure or failure
-                self._aborting = True
+                if self._current is me and not self._aborting:
+                    self._failure = failure
+                    self._aborting = True
             if self._current is not me:
                 return  # the run went on without this thread
             me.ended = True

@@ -24,7 +24,7 @@ Claim = Callable[[str, str], None]
 
 def test_no_program_breaks_the_service(claim: Claim) -> None:
     laboratory = Laboratory()
-    hold(laboratory, programs(calls=CALLS_MAX), 20_000 if THOROUGH else 400)
+    hold(laboratory, programs(calls=CALLS_MAX), 20_000 if THOROUGH else 300)
     claim("programs drawn by Hypothesis", told(laboratory))
 
 

@@ -1,4 +1,5 @@
-"""A first storm: real clients, real threads, a real server; the books hold."""
+"""Storms over HTTP: real clients, real threads, a real server; the books hold, and
+one order of the calls explains every answer."""
 
 from __future__ import annotations
 
@@ -7,17 +8,42 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 import pytest
 import urllib3
+from flask import Flask
 
-from tests.server import running
+from tests.concurrency.model import (
+    AtRest,
+    Audit,
+    Create,
+    Get,
+    History,
+    Operation,
+    Report,
+    Rest,
+    Result,
+    Totals,
+)
+from tests.concurrency.mutants import MUTANTS
+from tests.concurrency.storm import WrongRound, storm, unsettled
+from tests.concurrency.values import value_of_json
+from tests.server import GUNICORN, running
+from wallet_app import create_app
+from wallet_app.services.idempotency import Claim
 
 CLIENTS = 20
 TIMEOUT_SECONDS = 20.0
-STORM_SECONDS = 3.0
+STORM_SECONDS = 2.0
+
+SEED = 1
+ROUNDS = 150
+HUNT_ROUNDS_MAX = 600
+NO_WALLET = str(UUID(int=0))
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -31,16 +57,27 @@ class Client:
             maxsize=CLIENTS + 4, timeout=TIMEOUT_SECONDS, retries=False
         )
 
-    def post(self, path: str, body: dict[str, object], **headers: str) -> Answer:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, object] | None = None,
+        key: str | None = None,
+    ) -> Answer:
+        headers = {} if key is None else {"Idempotency-Key": key}
         answer = self._pool.request(
-            "POST", self._url + path, json=body, headers=headers or None
+            method, self._url + path, json=body, headers=headers
         )
         return answer.status, answer.json()
 
+    def post(
+        self, path: str, body: dict[str, object], key: str | None = None
+    ) -> Answer:
+        return self.ask("POST", path, body, key)
+
     def get(self, path: str) -> dict[str, Any]:
-        answer = self._pool.request("GET", self._url + path)
-        assert answer.status == 200, answer.data
-        body: dict[str, Any] = answer.json()
+        status, body = self.ask("GET", path)
+        assert status == 200, body
         return body
 
     def open_wallet(self, balance: int = 0) -> str:
@@ -96,8 +133,8 @@ def test_of_twenty_who_create_the_same_wallet_one_gets_it(client: Client) -> Non
 def test_twenty_with_one_idempotency_key_have_one_effect(client: Client) -> None:
     wallet_id = client.open_wallet()
     body: dict[str, object] = {"walletId": wallet_id, "amount": 7}
-    key = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
-    answers = all_at_once(lambda: client.post("/wallet/add", body, **key))
+    key = str(uuid4())
+    answers = all_at_once(lambda: client.post("/wallet/add", body, key))
     assert {status for status, _ in answers} <= {200, 409}
     succeeded = [
         answer["transaction"]["id"] for status, answer in answers if status == 200
@@ -143,3 +180,107 @@ def test_crossing_transfers_and_rings_keep_the_books_balanced_at_every_moment(
     assert audits > 3
     assert next(moved) > 100
     assert sum(client.get(f"/wallet/{each}")["balance"] for each in ring) == 3000
+
+
+class NewLedger:
+    """A ledger as if it were alone on the server: its users are new, and what was
+    there before is left out of its audits. Only one is used at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._namespace = uuid4()
+        self._ids: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._before = Report((), 0, 0, ())
+        self._before = self.ask(Audit(), "")
+
+    def ask(self, operation: Operation, label: str) -> Result:
+        if isinstance(operation, AtRest):
+            return self._rest()
+        asking = _Asking(self._ids, self._user, operation.key or label)
+        key = operation.key and f"{self._namespace}-{operation.key}"
+        status, body = self._client.ask(*operation.request(asking), key)
+        if isinstance(operation, Create) and "walletId" in body:
+            self._ids[operation.name] = body["walletId"]
+            self._names[body["walletId"]] = operation.name
+        value = value_of_json(status, body, self._names.__getitem__)
+        return self._without_before(value) if isinstance(value, Report) else value
+
+    def _user(self, name: str) -> str:
+        user = str(uuid5(self._namespace, name))
+        self._names[user] = name
+        return user
+
+    def _rest(self) -> Rest:
+        wallets = []
+        for name in sorted(self._ids):
+            page = self.ask(History(name), "")
+            assert page.total <= History.limit
+            wallets.append((self.ask(Get(name), ""), page.entries[::-1]))
+        return Rest(tuple(wallets))
+
+    def _without_before(self, now: Report) -> Report:
+        before = {each.currency: each for each in self._before.currencies}
+        return Report(
+            now.problems,
+            now.wallets - self._before.wallets,
+            now.transactions - self._before.transactions,
+            tuple(_less(each, before.get(each.currency)) for each in now.currencies),
+        )
+
+
+def _less(now: Totals, before: Totals | None) -> Totals:
+    if before is None:
+        return now
+    return Totals(
+        now.currency,
+        now.balances - before.balances,
+        now.credits - before.credits,
+        now.debits - before.debits,
+    )
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What one request needs; wallets are known by what creating them answered."""
+
+    ids: dict[str, str]
+    user: Callable[[str], str]
+    by: str
+    claim: Claim | None = None
+
+    def id(self, name: str) -> str:
+        return self.ids.get(name, NO_WALLET)
+
+
+def unsettled_app(*mutants: str) -> Flask:
+    """Return what gunicorn serves below: the app, in a process that switches threads
+    often, and with bugs if any are named."""
+    _FOR_EVER.enter_context(unsettled(SEED))
+    for mutant in mutants:
+        _FOR_EVER.enter_context(MUTANTS[mutant].planted())
+    return create_app()
+
+
+_FOR_EVER = ExitStack()
+"""Ends with the process."""
+
+
+def storm_over_http(rounds: int, *mutants: str) -> int:
+    app = f"{__name__}:unsettled_app{mutants}"
+    with running((*GUNICORN, "-c", "python:wallet_app.serving", app)) as server:
+        client = Client(server.url)
+        try:
+            return storm(lambda: NewLedger(client), SEED, rounds)
+        finally:
+            client.close()
+
+
+def test_whatever_clients_ask_at_once_could_have_happened_one_call_at_a_time() -> None:
+    assert storm_over_http(ROUNDS) > ROUNDS / 2, "one waited for the other"
+
+
+@pytest.mark.parametrize("mutant", ["lost-update", "two-sections"])
+def test_clients_find_a_bug_that_is_planted_in_the_server(mutant: str) -> None:
+    with pytest.raises(WrongRound):
+        storm_over_http(HUNT_ROUNDS_MAX, mutant)

@@ -333,10 +333,17 @@ def test_the_repr_of_an_operation_is_the_python_that_makes_it() -> None:
 # The service
 
 
+KEYED = operations.map(
+    lambda call: replace(call, key="k") if call.writes else call
+) | st.sampled_from([Deduct("asha", 160, key="k"), Add("asha", 60), Deduct("asha", 60)])
+"""Operations of which most have the same key. Those at the end make a refusal that
+would be none later."""
+
+
 def histories() -> SearchStrategy[list[Operation]]:
-    """Draw calls to be made one after the other: any, or the same few again, so that
-    keys are sent again."""
-    few = st.lists(operations, min_size=1, max_size=3)
+    """Draw calls to be made one after the other: any, or the same few again and
+    again, so that keys are sent again."""
+    few = st.lists(KEYED, min_size=2, max_size=3)
     return st.lists(operations, max_size=CALLS_MAX) | few.flatmap(
         lambda calls: st.lists(st.sampled_from(calls), max_size=CALLS_MAX)
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 from flask.testing import FlaskClient
+from uuid_utils import uuid4
 
 from tests.concurrency.execution import NOBODY, Client
 from tests.concurrency.model import (
@@ -160,7 +162,7 @@ def test_every_answer_over_http_has_the_same_value(client: FlaskClient) -> None:
 
 
 def test_ids_and_times_make_no_difference() -> None:
-    assert_asked(Client(WalletService()))
+    assert_asked(Client(new_service(clock=time.time_ns, new_id=uuid4)))
 
 
 def test_an_audit_that_is_not_balanced_has_its_problems_either_way(

@@ -1,0 +1,265 @@
+"""A storm: real threads call the service at the same time, in many short rounds.
+
+In each round some threads meet, each makes a few calls, and all rest. Then one order
+of the calls must explain every answer and all that is left, and no money is made or
+lost. It does not know how the service is asked: in process or over HTTP.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from random import Random
+from typing import Any, Protocol
+from unittest.mock import patch
+
+from tests.concurrency.judge import Asked, judge, told
+from tests.concurrency.linearizability import Call
+from tests.concurrency.model import (
+    AtRest,
+    Audit,
+    Book,
+    Create,
+    Entry,
+    Ledger,
+    Operation,
+    Rest,
+    Result,
+)
+from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
+from wallet_app.store import Wallet
+
+THREADS, CALLS = 4, 2
+"""How many threads meet in a round, and how many calls each makes. Eight calls have
+at most 2,520 orders; with three for each thread they would have 369,600."""
+
+ROUNDS_OF_A_LEDGER = 10
+"""When a new ledger is begun, so that histories stay short."""
+
+ROUND_SECONDS_MAX = 60
+"""More than all calls of a round can wait for locks or answers, which give up."""
+
+SWITCH_SECONDS = 1e-6
+YIELDS = 0.02
+
+REPEATED, KEY_ONLY = 0.2, 0.05
+"""How many calls are the round's one request again, and how many have just its key."""
+
+
+class Client(Protocol):
+    """Asks one service, from many threads at once."""
+
+    def ask(self, operation: Operation, label: str) -> Result:
+        """Return what the service answers, as a value of the model."""
+        ...
+
+
+class WrongRound(AssertionError):
+    """No order of its calls explains a round, or its money does not add up."""
+
+
+def storm(new_client: Callable[[], Client], seed: int, rounds: int) -> int:
+    """Let so many rounds pass, and return in how many of them calls overlapped.
+
+    `new_client` returns the client of a ledger that has no wallets yet. Only what is
+    called is drawn from the seed; real threads meet differently each time.
+
+    Raises WrongRound.
+    """
+    random = Random(seed)
+    overlapping = 0
+    with ThreadPoolExecutor(THREADS) as threads:
+        for number in range(rounds):
+            if number % ROUNDS_OF_A_LEDGER == 0:
+                client = new_client()
+                ledger = _open(client, Program(random.choice(LEDGERS)))
+            programs = _draw(random, ledger, number)
+            calls = _at_once(threads, client, programs, number)
+            overlapping += _overlap(calls)
+            calls += _last_reads(client, 2 * len(calls))
+            wrong = (judge(calls, ledger), _made_or_lost(calls, ledger))
+            if any(wrong):
+                raise WrongRound(_report(number, seed, ledger, calls, wrong))
+            ledger = _left(calls)
+    return overlapping
+
+
+# What makes real threads switch
+
+
+class YieldingBalance:
+    """Stands in for the slot of the wallet's balance, and lets other threads run
+    before some of the reads and writes.
+
+    `sleep(0)` waits for nothing. It gives the interpreter away for a moment, at a
+    place where CPython 3.11 would never take it.
+    """
+
+    def __init__(self, slot: Any, seed: int) -> None:
+        self._slot = slot
+        self._chance = _Chance(itertools.count(seed))
+
+    def __get__(self, wallet: Wallet, owner: type[Wallet]) -> int:
+        self._perhaps_yield()
+        balance: int = self._slot.__get__(wallet, owner)
+        return balance
+
+    def __set__(self, wallet: Wallet, balance: int) -> None:
+        self._perhaps_yield()
+        self._slot.__set__(wallet, balance)
+
+    def _perhaps_yield(self) -> None:
+        if self._chance.random() < YIELDS:
+            time.sleep(0)
+
+
+class _Chance(threading.local):
+    """Each thread's own chance: every thread that comes here calls `__init__`."""
+
+    def __init__(self, seeds: Iterator[int]) -> None:
+        self.random = Random(next(seeds)).random
+
+
+@contextmanager
+def unsettled(seed: int) -> Iterator[None]:
+    """Make this process switch threads often, for as long as the block takes."""
+    balance = YieldingBalance(Wallet.__dict__["balance"], seed)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        with patch.object(Wallet, "balance", balance):
+            yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+# What the threads call
+
+
+def _draw(random: Random, ledger: Ledger, number: int) -> list[list[Operation]]:
+    """Draw what each thread calls in one round. Its key is not used again later."""
+    key = f"{number}.key"
+    repeated = _operation(random, ledger, key)
+
+    def operation() -> Operation:
+        chance = random.random()
+        if chance < REPEATED:
+            return repeated
+        return _operation(random, ledger, key if chance < REPEATED + KEY_ONLY else None)
+
+    return [[operation() for _ in range(CALLS)] for _ in range(THREADS)]
+
+
+def _operation(random: Random, ledger: Ledger, key: str | None) -> Operation:
+    """Draw a call that uses no wallet that its round creates.
+
+    A client learns the id from an answer, and others may have seen the wallet
+    before: no order explains that.
+    """
+    while True:
+        operation = random.choice(DRAWS).pick(random, key)
+        new = NEW not in dict(ledger.books)
+        if isinstance(operation, Create) or not (new and NEW in str(operation)):
+            return operation
+
+
+# One round
+
+
+def _open(client: Client, program: Program) -> Ledger:
+    for operation in program.setup:
+        client.ask(operation, SETUP)
+    return program.ledger()
+
+
+def _at_once(
+    threads: Executor,
+    client: Client,
+    programs: Sequence[Sequence[Operation]],
+    number: int,
+) -> list[Call]:
+    """Make calls from several threads that start together, and wait for all."""
+    moments = itertools.count()  # next() is one step, which no switch divides
+    gate = threading.Barrier(len(programs))
+
+    def run(thread: int, operations: Sequence[Operation]) -> list[Call]:
+        calls = []
+        gate.wait(ROUND_SECONDS_MAX)
+        for position, operation in enumerate(operations):
+            asked = Asked(operation, f"{number}.{thread}.{position}", thread)
+            invoked = next(moments)
+            result = client.ask(operation, asked.by)
+            calls.append(Call(asked, invoked, next(moments), result))
+        return calls
+
+    running = [
+        threads.submit(run, thread, operations)
+        for thread, operations in enumerate(programs)
+    ]
+    return [call for each in running for call in each.result(ROUND_SECONDS_MAX)]
+
+
+def _overlap(calls: Sequence[Call]) -> bool:
+    in_order = sorted(calls, key=lambda call: call.invoked)
+    return any(
+        later.invoked < call.returned for call, later in itertools.pairwise(in_order)
+    )
+
+
+def _last_reads(client: Client, moment: int) -> list[Call]:
+    """Audit and read everything while all threads rest."""
+    return [
+        Call(Asked(last, ""), moment + 2 * i, moment + 2 * i + 1, client.ask(last, ""))
+        for i, last in enumerate((Audit(), AtRest()))
+    ]
+
+
+def _left(calls: Sequence[Call]) -> Ledger:
+    """Return what a round has left, as its last call has read it. When the round was
+    right, that is what the model holds, but for the keys."""
+    rest = calls[-1].result
+    assert isinstance(rest, Rest)
+    return Ledger(
+        tuple((each.name, Book(each.currency, past)) for each, past in rest.wallets)
+    )
+
+
+def _made_or_lost(calls: Sequence[Call], before: Ledger) -> str | None:
+    """Return what is wrong with the sum of all money. No model is asked: what the
+    calls say that they added came to it, and what they deducted left it."""
+    entries = {call.result for call in calls if isinstance(call.result, Entry)}
+    sign = {"CREDIT": 1, "DEBIT": -1}
+    right = _sum(before) + sum(sign[each.type] * each.amount for each in entries)
+    held = _sum(_left(calls))
+    return None if held == right else f"{held} is held, but {right} should be."
+
+
+def _sum(ledger: Ledger) -> int:
+    return sum(book.balance for _, book in ledger.books)
+
+
+def _report(
+    number: int,
+    seed: int,
+    before: Ledger,
+    calls: Sequence[Call],
+    wrong: Sequence[str | None],
+) -> str:
+    """Return a round as people read it: each call with its two moments."""
+    held = ", ".join(f"{name} {book.balance}" for name, book in before.books)
+    return "\n".join(
+        [
+            f"Round {number} of seed {seed} began with {held}.",
+            *(
+                f"{call.invoked:3} to {call.returned:2}  "
+                f"{call.operation} {told(call.result)}"
+                for call in sorted(calls, key=lambda call: call.invoked)
+            ),
+            *filter(None, wrong),
+        ]
+    )
