@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
-from uuid import UUID
 
+from tests.concurrency.client import Client, last_reads
 from tests.concurrency.judge import Asked, judge
 from tests.concurrency.linearizability import Call
-from tests.concurrency.model import AtRest, Audit, Ledger, Operation, Result
+from tests.concurrency.model import Ledger, Operation
 from tests.concurrency.programs import SETUP, Program
 from tests.concurrency.scheduler import (
     Choice,
@@ -25,17 +25,11 @@ from tests.concurrency.scheduler import (
     explore,
 )
 from tests.concurrency.switch_points import Lines, watched_balances
-from tests.concurrency.values import value_of
 from tests.ledgers import new_service
-from wallet_app.domain import WalletSnapshot
-from wallet_app.errors import WalletExists
 from wallet_app.services import WalletService
-from wallet_app.services.idempotency import Claim
 
 SCHEDULES_MAX = 100_000
 """Where an exploration stops that was not meant to become so long."""
-
-NOBODY = str(UUID(int=0))
 
 
 @dataclass
@@ -71,58 +65,6 @@ class Exploration:
     ended: bool
     """Whether there were no more schedules: else a failure or the cap was met."""
     failure: Execution | None
-
-
-@dataclass(frozen=True)
-class _Asking:
-    """What one request needs; wallets are known by what creating them answered."""
-
-    ids: dict[str, str]
-    by: str
-    claim: Claim | None = None
-
-    def id(self, name: str) -> str:
-        return self.ids.get(name, NOBODY)
-
-    def user(self, name: str) -> str:
-        return name
-
-
-class Client:
-    """Asks one service, in process, and turns every answer into a value."""
-
-    def __init__(self, service: WalletService) -> None:
-        self._service = service
-        self._ids: dict[str, str] = {}
-
-    def ask(self, operation: Operation, label: str) -> Result:
-        asking = _Asking(self._ids, operation.key or label)
-        try:
-            answer = self._answer(operation, asking)
-        except Exception as failure:  # whatever it is, the model judges it
-            answer = failure
-        self._learn(answer)
-        return value_of(answer, self._name)
-
-    def _learn(self, answer: object) -> None:
-        """Know a wallet from now on by the id that an answer has told."""
-        match answer:
-            case WalletSnapshot(id=id, user_id=name):
-                self._ids[name] = id
-            case WalletExists(values={"wallet_id": str(id)}):
-                self._ids[self._name(id)] = id
-
-    def _answer(self, operation: Operation, asking: _Asking) -> object:
-        if operation.key is None:
-            return operation.call(self._service, asking)
-        return self._service.idempotency.run(
-            operation.key,
-            replace(operation, key=None, faults=()),
-            lambda claim: operation.call(self._service, replace(asking, claim=claim)),
-        )
-
-    def _name(self, wallet_id: str) -> str:
-        return self._service.store.wallets[wallet_id].user_id
 
 
 class Laboratory:
@@ -203,7 +145,7 @@ class Laboratory:
         _name_locks(service)
         wrong = _wrong(run, locks)
         if wrong is None:
-            calls += _last_reads(client, len(run.steps))
+            calls += last_reads(client, len(run.steps))
             wrong = judged(calls)
         return Execution(program, schedule, run, calls, wrong)
 
@@ -250,16 +192,6 @@ class _Judge:
         if history not in self._known:
             self._known[history] = judge(calls, self._initial)
         return self._known[history]
-
-
-def _last_reads(client: Client, moment: int) -> list[Call]:
-    """Read everything when all threads have ended, and audit it."""
-    calls = []
-    for operation in (AtRest(), Audit()):
-        result = client.ask(operation, "")
-        calls.append(Call(Asked(operation, ""), moment + 1, moment + 2, result))
-        moment += 2
-    return calls
 
 
 def _wrong(run: Run, locks: Sequence[Lock]) -> str | None:

@@ -15,21 +15,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 from unittest.mock import patch
 
+from tests.concurrency.client import Asks, last_reads
 from tests.concurrency.judge import Asked, judge, told
 from tests.concurrency.linearizability import Call
 from tests.concurrency.model import (
-    AtRest,
-    Audit,
     Book,
     Create,
     Entry,
     Ledger,
     Operation,
     Rest,
-    Result,
 )
 from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
 from wallet_app.store import Wallet
@@ -51,19 +49,11 @@ REPEATED, KEY_ONLY = 0.2, 0.05
 """How many calls are the round's one request again, and how many have just its key."""
 
 
-class Client(Protocol):
-    """Asks one service, from many threads at once."""
-
-    def ask(self, operation: Operation, label: str) -> Result:
-        """Return what the service answers, as a value of the model."""
-        ...
-
-
 class WrongRound(AssertionError):
     """No order of its calls explains a round, or its money does not add up."""
 
 
-def storm(new_client: Callable[[], Client], seed: int, rounds: int) -> int:
+def storm(new_client: Callable[[], Asks], seed: int, rounds: int) -> int:
     """Let so many rounds pass, and return in how many of them calls overlapped.
 
     `new_client` returns the client of a ledger that has no wallets yet. Only what is
@@ -81,7 +71,7 @@ def storm(new_client: Callable[[], Client], seed: int, rounds: int) -> int:
             programs = _draw(random, ledger, number)
             calls = _at_once(threads, client, programs, number)
             overlapping += _overlap(calls)
-            calls += _last_reads(client, 2 * len(calls))
+            calls += last_reads(client, 2 * len(calls))
             wrong = (judge(calls, ledger), _made_or_lost(calls, ledger))
             if any(wrong):
                 raise WrongRound(_report(number, seed, ledger, calls, wrong))
@@ -171,7 +161,7 @@ def _operation(random: Random, ledger: Ledger, key: str | None) -> Operation:
 # One round
 
 
-def _open(client: Client, program: Program) -> Ledger:
+def _open(client: Asks, program: Program) -> Ledger:
     for operation in program.setup:
         client.ask(operation, SETUP)
     return program.ledger()
@@ -179,7 +169,7 @@ def _open(client: Client, program: Program) -> Ledger:
 
 def _at_once(
     threads: Executor,
-    client: Client,
+    client: Asks,
     programs: Sequence[Sequence[Operation]],
     number: int,
 ) -> list[Call]:
@@ -211,19 +201,10 @@ def _overlap(calls: Sequence[Call]) -> bool:
     )
 
 
-def _last_reads(client: Client, moment: int) -> list[Call]:
-    """Audit and read everything while all threads rest."""
-    return [
-        Call(Asked(last, ""), moment + 2 * i, moment + 2 * i + 1, client.ask(last, ""))
-        for i, last in enumerate((Audit(), AtRest()))
-    ]
-
-
 def _left(calls: Sequence[Call]) -> Ledger:
-    """Return what a round has left, as its last call has read it. When the round was
+    """Return what a round has left, as it was read at rest. When the round was
     right, that is what the model holds, but for the keys."""
-    rest = calls[-1].result
-    assert isinstance(rest, Rest)
+    (rest,) = [call.result for call in calls if isinstance(call.result, Rest)]
     return Ledger(
         tuple((each.name, Book(each.currency, past)) for each, past in rest.wallets)
     )

@@ -13,7 +13,7 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.concurrency import model
 from tests.concurrency import programs as module
-from tests.concurrency.execution import Client
+from tests.concurrency.client import Client
 from tests.concurrency.model import (
     Add,
     AtRest,

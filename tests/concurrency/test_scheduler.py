@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from math import comb, factorial, prod
 from types import FunctionType
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import pytest
 from tests.concurrency import scheduler as module
 from tests.concurrency.scheduler import (
     RUN_ON,
+    Choice,
     Diverged,
     Hung,
     Lock,
@@ -30,6 +32,9 @@ Body = Callable[[], None]
 
 UNLIMITED = 40
 """More preemptions than any program here has steps."""
+
+RUNS_MAX = 2_000
+"""More runs than any program here has."""
 
 TIMEOUT_SECONDS = 10
 """How long a test waits for what should come at once."""
@@ -84,7 +89,9 @@ def explored(scheduler: Scheduler, preemptions: int, *programs: str) -> list[Run
     def execute(schedule: Schedule) -> Run:
         return scheduler.run(in_letters(scheduler, *programs), schedule)
 
-    return list(explore(execute, preemptions))
+    runs = list(islice(explore(execute, preemptions), RUNS_MAX))
+    assert len(runs) < RUNS_MAX, "it does not come to an end"
+    return runs
 
 
 class Outcome(NamedTuple):
@@ -158,7 +165,7 @@ def test_a_schedule_makes_the_same_run_each_time(scheduler: Scheduler) -> None:
         deadlocks.append(run.deadlock is not None)
         return run
 
-    schedules = len(list(explore(execute, 2)))
+    schedules = len(list(islice(explore(execute, 2), RUNS_MAX)))
     assert len(deadlocks) == schedules
     assert 0 < sum(deadlocks) < schedules
 
@@ -189,6 +196,18 @@ def test_a_step_tells_who_made_it_and_what_it_was(scheduler: Scheduler) -> None:
         (2, 1, "write", "a wallet", 60),
         (3, 0, "write", "a wallet", 60),
     ]
+
+
+def test_a_run_shows_each_choice_it_had(scheduler: Scheduler) -> None:
+    run = scheduler.run(in_letters(scheduler, "a.A", "a"), {2: 1})
+    assert order(run) == "00101"
+    assert run.choices == [
+        Choice(step=0, default=0, options=(0, 1), preempts=False),
+        Choice(step=1, default=0, options=(0, 1), preempts=True),
+        Choice(step=2, default=0, options=(0, 1), preempts=True),
+    ], "at step 3 thread 1 waits, and at step 4 thread 0 has ended"
+    run = scheduler.run(in_letters(scheduler, "a", "a", "."), {2: 1})
+    assert run.choices[3:] == [], "nobody but thread 2 can run"
 
 
 def test_a_moment_is_later_than_all_before_it(scheduler: Scheduler) -> None:
@@ -458,6 +477,8 @@ def test_a_deadlock_tells_who_waits_where_and_for_whom(scheduler: Scheduler) -> 
     run = scheduler.run([forth, back], {2: 1})
     assert time.monotonic() - begun < 1
     assert order(run) == "0011"
+    taken = [str(step.site) for step in run.steps if step.what == "acquire"]
+    assert taken == [at(forth, "with a"), at(back, "with b")]
     assert run.deadlock is not None
     assert [(w.thread, w.lock, w.holder) for w in run.deadlock.waiters] == [
         (0, b, 1),
@@ -677,6 +698,9 @@ def test_a_thread_that_never_began_is_not_started_to_be_unwound(
     def body() -> None:
         began.append(scheduler.thread)
 
+    scheduler.run([body, body, body])
+    assert began == [0, 1, 2]
+    began.clear()
     with pytest.raises(Diverged):
         scheduler.run([body, body, body], {1: 0})
     assert began == [0]

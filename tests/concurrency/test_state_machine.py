@@ -21,7 +21,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from tests.concurrency.execution import Client, Laboratory
+from tests.concurrency.client import Client
+from tests.concurrency.execution import Laboratory
 from tests.concurrency.model import Operation
 from tests.concurrency.programs import LEDGERS, SETUP, Program, operations
 from tests.concurrency.trace import assert_held

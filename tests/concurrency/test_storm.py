@@ -10,7 +10,7 @@ from unittest.mock import patch
 import pytest
 
 from tests import ledgers
-from tests.concurrency.execution import Client
+from tests.concurrency.client import Client
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.storm import CALLS, THREADS, WrongRound, storm, unsettled
 from tests.ledgers import new_service

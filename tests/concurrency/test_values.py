@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from uuid_utils import uuid4
 
-from tests.concurrency.execution import NOBODY, Client
+from tests.concurrency.client import NOBODY, Client
 from tests.concurrency.model import (
     Add,
     AtRest,
