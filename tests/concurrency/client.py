@@ -10,10 +10,9 @@ from tests.concurrency.judge import Asked
 from tests.concurrency.linearizability import Call
 from tests.concurrency.model import AtRest, Audit, Operation, Result
 from tests.concurrency.values import value_of
-from wallet_app.domain import WalletSnapshot
-from wallet_app.errors import WalletExists
 from wallet_app.services import WalletService
 from wallet_app.services.idempotency import Claim
+from wallet_app.store import Store
 
 NOBODY = str(UUID(int=0))
 """The id of no wallet."""
@@ -29,14 +28,18 @@ class Asks(Protocol):
 
 @dataclass(frozen=True)
 class _Asking:
-    """What one request needs; wallets are known by what creating them answered."""
+    """What one request needs. A wallet is known by its name as soon as it is there:
+    a client may have its id from anywhere."""
 
-    ids: dict[str, str]
+    store: Store
     by: str
     claim: Claim | None = None
 
     def id(self, name: str) -> str:
-        return self.ids.get(name, NOBODY)
+        for wallet in list(self.store.wallets.values()):
+            if wallet.user_id == name:
+                return wallet.id
+        return NOBODY
 
     def user(self, name: str) -> str:
         return name
@@ -47,24 +50,14 @@ class Client:
 
     def __init__(self, service: WalletService) -> None:
         self._service = service
-        self._ids: dict[str, str] = {}
 
     def ask(self, operation: Operation, label: str) -> Result:
-        asking = _Asking(self._ids, operation.key or label)
+        asking = _Asking(self._service.store, operation.key or label)
         try:
             answer = self._answer(operation, asking)
         except Exception as failure:  # whatever it is, the model judges it
             answer = failure
-        self._learn(answer)
         return value_of(answer, self._name)
-
-    def _learn(self, answer: object) -> None:
-        """Know a wallet from now on by the id that an answer has told."""
-        match answer:
-            case WalletSnapshot(id=id, user_id=name):
-                self._ids[name] = id
-            case WalletExists(values={"wallet_id": str(id)}):
-                self._ids[self._name(id)] = id
 
     def _answer(self, operation: Operation, asking: _Asking) -> object:
         if operation.key is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.concurrency.linearizability import Call, linearize
 from tests.concurrency.model import (
@@ -21,6 +21,8 @@ from tests.concurrency.model import (
     Snapshot,
     answer,
 )
+
+BUSY = (Refused(KEY_IN_PROGRESS), Refused(KEY_REUSED))
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,24 @@ def _meanwhile(call: Call, calls: Sequence[Call]) -> bool:
     """Tell whether a key was refused because a call with it was under way.
 
     Between two calls nothing is under way, so the model has no such answer. It is
-    right whenever another call with that key overlaps, and has no effect.
+    right when another call overlaps that held the key: with the same request where
+    the answer is that it is in progress, with another where it is that the key was
+    used before. Such a call has no effect.
     """
-    key = call.operation.operation.key
-    return call.result in (Refused(KEY_IN_PROGRESS), Refused(KEY_REUSED)) and any(
-        other is not call
-        and other.operation.operation.key == key
-        and other.invoked < call.returned
-        and call.invoked < other.returned
-        for other in calls
-    )
+    if call.result not in BUSY:
+        return False
+    asked = replace(call.operation.operation, faults=())
+    for other in calls:
+        holder = replace(other.operation.operation, faults=())
+        if (
+            other.result not in BUSY
+            and holder.key == asked.key
+            and (holder == asked) is (call.result == Refused(KEY_IN_PROGRESS))
+            and other.invoked < call.returned
+            and call.invoked < other.returned
+        ):
+            return True
+    return False
 
 
 def explain(calls: Sequence[Call], initial: Ledger) -> str:

@@ -29,8 +29,10 @@ HANG_SECONDS = 1.0
 """How long nothing may happen before a run is given up. A step takes microseconds."""
 
 GIVE_UP_SECONDS = 60.0
-"""How long a thread waits for its turn. The watchdog is much sooner; this is for
-the threads that a hung run has left behind."""
+"""How long a thread waits for its turn at most. The watchdog is much sooner."""
+
+STEPS_MAX = 100_000
+"""Of one run. Programs of tests have some dozens, line by line some hundreds."""
 
 _SLICES = 10
 _FRAMES = 2  # of a lock's call site that are remembered
@@ -42,7 +44,12 @@ class Aborted(BaseException):
 
 
 class Diverged(Exception):
-    """The schedule names a thread that cannot make the step."""
+    """The schedule names a thread that cannot make the step, or a step that the run
+    does not come to."""
+
+
+class Endless(Exception):
+    """The run made more steps than any program of a test does."""
 
 
 class Hung(Exception):
@@ -150,7 +157,7 @@ class Lock:
     def release(self) -> None:
         if not self.locked:
             raise RuntimeError("release unlocked lock")
-        self.locked = False
+        self.locked, self.holder, self.site = False, None, None
         self._scheduler.happened("release", self)
 
     def __enter__(self) -> bool:
@@ -188,8 +195,10 @@ class Scheduler:
         self._number = 0
         self._aborting = False
         self._failure: BaseException | None = None
+        self._ending = threading.Lock()
         self._done = threading.Lock()
         self._done.acquire()
+        self._left_over: set[int | None] = set()
         self.run_now = Run()
 
     def new_lock(self, name: str = "a lock") -> Lock:
@@ -201,7 +210,7 @@ class Scheduler:
         """Run each body in a thread of its own until all have ended.
 
         Returns what happened; a deadlock is part of that. Raises what a body raised,
-        Diverged and Hung.
+        Diverged, Endless and Hung.
         """
         while len(self._pool) < len(bodies):
             self._pool.append(self._new_thread(len(self._pool)))
@@ -219,6 +228,8 @@ class Scheduler:
             self._hand_to(first)
             self._wait_until_done()
         self._current = None
+        if self._failure is None and max(schedule, default=-1) >= self._number:
+            self._failure = Diverged(f"the run ends before step {max(schedule)}")
         if self._failure is not None:
             raise self._failure
         return self.run_now
@@ -283,8 +294,11 @@ class Scheduler:
     def _me(self) -> _Thread | None:
         """Return the thread that has the baton, which is the caller."""
         me = self._current
-        if me is not None and threading.get_ident() != me.ident:
-            raise Aborted  # left over from a run that hung
+        if me is not None:
+            if threading.get_ident() != me.ident:
+                raise Aborted  # left behind by a run that hung
+        elif self._left_over and threading.get_ident() in self._left_over:
+            raise Aborted
         return me
 
     def _choose(self, me: _Thread | None) -> _Thread | None:
@@ -296,6 +310,9 @@ class Scheduler:
             and (thread.waits_for is None or not thread.waits_for.locked)
         ]
         if not able:
+            return None
+        if self._number >= STEPS_MAX:
+            self._failure = Endless(f"more than {STEPS_MAX} steps")
             return None
         preempts = me in able
         default = me if me is not None and preempts else able[0]
@@ -319,7 +336,8 @@ class Scheduler:
             self._give_up()
             raise Aborted
         self._hand_to(chosen)
-        if not me.baton.acquire(timeout=GIVE_UP_SECONDS) or self._aborting:
+        turn = me.baton.acquire(timeout=GIVE_UP_SECONDS)
+        if not turn or self._aborting or self._current is not me:
             raise Aborted
 
     def _give_up(self) -> None:
@@ -333,7 +351,10 @@ class Scheduler:
         for thread in self._threads:
             lock = thread.waits_for
             if not thread.ended and lock is not None and thread.site is not None:
-                ended = lock.holder is not None and self._pool[lock.holder].ended
+                ended = lock.holder is not None and not any(
+                    each.number == lock.holder and not each.ended
+                    for each in self._threads
+                )
                 waiters.append(
                     Waiter(
                         thread.number, lock, thread.site, lock.holder, lock.site, ended
@@ -369,10 +390,12 @@ class Scheduler:
                 if self._current is me and not self._aborting:
                     self._failure = failure
                     self._aborting = True
-            if self._current is not me:
-                return  # the run went on without this thread
-            me.ended = True
-            self._pass_on()
+            with self._ending:
+                if self._current is not me:
+                    self._left_over.discard(me.ident)
+                    return
+                me.ended = True
+                self._pass_on()
 
     def _pass_on(self) -> None:
         """Hand the baton to whoever makes the next step after a thread's end."""
@@ -400,9 +423,20 @@ class Scheduler:
             idle = idle + 1 if happened == seen else 0
             seen = happened
             if idle >= _SLICES:
-                stacks = self._stacks()
-                self._pool, self._current = [], None
+                with self._ending:
+                    if self._done.acquire(blocking=False):
+                        return  # at the last moment
+                    stacks = self._stacks()
+                    self._leave_behind()
                 raise Hung(f"no step for a long time\n{stacks}")
+
+    def _leave_behind(self) -> None:
+        """Go on without the threads of a run that hangs. Those that wait for a turn
+        end now, the others at their next step."""
+        self._current = None
+        busy = [each for each in self._threads if each.started and not each.ended]
+        self._left_over.update(each.ident for each in busy)
+        self.close()
 
     def _stacks(self) -> str:
         frames = sys._current_frames()

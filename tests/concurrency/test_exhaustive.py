@@ -134,6 +134,9 @@ LINE_BY_LINE: dict[str, Program] = {
     "create twice": Program({}, [Create("zoe")], [Create("zoe")]),
     "create two": Program({}, [Create("zoe")], [Create("asha")]),
     "create, audit": Program({"asha": 0}, [Create("zoe")], [Audit()]),
+    "create, and who has seen it": Program(
+        {"asha": 0}, [Create("zoe")], [Audit(), Get("zoe")]
+    ),
     "create, and a first movement": Program(
         {"asha": 0}, [Create("zoe"), Add("zoe", 60)], [Create("zoe"), Add("zoe", 60)]
     ),

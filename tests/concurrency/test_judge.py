@@ -319,6 +319,20 @@ def test_a_key_is_not_refused_for_a_call_with_another_key_or_none(
     assert f"add(asha, 60) key=k answered {refused.code}. One call at a time: " in wrong
 
 
+def test_a_key_is_in_progress_for_its_request_and_reused_for_another() -> None:
+    assert judge(with_refused(OTHER_ADD, MEANWHILE, IN_PROGRESS), TWO) is not None
+    assert judge(with_refused(ADD, MEANWHILE, REUSED), TWO) is not None
+
+
+def test_two_calls_with_a_key_are_not_both_refused_for_the_other() -> None:
+    calls = [
+        called("0.0", ADD, (0, 3), IN_PROGRESS),
+        called("1.0", ADD, (1, 2), IN_PROGRESS),
+        at_rest(AtRest(), wallets()),
+    ]
+    assert judge(calls, TWO) is not None
+
+
 def test_a_call_does_not_overlap_itself() -> None:
     calls = [called("0.0", ADD, (0, 1), IN_PROGRESS)]
     assert judge(calls, TWO) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import random
 import threading
@@ -20,6 +21,7 @@ from tests.concurrency.scheduler import (
     RUN_ON,
     Choice,
     Diverged,
+    Endless,
     Hung,
     Lock,
     Run,
@@ -579,6 +581,38 @@ def test_a_lock_of_a_thread_that_has_ended_is_told(scheduler: Scheduler) -> None
     assert_usable(scheduler)
 
 
+def test_a_lock_that_an_earlier_run_has_leaked_is_told(scheduler: Scheduler) -> None:
+    a = scheduler.new_lock("lock a")
+
+    def leak() -> None:
+        a.acquire()
+
+    def body() -> None:
+        with a:
+            pass
+
+    assert scheduler.run([lambda: None, leak]).deadlock is None
+    assert str(scheduler.run([body]).deadlock) == (
+        f"thread 0 waits for lock a at {at(body, 'with a')}\n"
+        f"    held by thread 1, which has ended, since {at(leak, 'a.acquire')}"
+    )
+
+
+def test_a_lock_that_was_taken_before_the_run_is_told(scheduler: Scheduler) -> None:
+    a = scheduler.new_lock("lock a")
+
+    def body() -> None:
+        with a:
+            pass
+
+    assert scheduler.run([body]).deadlock is None
+    a.acquire()
+    assert str(scheduler.run([body]).deadlock) == (
+        f"thread 0 waits for lock a at {at(body, 'with a')}\n"
+        "    held by nobody who runs since before"
+    )
+
+
 # The early end of a run
 
 
@@ -746,6 +780,49 @@ def test_a_schedule_with_a_thread_that_cannot_make_the_step_diverges(
         scheduler.run(bodies, {**schedule, step: thread})
     assert sorted(map(str, ended)) == sorted(map(str, begun))
     assert len(scheduler.run_now.steps) >= step
+    assert scheduler.run_now.deadlock is None
+    assert_usable(scheduler)
+
+
+@pytest.mark.parametrize("programs", [(".",), (".", ".")])
+def test_a_schedule_for_steps_that_the_run_does_not_come_to_diverges(
+    scheduler: Scheduler, programs: tuple[str, ...]
+) -> None:
+    bodies = in_letters(scheduler, *programs)
+    steps = 2 * len(programs)
+    scheduler.run(bodies, {steps - 1: len(programs) - 1})
+    with pytest.raises(Diverged, match=f"the run ends before step {steps}"):
+        scheduler.run(bodies, {steps: 0})
+    assert_usable(scheduler)
+
+
+@pytest.mark.parametrize("caught", [Endless, Exception])
+def test_a_loop_of_steps_without_an_end_is_given_up(
+    scheduler: Scheduler, monkeypatch: pytest.MonkeyPatch, caught: type[Exception]
+) -> None:
+    """Whatever the code under test catches."""
+    monkeypatch.setattr(module, "STEPS_MAX", 50)
+    waits = False
+
+    def loops() -> None:
+        while True:
+            with contextlib.suppress(caught):
+                scheduler.step("step")
+
+    def has_begun() -> None:
+        nonlocal waits
+        waits = True
+        try:
+            scheduler.step("step")
+        finally:
+            waits = False
+
+    with pytest.raises(Endless, match="more than 50 steps"):
+        scheduler.run([has_begun, loops], {1: 1})
+    assert not waits
+    assert len(scheduler.run_now.steps) == 50
+    assert scheduler.run_now.deadlock is None
+    monkeypatch.undo()
     assert_usable(scheduler)
 
 
@@ -753,18 +830,18 @@ def test_a_schedule_with_a_thread_that_cannot_make_the_step_diverges(
 
 
 def test_a_wait_that_the_scheduler_does_not_own_is_given_up(
-    impatient: Scheduler, monkeypatch: pytest.MonkeyPatch
+    impatient: Scheduler,
 ) -> None:
     plain = threading.Lock()
+    plain.acquire()
     left: list[threading.Thread] = []
     log = []
 
     def holds() -> None:
         left.append(threading.current_thread())
         try:
-            with plain:
-                impatient.step("step")
-                log.append("never")
+            impatient.step("step")
+            log.append("never")
         finally:
             log.append("unwound")
 
@@ -775,22 +852,23 @@ def test_a_wait_that_the_scheduler_does_not_own_is_given_up(
         log.append("woken up")
 
     begun = time.monotonic()
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "GIVE_UP_SECONDS", 5 * HANG_SECONDS)
-        with pytest.raises(Hung) as hung:
-            impatient.run([holds, is_stuck], {1: 1})
+    with pytest.raises(Hung) as hung:
+        impatient.run([holds, is_stuck], {1: 1})
     assert HANG_SECONDS <= time.monotonic() - begun < 5 * HANG_SECONDS
     first, second = str(hung.value).split("thread 1:")
     assert "thread 0:" in first
     assert "in holds" in first
     assert "in is_stuck" in second
     assert "plain.acquire(timeout=TIMEOUT_SECONDS)" in second
-    assert log == []
+    waited, stuck = left
+    waited.join(TIMEOUT_SECONDS)
+    assert not waited.is_alive()
+    assert log == ["unwound"]
     assert_usable(impatient)
-    for thread in left:
-        thread.join(TIMEOUT_SECONDS)
-        assert not thread.is_alive()
-    assert sorted(log) == ["unwound", "woken up"]
+    plain.release()
+    stuck.join(TIMEOUT_SECONDS)
+    assert not stuck.is_alive()
+    assert log == ["unwound", "woken up"]
     assert_usable(impatient)
 
 
@@ -806,6 +884,8 @@ def test_a_loop_without_an_end_is_given_up(impatient: Scheduler) -> None:
 
     with pytest.raises(Hung, match="in loops"):
         impatient.run([loops])
+    assert impatient.thread is None
+    assert impatient.step("between runs") is None
     assert_usable(impatient)
     stop.set()
     left[0].join(TIMEOUT_SECONDS)
@@ -826,7 +906,7 @@ def test_a_run_that_takes_long_is_not_given_up_while_there_are_steps(
     assert order(impatient.run([slow])) == "0" * 7
 
 
-@pytest.mark.parametrize("then", ["ends", "steps", "takes a lock", "raises"])
+@pytest.mark.parametrize("then", ["steps", "takes a lock", "raises"])
 def test_a_thread_that_was_left_behind_disturbs_no_later_run(
     impatient: Scheduler, then: str
 ) -> None:
@@ -841,7 +921,7 @@ def test_a_thread_that_was_left_behind_disturbs_no_later_run(
             impatient.step("late")
         elif then == "takes a lock":
             lock.acquire()
-        elif then == "raises":
+        else:
             raise ValueError("late")
 
     def wakes() -> None:
