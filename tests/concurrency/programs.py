@@ -157,14 +157,12 @@ class Draw:
 
     @property
     def typical(self) -> list[Operation]:
-        """The first amount, on the first wallet and on the next, with each extra
-        that makes a difference."""
+        """The first amount: on the first wallet with each extra that makes a
+        difference, and on the next one without any."""
         step = 1 if self.amounts is None else len(self.amounts)
-        calls = [
-            self.kind(*value, **extra)
-            for value in self.values[: step + 1 : step]
-            for extra in self.extras
-        ]
+        first, second = self.values[: step + 1 : step]
+        calls = [self.kind(*first, **extra) for extra in self.extras]
+        calls.append(self.kind(*second))
         return list(
             dict.fromkeys(
                 call for call in calls if min(call.faults, default=0) <= call.writes
