@@ -49,5 +49,5 @@ def hold(laboratory: Laboratory, drawn: SearchStrategy[Program], examples: int) 
 def told(laboratory: Laboratory) -> str:
     return (
         f"{laboratory.schedules:7,} schedules of {laboratory.programs} programs, "
-        f"all with up to {PREEMPTIONS} preemptions"
+        f"all with up to {PREEMPTIONS} preemption{'s' * (PREEMPTIONS > 1)}"
     )
