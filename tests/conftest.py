@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from _pytest.terminal import TerminalReporter
 from flask.testing import FlaskClient
 from hypothesis import settings
 
@@ -36,6 +37,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_report_header(config: pytest.Config) -> str | None:
     seed = config.option.hypothesis_seed
     return None if seed is None else f"seed of Hypothesis: {seed}"
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """State what the enumerations of schedules have shown, where they ended."""
+    shown = [
+        (what, schedules)
+        for report in terminalreporter.getreports("passed")
+        for what, schedules in report.user_properties
+    ]
+    if shown:
+        terminalreporter.section("no schedule loses money: enumerated to the end")
+        for what, schedules in sorted(shown):
+            terminalreporter.write_line(f"{what:46} {schedules}")
 
 
 @pytest.fixture

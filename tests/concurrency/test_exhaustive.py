@@ -34,7 +34,7 @@ HALF_WAY = Transfer("asha", "ravi", 60, faults=(2,))
 TWICE_FAILED = Transfer("asha", "ravi", 60, faults=(2, 3))
 """One that fails again where the wallet is put back from which it took."""
 
-Claim = Callable[[str, str], None]
+Record = Callable[[str, object], None]
 
 SCENARIOS: dict[str, tuple[int, Program]] = {
     "crossing transfers": (
@@ -154,25 +154,27 @@ LINE_BY_LINE: dict[str, Program] = {
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_scenario_holds_under_every_schedule(name: str, claim: Claim) -> None:
+def test_a_scenario_holds_under_every_schedule(
+    name: str, record_property: Record
+) -> None:
     preemptions, program = SCENARIOS[name]
     laboratory = Laboratory()
     with laboratory.open():
         schedules = exhaust(laboratory, program, preemptions)
-    claim(name, told(schedules, preemptions))
+    record_property(name, told(schedules, preemptions))
 
 
 @pytest.mark.parametrize("name", LINE_BY_LINE)
 def test_a_scenario_holds_under_every_schedule_line_by_line(
-    name: str, claim: Claim
+    name: str, record_property: Record
 ) -> None:
     laboratory = Laboratory(lines=True)
     with laboratory.open():
         schedules = exhaust(laboratory, LINE_BY_LINE[name], 2)
-    claim(f"line by line: {name}", told(schedules, 2))
+    record_property(f"line by line: {name}", told(schedules, 2))
 
 
-def test_every_operation_holds_beside_every_other(claim: Claim) -> None:
+def test_every_operation_holds_beside_every_other(record_property: Record) -> None:
     calls = [call for draw in OPERATIONS.values() for call in draw.typical]
     pairs = list(combinations_with_replacement(calls, 2))
     laboratory = Laboratory()
@@ -180,7 +182,7 @@ def test_every_operation_holds_beside_every_other(claim: Claim) -> None:
         schedules = sum(
             exhaust(laboratory, Program(TWO, [one], [other]), 2) for one, other in pairs
         )
-    claim(f"each of {len(pairs)} pairs of calls", told(schedules, 2))
+    record_property(f"each of {len(pairs)} pairs of calls", told(schedules, 2))
 
 
 def exhaust(laboratory: Laboratory, program: Program, preemptions: int) -> int:

@@ -19,19 +19,19 @@ THOROUGH = settings.get_current_profile_name() == "thorough"
 CALLS_MAX = 6 if THOROUGH else 4
 PREEMPTIONS = 2 if THOROUGH else 1
 
-Claim = Callable[[str, str], None]
+Record = Callable[[str, object], None]
 
 
-def test_no_program_breaks_the_service(claim: Claim) -> None:
+def test_no_program_breaks_the_service(record_property: Record) -> None:
     laboratory = Laboratory()
     hold(laboratory, programs(calls=CALLS_MAX), 20_000 if THOROUGH else 300)
-    claim("programs drawn by Hypothesis", told(laboratory))
+    record_property("programs drawn by Hypothesis", told(laboratory))
 
 
-def test_no_two_calls_break_the_service_line_by_line(claim: Claim) -> None:
+def test_no_two_calls_break_the_service_line_by_line(record_property: Record) -> None:
     laboratory = Laboratory(lines=True)
     hold(laboratory, pairs(), 2_000 if THOROUGH else 60)
-    claim("line by line: pairs drawn by Hypothesis", told(laboratory))
+    record_property("line by line: pairs drawn by Hypothesis", told(laboratory))
 
 
 def hold(laboratory: Laboratory, drawn: SearchStrategy[Program], examples: int) -> None:
