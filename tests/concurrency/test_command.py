@@ -172,7 +172,7 @@ def test_a_correct_service_has_nothing_to_show(
         (["--all", "--service"], "not allowed with"),
         (["--service", "0"], "more than 0"),
         (["--service", "nan"], "more than 0"),
-        (["--service", "soon"], "invalid"),
+        (["--service", "soon"], "more than 0"),
         (["--seed", "x"], "invalid int value"),
         (["--replay", "Program(", "{}"], "cannot read that"),
         (["--replay", "Add('asha', 60)", "{}"], "that is no program"),
