@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,11 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now
+
+
+def passing_time() -> Callable[[], int]:
+    """Return a clock that is a nanosecond later each time."""
+    return itertools.count(START).__next__
 
 
 class Ids:

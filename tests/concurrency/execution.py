@@ -25,7 +25,7 @@ from tests.concurrency.scheduler import (
     explore,
 )
 from tests.concurrency.switch_points import Lines, watched_balances
-from tests.ledgers import new_service
+from tests.ledgers import Clock, new_service, passing_time
 from wallet_app.services import WalletService
 
 SCHEDULES_MAX = 100_000
@@ -71,7 +71,8 @@ class Laboratory:
     """The service under the scheduler.
 
     Switch points are the locks and each touch of a balance; with `lines`, also each
-    line of the service and the store.
+    line of the service and the store. Then time passes as well: two calls that begin
+    in one order and move money in the other show whether histories stay in order.
     """
 
     def __init__(self, *, lines: bool = False) -> None:
@@ -130,7 +131,8 @@ class Laboratory:
             locks.append(lock)
             return lock
 
-        service = new_service(lock_factory=new_lock)
+        clock = passing_time() if self.line_by_line else Clock()
+        service = new_service(lock_factory=new_lock, clock=clock)
         client = Client(service)
         for operation in program.setup:
             client.ask(operation, SETUP)

@@ -69,7 +69,7 @@ def seeded(methods: type[T]) -> type[T]:
 
 
 def seeded_between_lines(methods: type[T]) -> type[T]:
-    """Add one that only a switch between two lines finds."""
+    """Add one that is found line by line only."""
     _add(methods, lines=True)
     return methods
 
@@ -174,7 +174,7 @@ class DoubleSpend(Money):
             return _move(self, wallet, DEBIT, -amount, **details)
 
 
-@seeded
+@seeded_between_lines
 class HistoryOutsideTheLock(Money):
     """The transaction is recorded after the lock opened: the balance says one thing,
     the history another."""
@@ -190,13 +190,36 @@ class HistoryOutsideTheLock(Money):
         id, now = self._new_id(), self._clock()
         with wallet:
             check(None, wallet, amount)
-            wallet.balance += amount
+            wallet.updated_at = now = max(now, wallet.updated_at)
+            wallet.balance = balance = wallet.balance + amount
         credit = Transaction(
-            *(id, wallet.id, CREDIT, amount, wallet.currency, wallet.balance),
+            *(id, wallet.id, CREDIT, amount, wallet.currency, balance),
             *(None, None, description, now),
         )
         wallet.history.append(credit)
         return _kept(claim, credit)
+
+
+@seeded_between_lines
+class TimeRunsBack(Money):
+    """The clock is read before the lock, and believed: of two movements the earlier
+    one has the later time."""
+
+    def add(
+        self,
+        wallet_id: str,
+        amount: int,
+        description: str | None = None,
+        claim: Claim | None = None,
+    ) -> Transaction:
+        wallet = self._wallets[wallet_id]
+        id, now = self._new_id(), self._clock()
+        with wallet:
+            check(None, wallet, amount)
+            wallet.updated_at = now
+            return _kept(
+                claim, move(wallet, CREDIT, amount, id, None, None, description, now)
+            )
 
 
 @seeded

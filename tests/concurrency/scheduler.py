@@ -140,8 +140,11 @@ class Run:
 
 
 class Lock:
-    """A lock whose waiters the scheduler knows. Acquiring it is a switch point;
-    releasing it needs none, because the next one offers the same switches."""
+    """A lock whose waiters the scheduler knows. Acquiring it is a switch point.
+
+    Releasing it is none: the next one offers the same switches, unless something
+    that is no switch point itself is touched in between. Line by line, all of it is.
+    """
 
     def __init__(self, scheduler: Scheduler, name: str) -> None:
         self.name = name

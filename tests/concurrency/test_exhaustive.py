@@ -185,6 +185,19 @@ def test_every_operation_holds_beside_every_other(record_property: Record) -> No
     record_property(f"each of {len(pairs)} pairs of calls", told(schedules, 2))
 
 
+def test_every_operation_holds_beside_every_other_line_by_line(
+    record_property: Record,
+) -> None:
+    calls = [draw.typical[0] for draw in OPERATIONS.values()]
+    pairs = list(combinations_with_replacement(calls, 2))
+    laboratory = Laboratory(lines=True)
+    with laboratory.open():
+        schedules = sum(
+            exhaust(laboratory, Program(TWO, [one], [other]), 1) for one, other in pairs
+        )
+    record_property(f"line by line: each of {len(pairs)} pairs", told(schedules, 1))
+
+
 def exhaust(laboratory: Laboratory, program: Program, preemptions: int) -> int:
     """Assert that the program is right under every schedule; return their number."""
     explored = laboratory.explore(program, preemptions)
@@ -194,4 +207,5 @@ def exhaust(laboratory: Laboratory, program: Program, preemptions: int) -> int:
 
 
 def told(schedules: int, preemptions: int) -> str:
-    return f"{schedules:7,} schedules, all with up to {preemptions} preemptions"
+    plural = "s" * (preemptions > 1)
+    return f"{schedules:7,} schedules, all with up to {preemptions} preemption{plural}"

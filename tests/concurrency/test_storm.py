@@ -13,7 +13,7 @@ from tests import ledgers
 from tests.concurrency.client import Client
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.storm import CALLS, THREADS, WrongRound, storm, unsettled
-from tests.ledgers import new_service
+from tests.ledgers import new_service, passing_time
 from wallet_app.store import Wallet
 
 ROUNDS = 1_000
@@ -27,7 +27,7 @@ HUNT_LOCK_TIMEOUT_SECONDS = 0.5
 
 def storm_in_process(seed: int, rounds: int) -> int:
     with unsettled(seed):
-        return storm(lambda: Client(new_service()), seed, rounds)
+        return storm(lambda: Client(new_service(clock=passing_time())), seed, rounds)
 
 
 def hunt(mutant: str) -> str:
