@@ -20,6 +20,7 @@ from tests.concurrency.model import (
     Result,
     Snapshot,
     answer,
+    is_kept,
 )
 
 BUSY = (Refused(KEY_IN_PROGRESS), Refused(KEY_REUSED))
@@ -42,7 +43,7 @@ class Asked:
 
 def judge(calls: Sequence[Call], initial: Ledger) -> str | None:
     """Return what no order of the calls explains; None when one explains it all."""
-    bound = [call for call in calls if not _meanwhile(call, calls)]
+    bound = [call for call in calls if not _meanwhile(call, calls, initial)]
     if linearize(bound, initial, _apply) is not None:
         return None
     return explain(bound, initial)
@@ -52,15 +53,16 @@ def _apply(ledger: Ledger, asked: Asked) -> tuple[Result, Ledger]:
     return answer(ledger, asked.operation, asked.operation.key or asked.by)
 
 
-def _meanwhile(call: Call, calls: Sequence[Call]) -> bool:
+def _meanwhile(call: Call, calls: Sequence[Call], initial: Ledger) -> bool:
     """Tell whether a key was refused because a call with it was under way.
 
     Between two calls nothing is under way, so the model has no such answer. It is
     right when another call overlaps that held the key: with the same request where
     the answer is that it is in progress, with another where it is that the key was
-    used before. Such a call has no effect.
+    used before. Such a call has no effect. Of a key that has its result already no
+    call is under way.
     """
-    if call.result not in BUSY:
+    if call.result not in BUSY or _has_result(call, calls, initial):
         return False
     asked = replace(call.operation.operation, faults=())
     for other in calls:
@@ -76,20 +78,36 @@ def _meanwhile(call: Call, calls: Sequence[Call]) -> bool:
     return False
 
 
+def _has_result(call: Call, calls: Sequence[Call], initial: Ledger) -> bool:
+    """Tell whether a result was kept for the call's key before the call began."""
+    key = call.operation.operation.key
+    return any(kept.key == key for kept in initial.kept) or any(
+        other.operation.operation.key == key
+        and other.returned < call.invoked
+        and other.result not in BUSY
+        and is_kept(other.result)
+        for other in calls
+    )
+
+
 def explain(calls: Sequence[Call], initial: Ledger) -> str:
     """Put into words why no order of the calls explains their results."""
     possible: list[set[Result]] = [set() for _ in calls]
     for results in _sequential(range(len(calls)), calls, initial):
         for i, result in results.items():
             possible[i].add(result)
-    for call, expected in zip(calls, possible, strict=True):
-        if call.result not in expected:
-            answers = " or ".join(sorted({told(each) for each in expected}))
-            return (
-                f"{call.operation} {told(call.result)}. "
-                f"One call at a time: {answers}."
-            )
-    return "Each answer is possible, but no one order of the calls gives all of them."
+    wrong = [
+        (call, told(call.result), sorted({told(each) for each in expected}))
+        for call, expected in zip(calls, possible, strict=True)
+        if call.result not in expected
+    ]
+    if not wrong:
+        return (
+            "Each answer is possible, but no one order of the calls gives all of them."
+        )
+    # An answer that is wrong, but in the same words as a right one, tells nothing.
+    call, answered, right = min(wrong, key=lambda each: each[1] in each[2])
+    return f"{call.operation} {answered}. One call at a time: {' or '.join(right)}."
 
 
 def _sequential(

@@ -235,10 +235,15 @@ def answer(ledger: Ledger, operation: Operation, by: str) -> tuple[Result, Ledge
         result, after = refusal.result, ledger
     else:
         if any(fault <= operation.writes for fault in operation.faults):
-            return CRASHED, ledger
-    if operation.key is not None and result != Refused("wallet_exists"):
+            result, after = CRASHED, ledger
+    if operation.key is not None and is_kept(result):
         after = after._replace(kept=after.kept | {Kept(operation.key, request, result)})
     return result, after
+
+
+def is_kept(result: Result) -> bool:
+    """Tell whether this is the one result that its idempotency key will ever have."""
+    return result not in (CRASHED, Refused("wallet_exists"))
 
 
 KEY_REUSED, KEY_IN_PROGRESS = "idempotency_key_reused", "idempotency_in_progress"

@@ -235,6 +235,27 @@ def test_a_read_of_the_past_is_told() -> None:
     )
 
 
+def test_an_answer_that_is_wrong_in_the_words_of_a_right_one_is_told_last() -> None:
+    one, other = added(60, 160, "0.0"), added(60, 220, "1.0")
+    swapped = Rest(((Snapshot("asha", "INR", 220), (ASHA, other, one)),))
+    problem = "the balance is 220, which is not the last balanceAfter"
+    calls = [
+        called("0.0", Add("asha", 60), (0, 2), one),
+        called("1.0", Add("asha", 60), (1, 3), other),
+        at_rest(AtRest(), swapped),
+    ]
+    alone = Program({"asha": 100}).ledger()
+    assert judge(calls, alone) == (
+        "The wallets in the end: asha 220 (+100 +60 +60). "
+        "One call at a time: asha 220 (+100 +60 +60)."
+    )
+    report = Report((problem,), 1, 3, (Totals("INR", 220, 220, 0),))
+    assert judge([*calls, at_rest(Audit(), report)], alone) == (
+        f"audit() in the end: not balanced: {problem}. "
+        "One call at a time: balanced: 1 wallets with INR 220."
+    )
+
+
 def test_answers_that_are_possible_only_each_by_itself_are_told() -> None:
     calls = [
         called("0.0", Add("asha", 60), (0, 5), added(60, 160, "0.0")),
@@ -293,6 +314,23 @@ def test_no_call_is_in_progress_when_none_overlaps() -> None:
         "One call at a time: +60, balance 160."
     )
     assert judge(with_refused(ADD, BEFORE, IN_PROGRESS), TWO) is not None
+
+
+def test_no_call_is_in_progress_when_the_key_has_its_result() -> None:
+    kept = Program({"asha": 100, "ravi": 100}, before=[ADD]).ledger()
+    overlapping = [
+        called("0.0", ADD, (2, 5), MADE),
+        called("1.0", ADD, MEANWHILE, IN_PROGRESS),
+        at_rest(AtRest(), wallets(MADE)),
+    ]
+    wrong = (
+        "Thread 1's add(asha, 60) key=k answered idempotency_in_progress. "
+        "One call at a time: +60, balance 160."
+    )
+    assert judge(overlapping, kept) == wrong
+    earlier = called("2.0", ADD, BEFORE, MADE)
+    assert judge([earlier, *overlapping], TWO) == wrong
+    assert judge(overlapping, TWO) is None
 
 
 def test_a_key_is_reused_after_another_request_and_not_before_it() -> None:
