@@ -15,14 +15,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tests.concurrency.execution import Execution, Laboratory
-from tests.concurrency.hunt import hunt
+from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.mutants import MUTANTS, Mutant
 from tests.concurrency.programs import Program, program_from, schedule_from
 from tests.concurrency.scheduler import Diverged, Schedule
 from tests.concurrency.trace import report
 
 SERVICE_SECONDS = 30.0
-EXAMPLES = 200  # programs of one seed
+SERVICE_THREADS = 3
+EXAMPLES, EXAMPLES_BY_LINE = 200, 5
+"""Programs of one seed: between two looks at the time it takes some seconds."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.replay is not None:
         return _replay(console, mutant, arguments.lines, *arguments.replay)
     if arguments.service is not None:
-        return _service(console, seed, arguments.service)
+        return _service(console, seed, arguments.service, arguments.lines)
     if arguments.all:
         return _all(console, seed)
     if mutant is not None:
@@ -79,11 +81,15 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="run one program under one schedule, as a failure prints them",
     )
     parser.add_argument(
-        "--lines", action="store_true", help="replay with each line as a switch point"
+        "--lines",
+        action="store_true",
+        help="explore or replay with each line as a switch point",
     )
     arguments = parser.parse_args(argv)
     if arguments.name and (arguments.all or arguments.service):
         parser.error("a NAME goes with --replay and --seed only")
+    if arguments.lines and not (arguments.replay or arguments.service):
+        parser.error("--lines goes with --replay and --service only")
     if arguments.replay:
         try:
             program, schedule = arguments.replay
@@ -154,26 +160,30 @@ def _all(console: Console, seed: int) -> int:
     return 1 if missed else 0
 
 
-def _service(console: Console, seed: int, seconds: float) -> int:
+def _service(console: Console, seed: int, seconds: float, lines: bool) -> int:
     """Explore the service as it is, with one seed after the other."""
     started = time.monotonic()
-    laboratory = Laboratory()
+    laboratory = Laboratory(lines=lines)
+    examples = EXAMPLES_BY_LINE if lines else EXAMPLES
     with _progress(console) as progress:
         bar = progress.add_task("exploring", total=seconds)
         for each in itertools.count(seed):
-            failure = hunt(laboratory, each, EXAMPLES)
+            failure = hunt(laboratory, each, examples, SERVICE_THREADS)
             passed = time.monotonic() - started
             progress.update(bar, completed=passed, description=_told(laboratory))
             if failure is not None:
-                console.print(report(failure), soft_wrap=True)
+                console.print(report(failure, lines=lines), soft_wrap=True)
                 console.print(f"\n[bold red]The service failed[/] with seed {each}.")
                 return 1
             if passed > seconds:
                 break
+    tried = "two calls, line by line" if lines else f"up to {SERVICE_THREADS} threads"
+    bound = f"{preemptions_in(laboratory)} preemption{'s' * lines}"
     console.print(
         f"[bold green]All held[/]: {_told(laboratory)} in {passed:.0f} s, "
-        f"{laboratory.schedules / passed:,.0f} schedules each second, "
-        f"seeds {seed} to {each}."
+        f"{laboratory.schedules / passed:,.0f} schedules each second; {tried}, "
+        f"every schedule with up to {bound}; seeds {seed} to {each}.",
+        soft_wrap=True,
     )
     return 0
 

@@ -21,14 +21,15 @@ def hunt(
     laboratory: Laboratory,
     seed: int,
     examples: int = EXAMPLES_MAX,
+    threads: int = 2,
     progress: Callable[[], None] = lambda: None,
 ) -> Execution | None:
     """Draw programs until one fails, and return the simplest failure found from it.
 
-    Line by line a call has many more switch points, so that programs are smaller
-    there, and one preemption more is allowed.
+    Line by line a call has many more switch points, so that a program is two calls
+    there; one preemption more is allowed.
     """
-    preemptions = 2 if laboratory.line_by_line else 1
+    preemptions = preemptions_in(laboratory)
 
     def fails(program: Program) -> bool:
         progress()
@@ -37,7 +38,7 @@ def hunt(
     with laboratory.open():
         try:
             program = find(
-                pairs() if laboratory.line_by_line else programs(threads=2),
+                pairs() if laboratory.line_by_line else programs(threads),
                 fails,
                 settings=settings(
                     settings.get_profile("default"),  # the seed alone decides
@@ -53,6 +54,11 @@ def hunt(
         except NoSuchExample:
             return None
         return _simplest(laboratory, program, preemptions)
+
+
+def preemptions_in(laboratory: Laboratory) -> int:
+    """Return how many preemptions a hunt tries."""
+    return 2 if laboratory.line_by_line else 1
 
 
 def _simplest(

@@ -134,6 +134,23 @@ def test_the_service_holds_for_as_long_as_is_asked(
     assert status == 0
     assert printed.startswith("All held: ")
     assert "programs under" in printed and "seeds 7 to" in printed
+    assert "up to 3 threads, every schedule with up to 1 preemption;" in printed
+
+
+def test_the_service_is_explored_line_by_line_when_asked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "EXAMPLES_BY_LINE", 1)
+    status, printed = run(capsys, "--service", "0.1", "--lines", "--seed", "7")
+    assert status == 0
+    assert "line by line, every schedule with up to 2 preemptions; seeds 7" in printed
+    with MUTANTS["time-runs-back"].planted():
+        status, printed = run(capsys, "--service", "60", "--lines", "--seed", "7")
+    assert status == 1
+    words = shlex.split(printed[printed.index("python -m") :].splitlines()[0])
+    assert "--lines" in words
+    with MUTANTS["time-runs-back"].planted():
+        assert run(capsys, *words[3:])[0] == 1
 
 
 def test_a_service_that_fails_is_shown_with_its_seed(
@@ -170,6 +187,8 @@ def test_a_correct_service_has_nothing_to_show(
         (["no-such-bug"], "invalid choice: 'no-such-bug'"),
         (["lost-update", "--all"], "a NAME goes with"),
         (["--all", "--service"], "not allowed with"),
+        (["--lines"], "--lines goes with"),
+        (["lost-update", "--lines"], "--lines goes with"),
         (["--service", "0"], "more than 0"),
         (["--service", "nan"], "more than 0"),
         (["--service", "soon"], "more than 0"),
