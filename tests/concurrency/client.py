@@ -1,18 +1,19 @@
-"""Asks the service in process, and turns every answer into a value of the model."""
+"""Asks the service, in process or over HTTP, and makes a value of the model of every
+answer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
-from uuid import UUID
+from typing import Any, Protocol
+from uuid import UUID, uuid4, uuid5
 
 from tests.concurrency.judge import Asked
 from tests.concurrency.linearizability import Call
-from tests.concurrency.model import AtRest, Audit, Operation, Result
-from tests.concurrency.values import value_of
+from tests.concurrency.model import AtRest, Audit, Create, Operation, Result
+from tests.concurrency.values import value_of, value_of_json
 from wallet_app.services import WalletService
 from wallet_app.services.idempotency import Claim
-from wallet_app.store import Store
 
 NOBODY = str(UUID(int=0))
 """The id of no wallet."""
@@ -28,31 +29,21 @@ class Asks(Protocol):
 
 @dataclass(frozen=True)
 class _Asking:
-    """What one request needs. A wallet is known by its name as soon as it is there:
-    a client may have its id from anywhere."""
-
-    store: Store
     by: str
+    id: Callable[[str], str]
+    user: Callable[[str], str]
     claim: Claim | None = None
-
-    def id(self, name: str) -> str:
-        for wallet in list(self.store.wallets.values()):
-            if wallet.user_id == name:
-                return wallet.id
-        return NOBODY
-
-    def user(self, name: str) -> str:
-        return name
 
 
 class Client:
-    """Asks one service, in process, and turns every answer into a value."""
+    """Asks one service in process. A wallet is known by its name as soon as it is
+    there: a client may have its id from anywhere."""
 
     def __init__(self, service: WalletService) -> None:
         self._service = service
 
     def ask(self, operation: Operation, label: str) -> Result:
-        asking = _Asking(self._service.store, operation.key or label)
+        asking = _Asking(operation.key or label, self._id, str)
         try:
             answer = self._answer(operation, asking)
         except Exception as failure:  # whatever it is, the model judges it
@@ -68,8 +59,48 @@ class Client:
             lambda claim: operation.call(self._service, replace(asking, claim=claim)),
         )
 
+    def _id(self, name: str) -> str:
+        for wallet in list(self._service.store.wallets.values()):
+            if wallet.user_id == name:
+                return wallet.id
+        return NOBODY
+
     def _name(self, wallet_id: str) -> str:
         return self._service.store.wallets[wallet_id].user_id
+
+
+Send = Callable[
+    [str, str, dict[str, object] | None, str | None], tuple[int, dict[str, Any]]
+]
+"""Sends a method, a path, a body and an idempotency key; returns status and body."""
+
+
+class HttpClient:
+    """Asks one service over HTTP. A wallet is known by its name as soon as creating it
+    has been answered. Users and keys are its own: others may use the same names."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._namespace = uuid4()
+        self._ids: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+
+    def ask(self, operation: Operation, label: str) -> Result:
+        asking = _Asking(operation.key or label, self._id, self._user)
+        key = operation.key and f"{self._namespace}-{operation.key}"
+        status, body = self._send(*operation.request(asking), key)
+        if isinstance(operation, Create) and "walletId" in body:
+            self._ids[operation.name] = body["walletId"]
+            self._names[body["walletId"]] = operation.name
+        return value_of_json(status, body, self._names.__getitem__)
+
+    def _id(self, name: str) -> str:
+        return self._ids.get(name, NOBODY)
+
+    def _user(self, name: str) -> str:
+        user = str(uuid5(self._namespace, name))
+        self._names[user] = name
+        return user
 
 
 def last_reads(client: Asks, moment: int) -> list[Call]:

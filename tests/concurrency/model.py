@@ -157,11 +157,11 @@ class Asking(Protocol):
         """What keeps the result for the idempotency key."""
         ...
 
-    def id(self, name: str) -> str:
+    def id(self, name: str, /) -> str:
         """Return the id of the wallet that is called so."""
         ...
 
-    def user(self, name: str) -> str:
+    def user(self, name: str, /) -> str:
         """Return the id of the user whose wallet is called so."""
         ...
 

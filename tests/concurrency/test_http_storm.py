@@ -9,18 +9,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4
 
 import pytest
 import urllib3
 from flask import Flask
 
+from tests.concurrency.client import HttpClient
 from tests.concurrency.model import (
     AtRest,
     Audit,
-    Create,
     Get,
     History,
     Operation,
@@ -31,10 +30,8 @@ from tests.concurrency.model import (
 )
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.storm import WrongRound, storm, unsettled
-from tests.concurrency.values import value_of_json
 from tests.server import GUNICORN, running
 from wallet_app import create_app
-from wallet_app.services.idempotency import Claim
 
 CLIENTS = 20
 TIMEOUT_SECONDS = 20.0
@@ -43,12 +40,11 @@ STORM_SECONDS = 2.0
 SEED = 1
 ROUNDS = 150
 HUNT_ROUNDS_MAX = 600
-NO_WALLET = str(UUID(int=0))
 
 Answer = tuple[int, dict[str, Any]]
 
 
-class Client:
+class Connections:
     """Speaks to a server over as many connections as there are threads."""
 
     def __init__(self, url: str) -> None:
@@ -92,9 +88,9 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[Client]:
+def client() -> Iterator[Connections]:
     with running() as server:
-        client = Client(server.url)
+        client = Connections(server.url)
         yield client
         client.close()
 
@@ -112,7 +108,7 @@ def all_at_once(call: Callable[[], Answer]) -> list[Answer]:
         return [each.result(TIMEOUT_SECONDS) for each in calls]
 
 
-def test_of_twenty_who_deduct_a_whole_balance_one_succeeds(client: Client) -> None:
+def test_of_twenty_who_deduct_a_whole_balance_one_succeeds(client: Connections) -> None:
     wallet_id = client.open_wallet(1000)
     body: dict[str, object] = {"walletId": wallet_id, "amount": 1000}
     answers = all_at_once(lambda: client.post("/wallet/deduct", body))
@@ -123,14 +119,14 @@ def test_of_twenty_who_deduct_a_whole_balance_one_succeeds(client: Client) -> No
     assert client.get(f"/wallet/{wallet_id}/transactions")["total"] == 2
 
 
-def test_of_twenty_who_create_the_same_wallet_one_gets_it(client: Client) -> None:
+def test_of_twenty_who_create_the_same_wallet_one_gets_it(client: Connections) -> None:
     body: dict[str, object] = {"userId": str(uuid4())}
     answers = all_at_once(lambda: client.post("/wallet/create", body))
     assert sorted(status for status, _ in answers) == [201] + [409] * (CLIENTS - 1)
     assert len({answer["walletId"] for _, answer in answers}) == 1
 
 
-def test_twenty_with_one_idempotency_key_have_one_effect(client: Client) -> None:
+def test_twenty_with_one_idempotency_key_have_one_effect(client: Connections) -> None:
     wallet_id = client.open_wallet()
     body: dict[str, object] = {"walletId": wallet_id, "amount": 7}
     key = str(uuid4())
@@ -145,7 +141,7 @@ def test_twenty_with_one_idempotency_key_have_one_effect(client: Client) -> None
 
 
 def test_crossing_transfers_and_rings_keep_the_books_balanced_at_every_moment(
-    client: Client,
+    client: Connections,
 ) -> None:
     ring = [client.open_wallet(1000) for _ in range(3)]
     pairs = list(itertools.permutations(ring, 2))
@@ -182,34 +178,20 @@ def test_crossing_transfers_and_rings_keep_the_books_balanced_at_every_moment(
     assert sum(client.get(f"/wallet/{each}")["balance"] for each in ring) == 3000
 
 
-class NewLedger:
-    """A ledger as if it were alone on the server: its users are new, and what was
-    there before is left out of its audits. Only one is used at a time."""
+class NewLedger(HttpClient):
+    """A ledger as if it were alone on the server: what was there before is left out
+    of its audits. Only one is used at a time."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._namespace = uuid4()
-        self._ids: dict[str, str] = {}
-        self._names: dict[str, str] = {}
+    def __init__(self, client: Connections) -> None:
+        super().__init__(client.ask)
         self._before = Report((), 0, 0, ())
         self._before = self.ask(Audit(), "")
 
     def ask(self, operation: Operation, label: str) -> Result:
         if isinstance(operation, AtRest):
             return self._rest()
-        asking = _Asking(self._ids, self._user, operation.key or label)
-        key = operation.key and f"{self._namespace}-{operation.key}"
-        status, body = self._client.ask(*operation.request(asking), key)
-        if isinstance(operation, Create) and "walletId" in body:
-            self._ids[operation.name] = body["walletId"]
-            self._names[body["walletId"]] = operation.name
-        value = value_of_json(status, body, self._names.__getitem__)
+        value = super().ask(operation, label)
         return self._without_before(value) if isinstance(value, Report) else value
-
-    def _user(self, name: str) -> str:
-        user = str(uuid5(self._namespace, name))
-        self._names[user] = name
-        return user
 
     def _rest(self) -> Rest:
         wallets = []
@@ -240,19 +222,6 @@ def _less(now: Totals, before: Totals | None) -> Totals:
     )
 
 
-@dataclass(frozen=True)
-class _Asking:
-    """What one request needs; wallets are known by what creating them answered."""
-
-    ids: dict[str, str]
-    user: Callable[[str], str]
-    by: str
-    claim: Claim | None = None
-
-    def id(self, name: str) -> str:
-        return self.ids.get(name, NO_WALLET)
-
-
 def unsettled_app(*mutants: str) -> Flask:
     """Return what gunicorn serves below: the app, in a process that switches threads
     often, and with bugs if any are named."""
@@ -269,7 +238,7 @@ _FOR_EVER = ExitStack()
 def storm_over_http(rounds: int, *mutants: str) -> int:
     app = f"{__name__}:unsettled_app{mutants}"
     with running((*GUNICORN, "-c", "python:wallet_app.serving", app)) as server:
-        client = Client(server.url)
+        client = Connections(server.url)
         try:
             return storm(lambda: NewLedger(client), SEED, rounds)
         finally:

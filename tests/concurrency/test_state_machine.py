@@ -1,9 +1,8 @@
 """Long histories: calls are queued on threads, and run together at a barrier.
 
 Each rule queues one call. The `barrier` rule runs what is queued under every schedule
-with one preemption, after all that came before, and judges it there and then. A live
-service makes the same calls one after the other, and its books are proved at each
-rest.
+with one preemption, after all that came before, and judges it there and then. Another
+service makes the same calls one at a time, and its books are proved at each rest.
 """
 
 from __future__ import annotations

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid5
 
 import pytest
 from flask.testing import FlaskClient
 from uuid_utils import uuid4
 
-from tests.concurrency.client import NOBODY, Client
+from tests.concurrency.client import Asks, Client, HttpClient
 from tests.concurrency.model import (
     Add,
     AtRest,
@@ -40,47 +38,17 @@ from wallet_app.api import examples, problems
 from wallet_app.domain import AMOUNT_MAX
 from wallet_app.errors import WalletError
 from wallet_app.services import WalletService
-from wallet_app.services.idempotency import Claim
-
-USERS = UUID(int=1)
-"""Over HTTP a user is a UUID, made from the name in this namespace."""
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What one request over HTTP needs."""
+def over_http(app: FlaskClient) -> HttpClient:
+    def send(
+        method: str, path: str, body: dict[str, object] | None, key: str | None
+    ) -> tuple[int, dict[str, Any]]:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        response = app.open(path, method=method, json=body, headers=headers)
+        return response.status_code, response.get_json(force=True)
 
-    client: HttpClient
-    by: str
-    claim: Claim | None = None
-
-    def id(self, name: str) -> str:
-        return self.client.ids.get(name, NOBODY)
-
-    def user(self, name: str) -> str:
-        user = str(uuid5(USERS, name))
-        self.client.names[user] = name
-        return user
-
-
-class HttpClient:
-    """Asks an app, and turns every answer into a value."""
-
-    def __init__(self, client: FlaskClient) -> None:
-        self._client = client
-        self.ids: dict[str, str] = {}
-        self.names: dict[str, str] = {}
-
-    def ask(self, operation: Operation, label: str) -> Result:
-        asked = Asked(self, operation.key or label)
-        method, path, body = operation.request(asked)
-        headers = {} if operation.key is None else {"Idempotency-Key": operation.key}
-        response = self._client.open(path, method=method, json=body, headers=headers)
-        answer: dict[str, Any] = response.get_json(force=True)
-        if isinstance(operation, Create) and "walletId" in answer:
-            self.ids[operation.name] = answer["walletId"]
-            self.names[answer["walletId"]] = operation.name
-        return value_of_json(response.status_code, answer, self.names.__getitem__)
+    return HttpClient(send)
 
 
 FILLED = AMOUNT_MAX - 60
@@ -144,7 +112,7 @@ ASKED: list[tuple[Operation, Result]] = [
 is its position."""
 
 
-def assert_asked(client: Client | HttpClient) -> None:
+def assert_asked(client: Asks) -> None:
     for position, (operation, value) in enumerate(ASKED):
         assert client.ask(operation, str(position)) == value, str(operation)
 
@@ -158,7 +126,7 @@ def test_every_answer_in_process_has_its_value(service: WalletService) -> None:
 
 
 def test_every_answer_over_http_has_the_same_value(client: FlaskClient) -> None:
-    assert_asked(HttpClient(client))
+    assert_asked(over_http(client))
 
 
 def test_ids_and_times_make_no_difference() -> None:
@@ -168,12 +136,12 @@ def test_ids_and_times_make_no_difference() -> None:
 def test_an_audit_that_is_not_balanced_has_its_problems_either_way(
     service: WalletService, client: FlaskClient
 ) -> None:
-    over_http = HttpClient(client)
-    over_http.ask(Create("asha"), "")
-    over_http.ask(Add("asha", 100), "")
+    asker = over_http(client)
+    asker.ask(Create("asha"), "")
+    asker.ask(Add("asha", 100), "")
     [wallet] = service.store.wallets.values()
     wallet.balance = 60
-    report = over_http.ask(Audit(), "")
+    report = asker.ask(Audit(), "")
     assert report == Client(service).ask(Audit(), "")
     assert report == Report(
         (
@@ -203,12 +171,10 @@ def test_a_bug_is_a_failure_and_no_refusal() -> None:
         raise ZeroDivisionError("by zero")
 
     service = new_service(clock=broken_clock)
-    in_process, over_http = Client(service), HttpClient(
-        create_app(service).test_client()
-    )
     failed = Failed("ZeroDivisionError", "by zero")
-    assert in_process.ask(Create("asha"), "") == failed
-    assert over_http.ask(Create("asha"), "") == Failed("internal_server_error")
+    assert Client(service).ask(Create("asha"), "") == failed
+    asker = over_http(create_app(service).test_client())
+    assert asker.ask(Create("asha"), "") == Failed("internal_server_error")
 
 
 def test_what_there_is_at_rest_is_told_by_name_and_oldest_first(
