@@ -19,7 +19,7 @@ START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 SECOND = 1_000_000_000
 LOCK_TIMEOUT_SECONDS = 5
 
-Everything = dict[str, tuple[WalletSnapshot, tuple[Transaction, ...]]]
+Everything = dict[str, tuple[WalletSnapshot, tuple[Transaction, ...], object]]
 
 
 class Clock:
@@ -95,7 +95,11 @@ def balances(service: WalletService, *wallet_ids: str) -> list[int]:
 def everything(service: WalletService) -> Everything:
     """Return all that the ledger holds. For a ledger at rest: it takes no lock."""
     return {
-        wallet.id: (wallet.snapshot(), tuple(wallet.history))
+        wallet.id: (
+            wallet.snapshot(),
+            tuple(wallet.history),
+            (wallet.spent, wallet.periods, wallet.terms),
+        )
         for wallet in service.store.wallets.values()
     }
 

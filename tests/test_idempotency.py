@@ -122,6 +122,8 @@ def test_the_contract_says_which_refusals_are_kept() -> None:
         "currency_mismatch",
         "insufficient_funds",
         "balance_overflow",
+        "wallet_frozen",
+        "limit_exceeded",
     }
 
 

@@ -35,28 +35,37 @@ service = service_of_the_examples()
 app = create_app(service)
 schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
 
-OF_COMMANDS = {
+OF_BODIES = {
     (400, "bad_request"),
-    (400, "invalid_idempotency_key"),
     (400, "invalid_request"),
-    (409, "idempotency_in_progress"),
     (413, "request_entity_too_large"),
     (415, "unsupported_media_type"),
+}
+OF_COMMANDS = OF_BODIES | {
+    (400, "invalid_idempotency_key"),
+    (409, "idempotency_in_progress"),
     (422, "idempotency_key_reused"),
     (503, "idempotency_keys_exhausted"),
 }
 NO_WALLET = (404, "wallet_not_found")
+FROZEN = (423, "wallet_frozen")
+OVER_A_LIMIT = (422, "limit_exceeded")
 NO_UUID = (404, "not_found")
 TOO_LITTLE = (400, "insufficient_funds")
 TOO_LARGE = (400, "balance_overflow")
-TRANSFERS = {(400, "same_wallet"), (400, "currency_mismatch"), TOO_LITTLE, TOO_LARGE}
+OUTGOING = {NO_WALLET, FROZEN, TOO_LITTLE, OVER_A_LIMIT}
+TRANSFERS = {(400, "same_wallet"), (400, "currency_mismatch"), TOO_LARGE}
 
 REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
     ("POST", "/wallet/create"): OF_COMMANDS | {(409, "wallet_exists")},
-    ("POST", "/wallet/add"): OF_COMMANDS | {NO_WALLET, TOO_LARGE},
-    ("POST", "/wallet/deduct"): OF_COMMANDS | {NO_WALLET, TOO_LITTLE},
-    ("POST", "/wallet/transfer"): OF_COMMANDS | {NO_WALLET} | TRANSFERS,
+    ("POST", "/wallet/add"): OF_COMMANDS | {NO_WALLET, FROZEN, TOO_LARGE},
+    ("POST", "/wallet/deduct"): OF_COMMANDS | OUTGOING,
+    ("POST", "/wallet/transfer"): OF_COMMANDS | OUTGOING | TRANSFERS,
     ("GET", "/wallet/{id}"): {NO_WALLET, NO_UUID},
+    ("POST", "/wallet/{id}/freeze"): OF_COMMANDS | {NO_WALLET, NO_UUID},
+    ("POST", "/wallet/{id}/unfreeze"): OF_COMMANDS | {NO_WALLET, NO_UUID},
+    ("GET", "/wallet/{id}/limits"): {NO_WALLET, NO_UUID},
+    ("PUT", "/wallet/{id}/limits"): OF_BODIES | {NO_WALLET, NO_UUID},
     ("GET", "/wallet/{id}/transactions"): {
         (400, "invalid_request"),
         (404, "transaction_not_found"),
@@ -89,7 +98,7 @@ def is_special(case: schemathesis.Case[Any]) -> bool:
     """Tell whether a case is wrong in a way that JSON Schema cannot say: 1.0 is an
     integer for it, and page and before may not go together."""
     body = case.body if isinstance(case.body, dict) else {}
-    return isinstance(body.get("amount"), float) or (
+    return any(isinstance(value, float) for value in body.values()) or (
         {"before", "page"} <= set(case.query or {})
     )
 

@@ -247,7 +247,7 @@ def test_a_start_that_would_split_or_lose_the_ledger_is_refused(
 def test_settings_that_cannot_be_used_stop_the_start(command: tuple[str, ...]) -> None:
     environ = {"WALLET_DEMOO": "1", "WALLET_DEFAULT_CURRENCY": "XXX"}
     printed = printed_by_refusal(command, environ)
-    assert "WALLET_DEMOO is no setting; there are WALLET_DEFAULT_CURRENCY," in printed
+    assert "WALLET_DEMOO is no setting; there are WALLET_APPROVAL_THRESHOLD," in printed
     assert "WALLET_DEFAULT_CURRENCY='XXX' must be an ISO 4217 code" in printed
 
 

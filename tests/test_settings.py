@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from wallet_app.settings import Settings, SettingsError
@@ -10,17 +13,41 @@ from wallet_app.settings import Settings, SettingsError
 def test_without_variables_the_service_is_as_the_exercise_has_it() -> None:
     assert Settings.from_environ({"HOME": "/", "WALLETS": "2"}) == Settings()
     assert Settings() == Settings(
-        default_currency="INR", idempotency_ttl_seconds=86_400, demo=False
+        default_currency="INR",
+        time_zone=ZoneInfo("UTC"),
+        limit_per_transaction=None,
+        limit_daily=None,
+        limit_monthly=None,
+        approval_threshold=None,
+        idempotency_ttl_seconds=86_400,
+        demo=False,
     )
 
 
 def test_each_variable_is_read() -> None:
     environ = {
         "WALLET_DEFAULT_CURRENCY": "JPY",
+        "WALLET_TIME_ZONE": "Asia/Kolkata",
+        "WALLET_LIMIT_PER_TRANSACTION": "0",
+        "WALLET_LIMIT_DAILY": "50000",
+        "WALLET_LIMIT_MONTHLY": "9007199254740991",
+        "WALLET_APPROVAL_THRESHOLD": "10000",
         "WALLET_IDEMPOTENCY_TTL_SECONDS": "60",
         "WALLET_DEMO": "1",
     }
-    assert Settings.from_environ(environ) == Settings("JPY", 60, True)
+    assert Settings.from_environ(environ) == Settings(
+        default_currency="JPY",
+        time_zone=ZoneInfo("Asia/Kolkata"),
+        limit_per_transaction=0,
+        limit_daily=50_000,
+        limit_monthly=2**53 - 1,
+        approval_threshold=10_000,
+        idempotency_ttl_seconds=60,
+        demo=True,
+    )
+    assert set(environ) == {
+        "WALLET_" + each.name.upper() for each in dataclasses.fields(Settings)
+    }, "a setting is not tried here"
 
 
 @pytest.mark.parametrize(
@@ -32,6 +59,15 @@ def test_each_variable_is_read() -> None:
         ("WALLET_DEFAULT_CURRENCY", "XXX"),
         ("WALLET_DEFAULT_CURRENCY", "inr"),
         ("WALLET_DEFAULT_CURRENCY", ""),
+        ("WALLET_TIME_ZONE", "India"),
+        ("WALLET_TIME_ZONE", ""),
+        ("WALLET_TIME_ZONE", "../etc/passwd"),
+        ("WALLET_LIMIT_DAILY", "-1"),
+        ("WALLET_LIMIT_DAILY", "5.00"),
+        ("WALLET_LIMIT_DAILY", "none"),
+        ("WALLET_LIMIT_DAILY", ""),
+        ("WALLET_LIMIT_DAILY", "9007199254740992"),
+        ("WALLET_APPROVAL_THRESHOLD", "٣"),
         ("WALLET_IDEMPOTENCY_TTL_SECONDS", "0"),
         ("WALLET_IDEMPOTENCY_TTL_SECONDS", "-1"),
         ("WALLET_IDEMPOTENCY_TTL_SECONDS", "1.5"),

@@ -33,6 +33,7 @@ OUTGOING = frozenset({TransactionType.DEBIT, TransactionType.TRANSFER_OUT})
 
 class WalletStatus(StrEnum):
     ACTIVE = "ACTIVE"
+    FROZEN = "FROZEN"
 
 
 # msgspec's Struct and not a dataclass: a million of these is the whole memory of
@@ -62,12 +63,18 @@ class Transaction(Struct, frozen=True, gc=False):
 
 
 class WalletSnapshot(Struct, frozen=True, gc=False):
-    """What a wallet was at one moment; times in nanoseconds since 1970, UTC."""
+    """What a wallet was at one moment; times in nanoseconds since 1970, UTC. It was
+    frozen if there is a reason."""
 
     id: str
     user_id: str
     currency: str
     balance: int
-    status: WalletStatus
+    frozen_reason: str | None
     created_at: int
     updated_at: int
+
+    @property
+    def status(self) -> WalletStatus:
+        frozen = self.frozen_reason is not None
+        return WalletStatus.FROZEN if frozen else WalletStatus.ACTIVE

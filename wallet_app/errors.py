@@ -86,6 +86,51 @@ class CurrencyMismatch(WalletError):
         )
 
 
+class WalletFrozen(WalletError):
+    """A frozen wallet neither sends nor receives."""
+
+    status, code, title = 423, "wallet_frozen", "Wallet frozen"
+
+    def __init__(self, wallet_id: str) -> None:
+        super().__init__(
+            f"Wallet {wallet_id} is frozen: it neither sends nor receives.",
+            wallet_id=wallet_id,
+        )
+
+
+class LimitExceeded(WalletError):
+    """More would leave the wallet than one of its limits allows, in minor units."""
+
+    status, code, title = 422, "limit_exceeded", "Limit exceeded"
+
+    def __init__(
+        self,
+        name: str,
+        amount: int,
+        limit: int,
+        used: int = 0,
+        resets_at: int | None = None,
+    ) -> None:
+        remaining = max(limit - used, 0)
+        super().__init__(
+            f"The {LIMIT_NAMES[name]} is {limit}, of which {remaining} is left: less "
+            f"than the {amount} asked for.",
+            limit_name=name,
+            amount=amount,
+            limit=limit,
+            used=used,
+            remaining=remaining,
+            resets_at=resets_at,
+        )
+
+
+LIMIT_NAMES = {
+    "perTransaction": "limit for one transaction",
+    "daily": "daily limit",
+    "monthly": "monthly limit",
+}
+
+
 class InsufficientFunds(WalletError):
     """The wallet holds less than the amount, both in minor units."""
 

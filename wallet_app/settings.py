@@ -10,8 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
+from zoneinfo import ZoneInfo, available_timezones
 
 from wallet_app.currencies import MINOR_DIGITS
+from wallet_app.domain import AMOUNT_MAX
 
 PREFIX = "WALLET_"
 
@@ -24,6 +26,18 @@ def _currency(text: str) -> str:
     if text not in MINOR_DIGITS:
         raise ValueError("must be an ISO 4217 code of a currency with minor units")
     return text
+
+
+def _time_zone(text: str) -> ZoneInfo:
+    if text not in available_timezones():
+        raise ValueError("must be a time zone's name, such as Asia/Kolkata")
+    return ZoneInfo(text)
+
+
+def _amount(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,16}", text) or int(text) > AMOUNT_MAX:
+        raise ValueError(f"must be an amount of minor units, from 0 to {AMOUNT_MAX}")
+    return int(text)
 
 
 def _seconds(text: str) -> int:
@@ -48,6 +62,15 @@ class Settings:
 
     default_currency: str = _setting("INR", _currency)
     """ISO 4217 code of a wallet that is created without one."""
+
+    time_zone: ZoneInfo = _setting(ZoneInfo("UTC"), _time_zone)
+    """Whose calendar says when a day and a month begin, for limits."""
+
+    limit_per_transaction: int | None = _setting(None, _amount)
+    limit_daily: int | None = _setting(None, _amount)
+    limit_monthly: int | None = _setting(None, _amount)
+    approval_threshold: int | None = _setting(None, _amount)
+    """Minor units, for every wallet without limits of its own; none when unset."""
 
     idempotency_ttl_seconds: int = _setting(86_400, _seconds)
     """How long an idempotency key and its answer are kept."""

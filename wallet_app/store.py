@@ -15,9 +15,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
-from wallet_app.domain import Transaction, WalletSnapshot, WalletStatus
+from wallet_app.domain import Transaction, WalletSnapshot
 from wallet_app.errors import WalletExists, WalletNotFound
+from wallet_app.spending import Periods, Terms
 
 
 class Lock(Protocol):
@@ -37,6 +39,8 @@ class Lock(Protocol):
 
 LockFactory = Callable[[], Lock]
 
+UTC = ZoneInfo("UTC")
+
 
 class Wallet:
     """A live wallet. `with wallet:` holds its lock and is all or nothing:
@@ -44,6 +48,8 @@ class Wallet:
 
     `history` only ever grows, but for the end that a failed body had appended.
     So whoever has seen its length under the lock may read that far without it.
+    `spent` is all that ever left the wallet, and `periods` tells how much of it today
+    and this month. `terms` hold for this wallet alone; None means that there are none.
     """
 
     __slots__ = (
@@ -52,9 +58,11 @@ class Wallet:
         "currency",
         "created_at",
         "balance",
-        "status",
+        "spent",
+        "periods",
         "updated_at",
         "history",
+        "terms",
         "_lock",
         "_mark",
     )
@@ -65,6 +73,8 @@ class Wallet:
         user_id: str,
         currency: str,
         created_at: int,
+        periods: Periods,
+        terms: Terms | None,
         lock: Lock,
     ) -> None:
         self.id = id
@@ -72,14 +82,22 @@ class Wallet:
         self.currency = currency
         self.created_at = created_at
         self.balance = 0
-        self.status = WalletStatus.ACTIVE
+        self.spent = 0
+        self.periods = periods
         self.updated_at = created_at
         self.history: list[Transaction] = []
+        self.terms = terms
         self._lock = lock
 
     def __enter__(self) -> Wallet:
         self._lock.acquire()
-        self._mark = (self.balance, self.updated_at, len(self.history))
+        self._mark = (
+            self.balance,
+            self.spent,
+            self.periods,
+            self.updated_at,
+            len(self.history),
+        )
         return self
 
     def __exit__(
@@ -102,9 +120,8 @@ class Wallet:
 
         A refusal comes before the first change, and must not write either.
         """
-        balance, updated_at, length = self._mark
+        balance, self.spent, self.periods, self.updated_at, length = self._mark
         del self.history[length:]
-        self.updated_at = updated_at
         if self.balance != balance:
             self.balance = balance
 
@@ -115,7 +132,7 @@ class Wallet:
             self.user_id,
             self.currency,
             self.balance,
-            self.status,
+            self.terms.frozen_reason if self.terms else None,
             self.created_at,
             self.updated_at,
         )
@@ -140,8 +157,15 @@ class Store:
     reading all of them hold the registry's.
     """
 
-    def __init__(self, lock_factory: LockFactory = threading.Lock) -> None:
+    def __init__(
+        self,
+        lock_factory: LockFactory = threading.Lock,
+        zone: ZoneInfo = UTC,
+        terms: Terms | None = None,
+    ) -> None:
         self._lock_factory = lock_factory
+        self._periods = Periods(zone)
+        self._terms = terms
         self._wallets = _Wallets()
         self._by_owner: dict[tuple[str, str], Wallet] = {}
         self.registry = lock_factory()
@@ -158,7 +182,15 @@ class Store:
         existing = self._by_owner.get((user_id, currency))
         if existing is not None:
             raise WalletExists(existing.id, currency)
-        return Wallet(id, user_id, currency, created_at, self._lock_factory())
+        return Wallet(
+            id,
+            user_id,
+            currency,
+            created_at,
+            self._periods,
+            self._terms,
+            self._lock_factory(),
+        )
 
     def publish(self, wallet: Wallet) -> None:
         """Let everybody see a new wallet; the caller still holds the registry."""

@@ -23,12 +23,13 @@ from wallet_app.errors import (
     IdempotencyKeyReused,
     SameWallet,
 )
-from wallet_app.services.audit import Audit, AuditReport, _problems
+from wallet_app.services.audit import Audit, AuditReport, _note, _problems
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money
 from wallet_app.services.money import _move as move
-from wallet_app.services.rules import check
+from wallet_app.services.movement import Movement
+from wallet_app.services.rules import RULES
 from wallet_app.services.wallets import Wallets
 from wallet_app.store import Store, Wallet, in_lock_order
 
@@ -89,7 +90,7 @@ class LostUpdate(Wallet):
     overwritten."""
 
     def __enter__(self) -> Wallet:
-        self._mark = (self.balance, self.updated_at, len(self.history))
+        self._mark = _mark_of(self)
         return self
 
     def __exit__(self, failure: Any, value: Any, traceback: Any) -> None:
@@ -103,7 +104,7 @@ class MarkOutsideTheLock(Wallet):
     what others did meanwhile."""
 
     def __enter__(self) -> Wallet:
-        self._mark = (self.balance, self.updated_at, len(self.history))
+        self._mark = _mark_of(self)
         self._lock.acquire()
         return self
 
@@ -155,7 +156,7 @@ class LazyLock(Wallet, Store):
         if callable(lock):
             self._lock = lock()
         self._lock.acquire()
-        self._mark = (self.balance, self.updated_at, len(self.history))
+        self._mark = _mark_of(self)
         return self
 
 
@@ -217,9 +218,8 @@ class TimeRunsBack(Money):
         with wallet:
             check(None, wallet, amount)
             wallet.updated_at = now
-            return _kept(
-                claim, move(wallet, CREDIT, amount, id, None, None, description, now)
-            )
+            movement = Movement(None, wallet, amount, None, None, description, now)
+            return _kept(claim, move(movement, wallet, CREDIT, amount, id))
 
 
 @seeded
@@ -314,8 +314,7 @@ class TornTotal(Audit):
         with self._store.registry:
             for wallet in list(self._store.wallets.values()):
                 with wallet:
-                    length = len(wallet.history)
-                    books.append((wallet.snapshot(), wallet.history, length))
+                    books.append(_note(wallet))
         report.problems.extend(_problems(books, report))
         return report
 
@@ -370,6 +369,17 @@ class CheckThenAct(IdempotencyKeys):
 
 # What the wrong movements share with the right ones
 
+
+def _mark_of(wallet: Wallet) -> Any:
+    length = len(wallet.history)
+    return wallet.balance, wallet.spent, wallet.periods, wallet.updated_at, length
+
+
+def check(source: Wallet | None, target: Wallet | None, amount: int) -> None:
+    for rule in RULES:
+        rule(Movement(source, target, amount, None, None, None, 0))
+
+
 Transfer = tuple[Transaction, Transaction]
 
 
@@ -383,10 +393,8 @@ def _move(
     claim: Claim | None = None,
 ) -> Transaction:
     id, now = money._new_id(), money._clock()
-    return _kept(
-        claim,
-        move(wallet, type, change, id, reference_id, None, description, now),
-    )
+    movement = Movement(None, None, 0, reference_id, None, description, now)
+    return _kept(claim, move(movement, wallet, type, change, id))
 
 
 def _transfer(

@@ -8,7 +8,16 @@ from __future__ import annotations
 import flask_smorest
 from flask import Flask
 
-from wallet_app.api import history, money, operations, problems, requests, wallets
+from wallet_app.api import (
+    freeze,
+    history,
+    limits,
+    money,
+    operations,
+    problems,
+    requests,
+    wallets,
+)
 from wallet_app.api.fields import Timestamp, UuidObject, UuidText
 from wallet_app.api.service import bind
 from wallet_app.services import WalletService
@@ -17,6 +26,8 @@ BLUEPRINTS = (
     wallets.blueprint,
     money.blueprint,
     history.blueprint,
+    freeze.blueprint,
+    limits.blueprint,
     operations.blueprint,
 )
 

@@ -12,6 +12,7 @@ from msgspec import json
 
 from wallet_app.domain import Transaction, WalletSnapshot
 from wallet_app.services.audit import AuditReport, Problem
+from wallet_app.services.limits import Usage
 
 Json = dict[str, Any]
 
@@ -33,7 +34,7 @@ def _to_the_second(seconds: int) -> str:
 
 
 def wallet_json(wallet: WalletSnapshot) -> Json:
-    return {
+    answered: Json = {
         "id": wallet.id,
         "walletId": wallet.id,
         "userId": wallet.user_id,
@@ -43,6 +44,31 @@ def wallet_json(wallet: WalletSnapshot) -> Json:
         "createdAt": timestamp(wallet.created_at),
         "updatedAt": timestamp(wallet.updated_at),
     }
+    if wallet.frozen_reason is not None:
+        answered["frozenReason"] = wallet.frozen_reason
+    return answered
+
+
+def limits_json(usage: Usage) -> Json:
+    limits = usage.limits
+    return {
+        "walletId": usage.wallet_id,
+        "currency": usage.currency,
+        "perTransaction": limits.per_transaction,
+        "daily": limits.daily,
+        "monthly": limits.monthly,
+        "approvalThreshold": limits.approval_threshold,
+        "spentToday": usage.spent_today,
+        "spentThisMonth": usage.spent_this_month,
+        "remainingToday": _remaining(limits.daily, usage.spent_today),
+        "remainingThisMonth": _remaining(limits.monthly, usage.spent_this_month),
+        "dayResetsAt": timestamp(usage.day_ends),
+        "monthResetsAt": timestamp(usage.month_ends),
+    }
+
+
+def _remaining(limit: int | None, spent: int) -> int | None:
+    return None if limit is None else max(limit - spent, 0)
 
 
 def transaction_json(transaction: Transaction) -> Json:

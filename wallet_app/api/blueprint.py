@@ -32,15 +32,17 @@ Decorator = Callable[[View], View]
 
 OF_ANY_OPERATION = (InternalServerError,)
 OF_ANY_QUERY = (errors.InvalidRequest,)
-OF_ANY_COMMAND = (
+OF_ANY_BODY = (
     errors.InvalidRequest,
+    BadRequest,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
+OF_ANY_KEY = (
     errors.InvalidIdempotencyKey,
     errors.IdempotencyInProgress,
     errors.IdempotencyKeyReused,
     errors.IdempotencyKeysExhausted,
-    BadRequest,
-    RequestEntityTooLarge,
-    UnsupportedMediaType,
 )
 """What every POST can answer, besides its own refusals."""
 
@@ -70,12 +72,25 @@ class Blueprint(flask_smorest.Blueprint):
     """
 
     def takes_body(self, schema: Schema, example: dict[str, Any]) -> Decorator:
-        """Pass the view the JSON body as `schema` loads it."""
+        """Pass the view the JSON body as `schema` loads it. One that has no fields
+        may be left out."""
 
         def decorate(view: View) -> View:
-            reading = refuses(*OF_ANY_COMMAND)(_reading(view, BodyReader(schema)))
+            reading = refuses(*OF_ANY_BODY)(_reading(view, BodyReader(schema)))
+            required = bool(schema.fields)
+            return _describe(
+                reading, self.arguments(schema, example=example, required=required)
+            )
+
+        return decorate
+
+    def takes_command(self, schema: Schema, example: dict[str, Any]) -> Decorator:
+        """Do the same for a view that runs `once`: it takes an Idempotency-Key."""
+
+        def decorate(view: View) -> View:
+            reading = refuses(*OF_ANY_KEY)(self.takes_body(schema, example)(view))
             _manual_doc(reading).setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-            return _describe(reading, self.arguments(schema, example=example))
+            return reading
 
         return decorate
 

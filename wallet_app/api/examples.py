@@ -5,16 +5,22 @@ from __future__ import annotations
 from uuid_utils import UUID
 
 from wallet_app import errors
-from wallet_app.api.answers import audit_json, movement_json, wallet_json
+from wallet_app.api.answers import (
+    audit_json,
+    limits_json,
+    movement_json,
+    wallet_json,
+)
 from wallet_app.domain import (
     AMOUNT_MAX,
     Transaction,
     TransactionType,
     WalletSnapshot,
-    WalletStatus,
 )
 from wallet_app.services.audit import AuditReport, CurrencyTotals
 from wallet_app.services.idempotency import KEYS_MAX
+from wallet_app.services.limits import Usage
+from wallet_app.spending import Limits
 
 SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
 TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
@@ -23,9 +29,14 @@ _OPENED, _MOVED = 1_767_225_600_000_000_000, 1_768_039_320_000_000_000
 USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"
 
 
-def _wallet(id: str, balance: int, updated_at: int = _MOVED) -> WalletSnapshot:
+def _wallet(
+    id: str,
+    balance: int,
+    updated_at: int = _MOVED,
+    frozen_reason: str | None = None,
+) -> WalletSnapshot:
     return WalletSnapshot(
-        id, USER_ID, "INR", balance, WalletStatus.ACTIVE, _OPENED, updated_at
+        id, USER_ID, "INR", balance, frozen_reason, _OPENED, updated_at
     )
 
 
@@ -50,6 +61,7 @@ _REFERENCE = "9c5e2f0a-7d3b-4b1e-9f57-2a8c6e4d1b70"
 _TRANSACTION = "d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f"
 
 WALLET = wallet_json(_wallet(SOURCE_ID, 0, _OPENED))
+FROZEN = wallet_json(_wallet(SOURCE_ID, 35_000, _MOVED, "Card reported stolen"))
 CREDIT = movement_json(
     _wallet(SOURCE_ID, 50_000),
     _transaction(_TRANSACTION, SOURCE_ID, TransactionType.CREDIT, 50_000, False),
@@ -84,6 +96,17 @@ PAGE = {
     "total": 1,
     "totalPages": 1,
 }
+LIMITS = limits_json(
+    Usage(
+        wallet_id=SOURCE_ID,
+        currency="INR",
+        limits=Limits(per_transaction=20_000, daily=50_000),
+        spent_today=15_000,
+        spent_this_month=15_000,
+        day_ends=1_768_089_600_000_000_000,
+        month_ends=1_769_904_000_000_000_000,
+    )
+)
 _report = AuditReport(wallets=2, transactions=3)
 _report.currencies["INR"] = CurrencyTotals(50_000, 50_000, 0)
 AUDIT = audit_json(_report)
@@ -91,6 +114,8 @@ HEALTH = {"status": "ok"}
 
 CREATE_BODY = {"userId": USER_ID}
 AMOUNT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
+FREEZE_BODY = {"reason": "Card reported stolen"}
+LIMITS_BODY = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}
 TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
 
 REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
@@ -101,6 +126,10 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.WalletExists(SOURCE_ID, "INR"),
         errors.SameWallet(SOURCE_ID),
         errors.CurrencyMismatch("INR", "USD"),
+        errors.WalletFrozen(SOURCE_ID),
+        errors.LimitExceeded(
+            "daily", 40_000, 50_000, 15_000, 1_768_089_600_000_000_000
+        ),
         errors.InsufficientFunds(35_000, 50_000),
         errors.BalanceOverflow(TARGET_ID, 15_000, AMOUNT_MAX),
         errors.IdempotencyKeyReused(),

@@ -19,6 +19,9 @@ from wallet_app.domain import AMOUNT_MAX
 DESCRIPTION_LENGTH_MAX = 500
 """Characters of free text that one transaction carries."""
 
+REASON_LENGTH_MAX = 200
+"""Characters of free text that say why a wallet is frozen."""
+
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RFC_3339 = re.compile(
     r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?"
@@ -63,19 +66,28 @@ class UuidObject(UuidText):
 class Amount(fields.Integer):
     """An amount of minor units: a JSON integer and nothing that looks like one."""
 
-    default_error_messages = {
-        "invalid": f"Must be an integer of minor units from 1 to {AMOUNT_MAX}."
-    }
+    least = 1
 
-    def __init__(self, **kwargs: Any) -> None:
-        limits = {"minimum": 1, "maximum": AMOUNT_MAX, "description": "Minor units."}
-        super().__init__(metadata=limits, **kwargs)
+    def __init__(self, description: str = "Minor units.", **kwargs: Any) -> None:
+        limits = {"minimum": self.least, "maximum": AMOUNT_MAX}
+        super().__init__(metadata=limits | {"description": description}, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
         # An exact type, because True is an int for isinstance().
-        if type(value) is not int or not 1 <= value <= AMOUNT_MAX:
-            raise self.make_error("invalid")
+        if type(value) is not int or not self.least <= value <= AMOUNT_MAX:
+            raise ValidationError(
+                f"Must be an integer of minor units from {self.least} to {AMOUNT_MAX}."
+            )
         return value
+
+
+class Limit(Amount):
+    """A limit in minor units, which may be 0; null is none."""
+
+    least = 0
+
+    def __init__(self, description: str, **kwargs: Any) -> None:
+        super().__init__(description, allow_none=True, **kwargs)
 
 
 class QueryInteger(fields.Integer):
@@ -115,16 +127,30 @@ class Category(fields.String):
         super().__init__(validate=slug, **kwargs)
 
 
-class Description(fields.String):
+class Text(fields.String):
     """Free text without control characters, but for tabs and line breaks."""
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
         text = FullMatch(
-            rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]{{0,{DESCRIPTION_LENGTH_MAX}}}$",
-            error="Must be text without control characters, at most "
-            f"{DESCRIPTION_LENGTH_MAX} characters long.",
+            rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]{{{least},{most}}}$",
+            error="Must be text without control characters, "
+            f"{least} to {most} characters long.",
         )
         super().__init__(validate=text, **kwargs)
+
+
+class Description(Text):
+    """What a transaction is about, in the words of a person."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(0, DESCRIPTION_LENGTH_MAX, **kwargs)
+
+
+class Reason(Text):
+    """Why a wallet is frozen, in the words of a person."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(1, REASON_LENGTH_MAX, **kwargs)
 
 
 class CurrencyCode(fields.String):

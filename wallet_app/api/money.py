@@ -21,7 +21,9 @@ from wallet_app.errors import (
     BalanceOverflow,
     CurrencyMismatch,
     InsufficientFunds,
+    LimitExceeded,
     SameWallet,
+    WalletFrozen,
     WalletNotFound,
 )
 
@@ -29,9 +31,9 @@ blueprint = Blueprint("money", __name__, description="Movements of money.")
 
 
 @blueprint.post("/wallet/add")
-@blueprint.takes_body(AmountBody(), examples.AMOUNT_BODY)
+@blueprint.takes_command(AmountBody(), examples.AMOUNT_BODY)
 @blueprint.answers(200, MovementAnswer, examples.CREDIT, **REPLAYED)
-@refuses(WalletNotFound, BalanceOverflow)
+@refuses(WalletNotFound, WalletFrozen, BalanceOverflow)
 def add(body: dict[str, Any]) -> Response:
     """Add money to a wallet"""
     credit = once(lambda claim: service().money.add(**body, claim=claim))
@@ -39,9 +41,9 @@ def add(body: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/wallet/deduct")
-@blueprint.takes_body(AmountBody(), examples.AMOUNT_BODY)
+@blueprint.takes_command(AmountBody(), examples.AMOUNT_BODY)
 @blueprint.answers(200, MovementAnswer, examples.DEBIT, **REPLAYED)
-@refuses(WalletNotFound, InsufficientFunds)
+@refuses(WalletNotFound, WalletFrozen, InsufficientFunds, LimitExceeded)
 def deduct(body: dict[str, Any]) -> Response:
     """Deduct money from a wallet"""
     debit = once(lambda claim: service().money.deduct(**body, claim=claim))
@@ -49,10 +51,16 @@ def deduct(body: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/wallet/transfer")
-@blueprint.takes_body(TransferBody(), examples.TRANSFER_BODY)
+@blueprint.takes_command(TransferBody(), examples.TRANSFER_BODY)
 @blueprint.answers(200, TransferAnswer, examples.TRANSFER, **REPLAYED)
 @refuses(
-    SameWallet, WalletNotFound, CurrencyMismatch, InsufficientFunds, BalanceOverflow
+    SameWallet,
+    WalletNotFound,
+    WalletFrozen,
+    CurrencyMismatch,
+    InsufficientFunds,
+    BalanceOverflow,
+    LimitExceeded,
 )
 def transfer(body: dict[str, Any]) -> Response:
     """Transfer money between two wallets

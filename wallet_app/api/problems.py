@@ -10,6 +10,7 @@ from msgspec import json
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
+from wallet_app.api.answers import timestamp
 from wallet_app.errors import WalletError
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,7 +31,14 @@ def document(error: WalletError) -> dict[str, object]:
         "status": error.status,
         "detail": error.detail,
         "code": error.code,
-    } | {camel(name): value for name, value in error.values.items()}
+    } | {camel(name): _json(name, value) for name, value in error.values.items()}
+
+
+def _json(name: str, value: object) -> object:
+    """Return a value that an error carries as JSON spells it."""
+    if name.endswith("_at") and isinstance(value, int):
+        return timestamp(value)
+    return value
 
 
 def http_document(status: int, detail: str | None = None) -> dict[str, object]:

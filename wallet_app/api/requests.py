@@ -62,6 +62,8 @@ class BodyReader:
         Raises InvalidRequest, and what werkzeug calls BadRequest,
         RequestEntityTooLarge and UnsupportedMediaType.
         """
+        if not self._fields and not _read_bytes():
+            return {}
         if request.mimetype != "application/json":
             raise UnsupportedMediaType("The body must be application/json.")
         body = read_json_object(_read_bytes())
@@ -168,7 +170,7 @@ def once(command: Callable[[Claim | None], T]) -> T:
     header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return command(None)
-    body = json.dumps(json.loads(request.get_data()), sort_keys=True)
+    body = json.dumps(json.loads(request.get_data() or b"{}"), sort_keys=True)
     fingerprint = f"{request.method} {request.path} {body}"
     return service().idempotency.run(
         read_key(header),

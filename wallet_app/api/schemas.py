@@ -14,7 +14,9 @@ from wallet_app.api.fields import (
     Category,
     CurrencyCode,
     Description,
+    Limit,
     QueryInteger,
+    Reason,
     Timestamp,
     UuidObject,
     UuidText,
@@ -63,6 +65,23 @@ class TransferBody(MovementDetails):
     target_id = UuidText(required=True, data_key="toWalletId")
 
 
+class EmptyBody(CamelSchema):
+    """Nothing at all, or an object without fields."""
+
+
+class FreezeBody(CamelSchema):
+    reason = Reason(required=True)
+
+
+class LimitsBody(CamelSchema):
+    """All the limits of a wallet: one that is null or not given is none."""
+
+    per_transaction = Limit("The most that may leave at once.")
+    daily = Limit("The most that may leave in a day.")
+    monthly = Limit("The most that may leave in a month.")
+    approval_threshold = Limit("What is above this needs an approval.")
+
+
 class HistoryQuery(CamelSchema):
     type = fields.Enum(TransactionType, by_value=True)
     category = Category()
@@ -93,6 +112,7 @@ class WalletAnswer(CamelSchema):
     currency = fields.String(required=True)
     balance = fields.Integer(required=True, validate=Range(0, AMOUNT_MAX))
     status = fields.String(required=True, validate=OneOf(list(WalletStatus)))
+    frozen_reason = fields.String(metadata={"description": "Of a frozen wallet only."})
     created_at = fields.DateTime(required=True)
     updated_at = fields.DateTime(required=True)
 
@@ -123,6 +143,21 @@ class TransferAnswer(CamelSchema):
     reference_id = fields.UUID(required=True)
     source = fields.Nested(MovementAnswer, required=True, data_key="from")
     target = fields.Nested(MovementAnswer, required=True, data_key="to")
+
+
+class LimitsAnswer(LimitsBody):
+    wallet_id = fields.UUID(required=True)
+    currency = fields.String(required=True)
+    spent_today = fields.Integer(required=True)
+    spent_this_month = fields.Integer(required=True)
+    remaining_today = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Null without limit."}
+    )
+    remaining_this_month = fields.Integer(
+        required=True, allow_none=True, metadata={"description": "Null without limit."}
+    )
+    day_resets_at = fields.DateTime(required=True)
+    month_resets_at = fields.DateTime(required=True)
 
 
 class PageAnswer(CamelSchema):

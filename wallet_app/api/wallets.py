@@ -20,7 +20,7 @@ blueprint = Blueprint("wallets", __name__, description="Wallets and what they ho
 
 
 @blueprint.post("/wallet/create")
-@blueprint.takes_body(CreateBody(), examples.CREATE_BODY)
+@blueprint.takes_command(CreateBody(), examples.CREATE_BODY)
 @blueprint.answers(
     201, WalletAnswer, examples.WALLET, Location="The wallet.", **REPLAYED
 )

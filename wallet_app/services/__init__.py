@@ -13,11 +13,14 @@ from uuid_utils import uuid4
 
 from wallet_app.domain import Clock, NewId
 from wallet_app.services.audit import Audit
+from wallet_app.services.freeze import Freeze
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import IdempotencyKeys
+from wallet_app.services.limits import SpendingLimits
 from wallet_app.services.money import Money
 from wallet_app.services.wallets import Wallets
 from wallet_app.settings import Settings
+from wallet_app.spending import Limits, Terms
 from wallet_app.store import LockFactory, Store
 
 
@@ -32,11 +35,24 @@ class WalletService:
         clock: Clock = time.time_ns,
         new_id: NewId = uuid4,
     ) -> None:
-        self.store = Store(lock_factory)
+        self.store = Store(lock_factory, settings.time_zone, _default_terms(settings))
         self.wallets = Wallets(self.store, clock, new_id, settings.default_currency)
         self.money = Money(self.store, clock, new_id)
+        self.freeze = Freeze(self.store, clock)
+        self.limits = SpendingLimits(self.store, clock)
         self.history = History(self.store)
         self.audit = Audit(self.store)
         self.idempotency = IdempotencyKeys(
             clock, settings.idempotency_ttl_seconds, lock_factory=lock_factory
         )
+
+
+def _default_terms(settings: Settings) -> Terms | None:
+    """Return what holds for every wallet without terms of its own."""
+    limits = Limits(
+        settings.limit_per_transaction,
+        settings.limit_daily,
+        settings.limit_monthly,
+        settings.approval_threshold,
+    )
+    return None if limits == Limits() else Terms(limits=limits)

@@ -10,11 +10,19 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from uuid_utils import UUID
 
-from wallet_app.domain import AMOUNT_MAX, Transaction, TransactionType, WalletSnapshot
-from wallet_app.store import Store
+from wallet_app.domain import (
+    AMOUNT_MAX,
+    OUTGOING,
+    Transaction,
+    TransactionType,
+    WalletSnapshot,
+)
+from wallet_app.spending import Periods
+from wallet_app.store import Store, Wallet
 
 PROBLEMS_MAX = 100
 """Problems that one report lists. More of them tell nothing new."""
@@ -64,7 +72,7 @@ class Audit:
     def run(self) -> AuditReport:
         """Take one consistent snapshot of everything, and prove it."""
         with self._store.all_locked() as wallets:
-            books = [(w.snapshot(), w.history, len(w.history)) for w in wallets]
+            books = [_note(wallet) for wallet in wallets]
         report = AuditReport()
         for problem in _problems(books, report):
             if len(report.problems) < PROBLEMS_MAX:
@@ -72,23 +80,45 @@ class Audit:
         return report
 
 
-Book = tuple[WalletSnapshot, list[Transaction], int]
+class Book(NamedTuple):
+    """A wallet as it was noted under its lock."""
+
+    wallet: WalletSnapshot
+    spent: int
+    periods: Periods
+    history: list[Transaction]
+    length: int
+
+
+def _note(wallet: Wallet) -> Book:
+    return Book(
+        wallet.snapshot(),
+        wallet.spent,
+        wallet.periods,
+        wallet.history,
+        len(wallet.history),
+    )
 
 
 def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
     """Yield what does not hold, and add up the report on the way."""
     one_sided: dict[UUID | None, Transaction] = {}
-    for wallet, history, length in books:
+    for book in books:
+        wallet, history, length = book.wallet, book.history, book.length
         report.wallets += 1
         report.transactions += length
         totals = report.currencies[wallet.currency]
         totals.balances += wallet.balance
-        balance = 0
+        balance = spent = 0
+        periods = Periods(book.periods.zone)
         previous: Transaction | None = None
         for transaction in islice(history, length):
             yield from _transaction_problems(wallet, previous, transaction)
             balance += transaction.change
             previous = transaction
+            if transaction.type in OUTGOING:
+                periods = periods.at(transaction.created_at, spent)
+                spent += transaction.amount
             if transaction.type is TransactionType.CREDIT:
                 totals.credits += transaction.amount
             elif transaction.type is TransactionType.DEBIT:
@@ -100,6 +130,8 @@ def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
                 elif not _is_transfer(other, transaction):
                     yield _at(transaction, "does not match its transfer's other side")
         yield from _wallet_problems(wallet, previous, balance)
+        if (book.spent, book.periods) != (spent, periods):
+            yield Problem("counts for its limits what it did not spend", wallet.id)
     for transaction in one_sided.values():
         yield _at(transaction, "is one side of a transfer without the other")
     for currency, totals in report.currencies.items():

@@ -16,7 +16,8 @@ from uuid_utils import UUID
 from wallet_app.domain import Clock, NewId, Transaction, TransactionType
 from wallet_app.errors import SameWallet
 from wallet_app.services.idempotency import Claim
-from wallet_app.services.rules import check
+from wallet_app.services.movement import Movement
+from wallet_app.services.rules import ALWAYS, RULES
 from wallet_app.store import Store, Wallet, in_lock_order
 
 CREDIT, DEBIT = TransactionType.CREDIT, TransactionType.DEBIT
@@ -27,7 +28,7 @@ class Money:
     """Adds, deducts and transfers. Each call happens as a whole or not at all.
 
     A `claim`, where one is given, keeps the result in the same locked section.
-    Every call raises WalletNotFound, and what `check` in `rules.py` refuses.
+    Every call raises WalletNotFound, and what a rule refuses.
     """
 
     def __init__(self, store: Store, clock: Clock, new_id: NewId) -> None:
@@ -46,11 +47,11 @@ class Money:
         """Put money that comes from outside into a wallet."""
         wallet = self._wallets[wallet_id]
         credit_id, now = self._new_id(), self._clock()
+        movement = Movement(None, wallet, amount, None, category, description, now)
         with wallet:
-            check(None, wallet, amount)
-            credit = _move(
-                wallet, CREDIT, amount, credit_id, None, category, description, now
-            )
+            for rule in RULES if wallet.terms else ALWAYS:
+                rule(movement)
+            credit = _move(movement, wallet, CREDIT, amount, credit_id)
             if claim is not None:
                 claim.keep(credit)
         return credit
@@ -66,11 +67,11 @@ class Money:
         """Take money out of a wallet, to leave the service."""
         wallet = self._wallets[wallet_id]
         debit_id, now = self._new_id(), self._clock()
+        movement = Movement(wallet, None, amount, None, category, description, now)
         with wallet:
-            check(wallet, None, amount)
-            debit = _move(
-                wallet, DEBIT, -amount, debit_id, None, category, description, now
-            )
+            for rule in RULES if wallet.terms else ALWAYS:
+                rule(movement)
+            debit = _move(movement, wallet, DEBIT, -amount, debit_id)
             if claim is not None:
                 claim.keep(debit)
         return debit
@@ -93,15 +94,15 @@ class Money:
             raise SameWallet(source_id)
         new_id = self._new_id
         reference_id, out_id, in_id, now = new_id(), new_id(), new_id(), self._clock()
+        movement = Movement(
+            source, target, amount, reference_id, category, description, now
+        )
         first, second = in_lock_order(source, target)
         with first, second:
-            check(source, target, amount)
-            sent = _move(
-                source, OUT, -amount, out_id, reference_id, category, description, now
-            )
-            received = _move(
-                target, IN, amount, in_id, reference_id, category, description, now
-            )
+            for rule in RULES if source.terms or target.terms else ALWAYS:
+                rule(movement)
+            sent = _move(movement, source, OUT, -amount, out_id)
+            received = _move(movement, target, IN, amount, in_id)
             transfer = sent, received
             if claim is not None:
                 claim.keep(transfer)
@@ -109,18 +110,20 @@ class Money:
 
 
 def _move(
+    movement: Movement,
     wallet: Wallet,
     type: TransactionType,
     change: int,
     transaction_id: UUID,
-    reference_id: UUID | None,
-    category: str | None,
-    description: str | None,
-    now: int,
 ) -> Transaction:
     """Change a held wallet's balance and record it; nothing else ever does."""
+    now = movement.now
     if now < wallet.updated_at:
         now = wallet.updated_at  # clocks step back, histories do not
+    if change < 0:
+        if now >= wallet.periods.day_ends:
+            wallet.periods = wallet.periods.at(now, wallet.spent)
+        wallet.spent -= change
     wallet.balance = balance = wallet.balance + change
     wallet.updated_at = now
     transaction = Transaction(
@@ -130,9 +133,9 @@ def _move(
         abs(change),
         wallet.currency,
         balance,
-        reference_id,
-        category,
-        description,
+        movement.reference_id,
+        movement.category,
+        movement.description,
         now,
     )
     wallet.history.append(transaction)

@@ -1,25 +1,37 @@
-"""What must hold before money moves, in the order of the contract.
+"""What must hold before money moves: the rules, in the order of the contract.
 
-Each check looks only at what the wallets' locks protect, and is made under them,
-before the first change. A refusal is a `WalletError`.
+All of them are called before the first change. To add one, write a function where
+its subject is, and name it in `RULES`.
 """
 
 from __future__ import annotations
 
 from wallet_app.domain import AMOUNT_MAX
 from wallet_app.errors import BalanceOverflow, CurrencyMismatch, InsufficientFunds
-from wallet_app.store import Wallet
+from wallet_app.services.freeze import not_frozen
+from wallet_app.services.limits import within_limits
+from wallet_app.services.movement import Movement, Rule
 
 
-def check(source: Wallet | None, target: Wallet | None, amount: int) -> None:
-    """Refuse a movement of `amount` minor units that breaks a rule.
-
-    No source means that the money comes from outside (an add), no target that
-    it leaves (a deduct).
-    """
+def one_currency(movement: Movement) -> None:
+    """Refuse a transfer between wallets of different currencies."""
+    source, target = movement.source, movement.target
     if source and target and source.currency != target.currency:
         raise CurrencyMismatch(source.currency, target.currency)
+
+
+def enough_funds(movement: Movement) -> None:
+    """Refuse to take more than there is, and to fill a wallet past the largest
+    balance."""
+    source, target, amount = movement.source, movement.target, movement.amount
     if source and source.balance < amount:
         raise InsufficientFunds(source.balance, amount)
     if target and target.balance > AMOUNT_MAX - amount:
         raise BalanceOverflow(target.id, amount, AMOUNT_MAX)
+
+
+RULES: tuple[Rule, ...] = (not_frozen, one_currency, enough_funds, within_limits)
+"""Every rule."""
+
+ALWAYS: tuple[Rule, ...] = (one_currency, enough_funds)
+"""Those that can refuse a movement between wallets without terms."""

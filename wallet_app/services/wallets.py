@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot, WalletStatus
+from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
 from wallet_app.services.idempotency import Claim
 from wallet_app.store import Store
 
@@ -56,7 +56,7 @@ class Wallets:
             wallet.user_id,
             wallet.currency,
             transaction.balance_after,
-            WalletStatus.ACTIVE,
+            None,
             wallet.created_at,
             transaction.created_at,
         )

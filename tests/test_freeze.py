@@ -1,0 +1,177 @@
+"""A frozen wallet neither sends nor receives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.ledgers import SECOND, Clock, balances, new_service, nothing_moves
+from tests.ledgers import open_wallet
+from tests.test_api import NOBODY, assert_problem, post
+from wallet_app.errors import WalletFrozen, WalletNotFound
+from wallet_app.services import WalletService
+
+Move = Callable[[WalletService, str, str], object]
+
+MOVEMENTS: dict[str, Move] = {
+    "add": lambda s, frozen, other: s.money.add(frozen, 1),
+    "deduct": lambda s, frozen, other: s.money.deduct(frozen, 1),
+    "send": lambda s, frozen, other: s.money.transfer(frozen, other, 1),
+    "receive": lambda s, frozen, other: s.money.transfer(other, frozen, 1),
+}
+
+
+@pytest.mark.parametrize("name", MOVEMENTS)
+def test_a_frozen_wallet_neither_sends_nor_receives(
+    service: WalletService, name: str
+) -> None:
+    frozen, other = open_wallet(service, 100), open_wallet(service, 100)
+    service.freeze.freeze(frozen, "Card stolen")
+    with nothing_moves(service), pytest.raises(WalletFrozen) as refused:
+        MOVEMENTS[name](service, frozen, other)
+    assert refused.value.values == {"wallet_id": frozen}
+    service.freeze.unfreeze(frozen)
+    MOVEMENTS[name](service, frozen, other)
+    assert balances(service, frozen) != [100]
+
+
+def test_others_go_on_while_one_is_frozen(service: WalletService) -> None:
+    frozen, source, target = (open_wallet(service, 100) for _ in range(3))
+    service.freeze.freeze(frozen, "Card stolen")
+    service.money.transfer(source, target, 100)
+    assert balances(service, source, target) == [0, 200]
+
+
+def test_frozen_is_told_before_anything_else(service: WalletService) -> None:
+    poor, dollars = open_wallet(service), open_wallet(service, currency="USD")
+    service.freeze.freeze(dollars, "Under review")
+    with nothing_moves(service), pytest.raises(WalletFrozen):
+        service.money.transfer(poor, dollars, 1)
+
+
+def test_freezing_tells_the_reason_and_the_time() -> None:
+    clock = Clock()
+    service = new_service(clock=clock)
+    wallet_id = open_wallet(service, 5)
+    clock.now += SECOND
+    frozen = service.freeze.freeze(wallet_id, "Card stolen")
+    assert (frozen.status, frozen.frozen_reason) == ("FROZEN", "Card stolen")
+    assert (frozen.balance, frozen.updated_at) == (5, clock.now)
+    assert service.wallets.get(wallet_id) == frozen
+    clock.now += SECOND
+    active = service.freeze.unfreeze(wallet_id)
+    assert (active.status, active.frozen_reason) == ("ACTIVE", None)
+    assert (active.balance, active.updated_at) == (5, clock.now)
+    assert service.wallets.get(wallet_id) == active
+
+
+def test_doing_it_again_changes_nothing() -> None:
+    clock = Clock()
+    service = new_service(clock=clock)
+    wallet_id = open_wallet(service, 5)
+    with nothing_moves(service):
+        clock.now += SECOND
+        service.freeze.unfreeze(wallet_id)
+    frozen = service.freeze.freeze(wallet_id, "Card stolen")
+    with nothing_moves(service):
+        clock.now += SECOND
+        assert service.freeze.freeze(wallet_id, "Another reason") == frozen
+
+
+def test_a_clock_that_steps_back_does_not_turn_the_wallet_back() -> None:
+    clock = Clock()
+    service = new_service(clock=clock)
+    wallet_id = open_wallet(service, 5)
+    latest = clock.now
+    clock.now -= SECOND
+    assert service.freeze.freeze(wallet_id, "Card stolen").updated_at == latest
+
+
+def test_no_unknown_wallet_is_frozen(service: WalletService) -> None:
+    with pytest.raises(WalletNotFound):
+        service.freeze.freeze(NOBODY, "Card stolen")
+    with pytest.raises(WalletNotFound):
+        service.freeze.unfreeze(NOBODY)
+
+
+# Over HTTP
+
+
+def test_freeze_and_unfreeze_answer_the_wallet(
+    client: FlaskClient, service: WalletService
+) -> None:
+    wallet_id = open_wallet(service, 100, str(uuid4()))
+    active = client.get(f"/wallet/{wallet_id}").get_json()
+    reason = {"reason": "Card stolen 💳"}
+    frozen = post(client, f"/wallet/{wallet_id}/freeze", reason)
+    assert frozen.status_code == 200
+    assert frozen.get_json() == active | {
+        "status": "FROZEN",
+        "frozenReason": "Card stolen 💳",
+    }
+    assert client.get(f"/wallet/{wallet_id}").get_json() == frozen.get_json()
+    refused = post(client, "/wallet/add", {"walletId": wallet_id, "amount": 1})
+    assert assert_problem(refused, 423, "wallet_frozen")["walletId"] == wallet_id
+    again = post(client, f"/wallet/{wallet_id}/freeze", {"reason": "Another"})
+    assert again.get_json() == frozen.get_json()
+    nothing: list[dict[str, object] | None] = [{}, None]
+    for body in nothing:
+        unfrozen = client.post(f"/wallet/{wallet_id}/unfreeze", json=body)
+        assert (unfrozen.status_code, unfrozen.get_json()) == (200, active)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"reason": ""}, {"reason": None}, {"reason": 5}, {"reason": "x" * 201}]
+    + [{"reason": "a\0b"}, {"reason": "x", "until": "tomorrow"}],
+    ids=str,
+)
+def test_a_reason_of_the_wrong_shape_freezes_nothing(
+    client: FlaskClient, service: WalletService, body: dict[str, object]
+) -> None:
+    wallet_id = open_wallet(service, 100)
+    with nothing_moves(service):
+        response = post(client, f"/wallet/{wallet_id}/freeze", body)
+        assert_problem(response, 400, "invalid_request")
+
+
+def test_unfreeze_takes_nothing_but_nothing(
+    client: FlaskClient, service: WalletService
+) -> None:
+    wallet_id = open_wallet(service)
+    path = f"/wallet/{wallet_id}/unfreeze"
+    service.freeze.freeze(wallet_id, "Card stolen")
+    with nothing_moves(service):
+        assert_problem(post(client, path, {"force": True}), 400, "invalid_request")
+        assert_problem(post(client, path, []), 400, "invalid_request")
+        assert_problem(client.post(path, data="{}"), 415, "unsupported_media_type")
+
+
+def test_freezing_with_a_key_is_done_once(
+    client: FlaskClient, service: WalletService
+) -> None:
+    wallet_id = open_wallet(service)
+    key = {"Idempotency-Key": "k"}
+    path = f"/wallet/{wallet_id}/freeze"
+    first = post(client, path, {"reason": "Card stolen"}, **key)
+    service.freeze.unfreeze(wallet_id)
+    with nothing_moves(service):
+        replayed = post(client, path, {"reason": "Card stolen"}, **key)
+        assert replayed.data == first.data
+        assert replayed.headers["Idempotent-Replayed"] == "true"
+    unfreeze = f"/wallet/{wallet_id}/unfreeze"
+    other = {"Idempotency-Key": "other"}
+    assert client.post(unfreeze, headers=other).status_code == 200
+    replayed = client.post(unfreeze, headers=other)
+    assert replayed.headers["Idempotent-Replayed"] == "true"
+
+
+def test_a_path_that_names_no_wallet_is_not_found(client: FlaskClient) -> None:
+    for path in ("freeze", "unfreeze"):
+        body = {"reason": "Card stolen"} if path == "freeze" else {}
+        missing = post(client, f"/wallet/{NOBODY}/{path}", body)
+        assert_problem(missing, 404, "wallet_not_found")
+        assert_problem(post(client, f"/wallet/42/{path}", body), 404, "not_found")

@@ -1,0 +1,46 @@
+"""Freeze a wallet, unfreeze it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from wallet_app.api import examples
+from wallet_app.api.answers import answer, wallet_json
+from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
+from wallet_app.api.requests import once
+from wallet_app.api.schemas import EmptyBody, FreezeBody, WalletAnswer
+from wallet_app.api.service import service
+from wallet_app.errors import WalletNotFound
+
+blueprint = Blueprint("freeze", __name__, description="Wallets that are stopped.")
+
+
+@blueprint.post("/wallet/<uuid:id>/freeze")
+@blueprint.takes_command(FreezeBody(), examples.FREEZE_BODY)
+@blueprint.answers(200, WalletAnswer, examples.FROZEN, **REPLAYED)
+@refuses(WalletNotFound, NotFound)
+def freeze(body: dict[str, Any], id: UUID) -> Response:
+    """Freeze a wallet
+
+    It neither sends nor receives until it is unfrozen. A wallet that is frozen stays
+    as it is, with its first reason.
+    """
+    wallet = once(lambda claim: service().freeze.freeze(str(id), **body, claim=claim))
+    return answer(wallet_json(wallet))
+
+
+@blueprint.post("/wallet/<uuid:id>/unfreeze")
+@blueprint.takes_command(EmptyBody(), {})
+@blueprint.answers(200, WalletAnswer, examples.WALLET, **REPLAYED)
+@refuses(WalletNotFound, NotFound)
+def unfreeze(body: dict[str, Any], id: UUID) -> Response:
+    """Unfreeze a wallet
+
+    One that is not frozen stays as it is.
+    """
+    wallet = once(lambda claim: service().freeze.unfreeze(str(id), claim))
+    return answer(wallet_json(wallet))

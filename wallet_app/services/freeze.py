@@ -1,0 +1,65 @@
+"""Freezing a wallet: until it is unfrozen, it neither sends nor receives."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from wallet_app.domain import Clock, WalletSnapshot
+from wallet_app.errors import WalletFrozen
+from wallet_app.services.idempotency import Claim
+from wallet_app.services.movement import Movement
+from wallet_app.spending import Terms
+from wallet_app.store import Store
+
+
+def not_frozen(movement: Movement) -> None:
+    """Refuse what a frozen wallet would send or receive."""
+    for wallet in (movement.source, movement.target):
+        if wallet and wallet.terms and wallet.terms.frozen_reason is not None:
+            raise WalletFrozen(wallet.id)
+
+
+class Freeze:
+    """Freezes wallets and unfreezes them.
+
+    It waits for the wallet's lock like any movement. So once it has answered, no
+    movement that had begun before can still come.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._wallets = store.wallets
+        self._clock = clock
+
+    def freeze(
+        self, wallet_id: str, reason: str, claim: Claim | None = None
+    ) -> WalletSnapshot:
+        """Freeze a wallet; one that is frozen keeps its first reason.
+
+        Raises WalletNotFound.
+        """
+        return self._set(wallet_id, reason, claim)
+
+    def unfreeze(self, wallet_id: str, claim: Claim | None = None) -> WalletSnapshot:
+        """Let a wallet send and receive again; one that does is left alone.
+
+        Raises WalletNotFound.
+        """
+        return self._set(wallet_id, None, claim)
+
+    def _set(
+        self, wallet_id: str, reason: str | None, claim: Claim | None
+    ) -> WalletSnapshot:
+        wallet = self._wallets[wallet_id]
+        now = self._clock()
+        with wallet:
+            snapshot = wallet.snapshot()
+            changes = (snapshot.frozen_reason is None) != (reason is None)
+            if changes:
+                now = max(now, wallet.updated_at)
+                snapshot = replace(snapshot, frozen_reason=reason, updated_at=now)
+            if claim is not None:
+                claim.keep(snapshot)
+            if changes:
+                wallet.terms = replace(wallet.terms or Terms(), frozen_reason=reason)
+                wallet.updated_at = now
+        return snapshot

@@ -1,0 +1,90 @@
+"""How much may leave a wallet: at once, in a day, in a month.
+
+What counts is what leaves: debits and transfers out. The money path counts it with the
+balance, so this file only compares and tells.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wallet_app.domain import Clock
+from wallet_app.errors import LimitExceeded
+from wallet_app.services.movement import Movement
+from wallet_app.spending import Limits, Terms
+from wallet_app.store import Store, Wallet
+
+
+def within_limits(movement: Movement) -> None:
+    """Refuse to take more out of a wallet than its limits allow."""
+    source, amount = movement.source, movement.amount
+    if source is None or source.terms is None:
+        return
+    limits = source.terms.limits
+    if limits.per_transaction is not None and amount > limits.per_transaction:
+        raise LimitExceeded("perTransaction", amount, limits.per_transaction)
+    if limits.daily is None and limits.monthly is None:
+        return
+    usage = _usage(source, movement.now)
+    if limits.daily is not None and amount > limits.daily - usage.spent_today:
+        raise LimitExceeded(
+            "daily", amount, limits.daily, usage.spent_today, usage.day_ends
+        )
+    if limits.monthly is not None and amount > limits.monthly - usage.spent_this_month:
+        raise LimitExceeded(
+            "monthly", amount, limits.monthly, usage.spent_this_month, usage.month_ends
+        )
+
+
+class Usage(Struct, frozen=True):
+    """A wallet's limits, what of them is used, and when each count begins anew."""
+
+    wallet_id: str
+    currency: str
+    limits: Limits
+    spent_today: int
+    spent_this_month: int
+    day_ends: int
+    month_ends: int
+
+
+class SpendingLimits:
+    """Sets limits and tells what of them is used."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._wallets = store.wallets
+        self._clock = clock
+
+    def get(self, wallet_id: str) -> Usage:
+        """Raise WalletNotFound where there is no such wallet."""
+        wallet = self._wallets[wallet_id]
+        now = self._clock()
+        with wallet:
+            return _usage(wallet, now)
+
+    def put(self, wallet_id: str, limits: Limits) -> Usage:
+        """Put limits in the place of those that the wallet had, from the next movement
+        on.
+
+        Raises WalletNotFound.
+        """
+        wallet = self._wallets[wallet_id]
+        now = self._clock()
+        with wallet:
+            wallet.terms = replace(wallet.terms or Terms(), limits=limits)
+            return _usage(wallet, now)
+
+
+def _usage(wallet: Wallet, now: int) -> Usage:
+    """Return what a held wallet has used of its limits."""
+    periods = wallet.periods.at(max(now, wallet.updated_at), wallet.spent)
+    return Usage(
+        wallet.id,
+        wallet.currency,
+        wallet.terms.limits if wallet.terms else Limits(),
+        wallet.spent - periods.spent_before_day,
+        wallet.spent - periods.spent_before_month,
+        periods.day_ends,
+        periods.month_ends,
+    )

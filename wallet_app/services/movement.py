@@ -1,0 +1,30 @@
+"""What the rules look at: a change that was asked for, and is not made yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+from uuid_utils import UUID
+
+from wallet_app.store import Wallet
+
+
+# A Struct like `Transaction`, because it is built in C; it lives as long as a call.
+class Movement(Struct, frozen=True, gc=False):
+    """`amount` minor units that leave the source and reach the target. No source
+    means that they come from outside (an add), no target that they leave (a deduct).
+    `now` is in nanoseconds since 1970, UTC."""
+
+    source: Wallet | None
+    target: Wallet | None
+    amount: int
+    reference_id: UUID | None
+    category: str | None
+    description: str | None
+    now: int
+
+
+Rule = Callable[[Movement], None]
+"""Refuses a movement by raising, and changes nothing. It is called under the locks of
+the movement's wallets, and looks only at what they protect."""
