@@ -12,7 +12,13 @@ from wallet_app.errors import WalletError
 from wallet_app.services.movement import Movement
 from wallet_app.services.rules import ALWAYS, RULES
 
-IN_ORDER = ["not_frozen", "one_currency", "enough_funds", "within_limits"]
+IN_ORDER = [
+    "not_frozen",
+    "one_currency",
+    "enough_funds",
+    "within_limits",
+    "no_approval_needed",
+]
 
 amounts = st.sampled_from([1, 100, AMOUNT_MAX]) | st.integers(1, AMOUNT_MAX)
 holdings = st.none() | st.tuples(

@@ -30,6 +30,17 @@ class WalletError(Exception):
         return twin
 
 
+class ApprovalRequired(Exception):
+    """A movement that is neither made nor refused: somebody must confirm it first.
+
+    `reason` is why: the threshold of the wallet, or the name of a fraud rule.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class WalletNotFound(WalletError):
     """No wallet has this id."""
 

@@ -63,11 +63,14 @@ class Money:
         category: str | None = None,
         description: str | None = None,
         claim: Claim | None = None,
+        approved: bool = False,
     ) -> Transaction:
         """Take money out of a wallet, to leave the service."""
         wallet = self._wallets[wallet_id]
         debit_id, now = self._new_id(), self._clock()
-        movement = Movement(wallet, None, amount, None, category, description, now)
+        movement = Movement(
+            wallet, None, amount, None, category, description, now, approved
+        )
         with wallet:
             for rule in RULES if wallet.terms else ALWAYS:
                 rule(movement)
@@ -84,6 +87,7 @@ class Money:
         category: str | None = None,
         description: str | None = None,
         claim: Claim | None = None,
+        approved: bool = False,
     ) -> tuple[Transaction, Transaction]:
         """Move money between two wallets; return what left and what arrived.
 
@@ -95,7 +99,7 @@ class Money:
         new_id = self._new_id
         reference_id, out_id, in_id, now = new_id(), new_id(), new_id(), self._clock()
         movement = Movement(
-            source, target, amount, reference_id, category, description, now
+            source, target, amount, reference_id, category, description, now, approved
         )
         first, second = in_lock_order(source, target)
         with first, second:

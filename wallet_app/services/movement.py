@@ -14,7 +14,8 @@ from wallet_app.store import Wallet
 class Movement(Struct, frozen=True, gc=False):
     """`amount` minor units that leave the source and reach the target. No source
     means that they come from outside (an add), no target that they leave (a deduct).
-    `now` is in nanoseconds since 1970, UTC."""
+    `now` is in nanoseconds since 1970, UTC. An approved movement has been confirmed,
+    and needs no further approval."""
 
     source: Wallet | None
     target: Wallet | None
@@ -23,6 +24,7 @@ class Movement(Struct, frozen=True, gc=False):
     category: str | None
     description: str | None
     now: int
+    approved: bool = False
 
 
 Rule = Callable[[Movement], None]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from wallet_app.domain import AMOUNT_MAX
 from wallet_app.errors import BalanceOverflow, CurrencyMismatch, InsufficientFunds
+from wallet_app.services.approvals import no_approval_needed
 from wallet_app.services.freeze import not_frozen
 from wallet_app.services.limits import within_limits
 from wallet_app.services.movement import Movement, Rule
@@ -30,7 +31,13 @@ def enough_funds(movement: Movement) -> None:
         raise BalanceOverflow(target.id, amount, AMOUNT_MAX)
 
 
-RULES: tuple[Rule, ...] = (not_frozen, one_currency, enough_funds, within_limits)
+RULES: tuple[Rule, ...] = (
+    not_frozen,
+    one_currency,
+    enough_funds,
+    within_limits,
+    no_approval_needed,
+)
 """Every rule."""
 
 ALWAYS: tuple[Rule, ...] = (one_currency, enough_funds)
