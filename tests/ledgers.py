@@ -13,6 +13,7 @@ from uuid_utils import UUID
 
 from wallet_app.domain import Transaction, WalletSnapshot
 from wallet_app.services import WalletService
+from wallet_app.services.approvals import ApprovalSnapshot
 from wallet_app.settings import Settings
 
 START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
@@ -47,6 +48,21 @@ class Ids:
         return UUID(int=next(self._numbers))
 
 
+class Codes:
+    """Codes in ascending order, and a channel that remembers what it was given."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self.sent: dict[str, str] = {}
+        """The code that was last sent, by the id of its approval."""
+
+    def __call__(self) -> str:
+        return f"{next(self._numbers):06}"
+
+    def send(self, approval: ApprovalSnapshot, code: str) -> None:
+        self.sent[approval.id] = code
+
+
 class BoundedLock:
     """A lock for which nobody waits for ever: a leak or a deadlock is a failure."""
 
@@ -73,6 +89,8 @@ def new_service(settings: Settings = Settings(), **injected: Any) -> WalletServi
         "lock_factory": BoundedLock,
         "clock": Clock(),
         "new_id": Ids(),
+        "new_code": Codes(),
+        "send_code": lambda approval, code: None,
     }
     return WalletService(settings, **owned | injected)
 

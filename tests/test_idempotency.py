@@ -124,6 +124,11 @@ def test_the_contract_says_which_refusals_are_kept() -> None:
         "balance_overflow",
         "wallet_frozen",
         "limit_exceeded",
+        "approval_not_found",
+        "approval_expired",
+        "otp_invalid",
+        "too_many_approvals",
+        "too_many_resends",
     }
 
 

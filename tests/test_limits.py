@@ -171,7 +171,7 @@ def test_what_fails_is_not_counted() -> None:
             raise RuntimeError
 
     with nothing_moves(service), pytest.raises(RuntimeError):
-        service.money.deduct(wallet_id, 500, claim=Full())  # type: ignore[arg-type]
+        service.money.deduct(wallet_id, 500, claim=Full())
     assert service.limits.get(wallet_id).spent_today == 0
     service.money.deduct(wallet_id, 500)
 

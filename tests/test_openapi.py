@@ -53,7 +53,10 @@ OVER_A_LIMIT = (422, "limit_exceeded")
 NO_UUID = (404, "not_found")
 TOO_LITTLE = (400, "insufficient_funds")
 TOO_LARGE = (400, "balance_overflow")
-OUTGOING = {NO_WALLET, FROZEN, TOO_LITTLE, OVER_A_LIMIT}
+TOO_MANY = (429, "too_many_approvals")
+OUTGOING = {NO_WALLET, FROZEN, TOO_LITTLE, OVER_A_LIMIT, TOO_MANY}
+OF_APPROVALS = {(404, "approval_not_found"), NO_UUID}
+NOT_PENDING = {(410, "approval_expired"), (409, "approval_closed")}
 TRANSFERS = {(400, "same_wallet"), (400, "currency_mismatch"), TOO_LARGE}
 
 REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
@@ -72,6 +75,16 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
         NO_WALLET,
         NO_UUID,
     },
+    ("GET", "/approvals/{id}"): OF_APPROVALS,
+    ("POST", "/approvals/{id}/confirm"): OF_COMMANDS
+    | OF_APPROVALS
+    | NOT_PENDING
+    | {(400, "otp_invalid"), FROZEN, TOO_LITTLE, TOO_LARGE, OVER_A_LIMIT},
+    ("POST", "/approvals/{id}/cancel"): OF_COMMANDS | OF_APPROVALS | NOT_PENDING,
+    ("POST", "/approvals/{id}/resend"): OF_COMMANDS
+    | OF_APPROVALS
+    | NOT_PENDING
+    | {(429, "too_many_resends")},
     ("GET", "/audit"): set(),
     ("GET", "/health"): set(),
 }
@@ -146,7 +159,7 @@ def test_every_answer_has_an_example_that_fits_its_schema(
                 places.append(("body", operation["requestBody"]))
             for place, described in places:
                 ((media, content),) = described["content"].items()
-                expected = place in ("200", "201", "body")
+                expected = place in ("200", "201", "202", "body")
                 assert media == f"application/{'' if expected else 'problem+'}json"
                 examples = [
                     each["value"] for each in content.get("examples", {}).values()
@@ -174,6 +187,7 @@ def test_every_command_takes_an_idempotency_key(description: dict[str, Any]) -> 
         ("post", "/wallet/create", "201", "Location"),
         ("post", "/wallet/create", "201", "Idempotent-Replayed"),
         ("post", "/wallet/transfer", "200", "Idempotent-Replayed"),
+        ("post", "/wallet/transfer", "202", "Location"),
         ("get", "/wallet/{id}/transactions", "200", "Link"),
     ],
 )

@@ -19,6 +19,8 @@ def test_without_variables_the_service_is_as_the_exercise_has_it() -> None:
         limit_daily=None,
         limit_monthly=None,
         approval_threshold=None,
+        otp_channel="webhook",
+        otp_ttl_seconds=300,
         idempotency_ttl_seconds=86_400,
         demo=False,
     )
@@ -32,6 +34,8 @@ def test_each_variable_is_read() -> None:
         "WALLET_LIMIT_DAILY": "50000",
         "WALLET_LIMIT_MONTHLY": "9007199254740991",
         "WALLET_APPROVAL_THRESHOLD": "10000",
+        "WALLET_OTP_CHANNEL": "log",
+        "WALLET_OTP_TTL_SECONDS": "30",
         "WALLET_IDEMPOTENCY_TTL_SECONDS": "60",
         "WALLET_DEMO": "1",
     }
@@ -42,6 +46,8 @@ def test_each_variable_is_read() -> None:
         limit_daily=50_000,
         limit_monthly=2**53 - 1,
         approval_threshold=10_000,
+        otp_channel="log",
+        otp_ttl_seconds=30,
         idempotency_ttl_seconds=60,
         demo=True,
     )
@@ -68,6 +74,9 @@ def test_each_variable_is_read() -> None:
         ("WALLET_LIMIT_DAILY", ""),
         ("WALLET_LIMIT_DAILY", "9007199254740992"),
         ("WALLET_APPROVAL_THRESHOLD", "٣"),
+        ("WALLET_OTP_CHANNEL", "sms"),
+        ("WALLET_OTP_CHANNEL", ""),
+        ("WALLET_OTP_TTL_SECONDS", "0"),
         ("WALLET_IDEMPOTENCY_TTL_SECONDS", "0"),
         ("WALLET_IDEMPOTENCY_TTL_SECONDS", "-1"),
         ("WALLET_IDEMPOTENCY_TTL_SECONDS", "1.5"),

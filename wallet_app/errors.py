@@ -34,11 +34,23 @@ class ApprovalRequired(Exception):
     """A movement that is neither made nor refused: somebody must confirm it first.
 
     `reason` is why: the threshold of the wallet, or the name of a fraud rule.
+    `amount` minor units are to leave the wallet.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(
+        self,
+        reason: str,
+        wallet_id: str,
+        amount: int,
+        currency: str,
+        target_id: str | None,
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.wallet_id = wallet_id
+        self.amount = amount
+        self.currency = currency
+        self.target_id = target_id
 
 
 class WalletNotFound(WalletError):
@@ -166,6 +178,84 @@ class BalanceOverflow(WalletError):
             wallet_id=wallet_id,
             amount=amount,
             maximum=maximum,
+        )
+
+
+class ApprovalNotFound(WalletError):
+    """No approval has this id, or it is no longer kept."""
+
+    status, code, title = 404, "approval_not_found", "Approval not found"
+
+    def __init__(self, approval_id: str) -> None:
+        super().__init__(
+            f"There is no approval {approval_id}.", approval_id=approval_id
+        )
+
+
+class CodeInvalid(WalletError):
+    """The code is not the one that was sent last."""
+
+    status, code, title = 400, "otp_invalid", "Wrong code"
+
+    def __init__(self, attempts_left: int) -> None:
+        left = (
+            f"{attempts_left} attempts are left" if attempts_left else "It is rejected"
+        )
+        super().__init__(
+            f"This is not the code of the approval. {left}.",
+            attempts_left=attempts_left,
+        )
+
+
+class ApprovalExpired(WalletError):
+    """Nobody confirmed the approval in time."""
+
+    status, code, title = 410, "approval_expired", "Approval expired"
+
+    def __init__(self, approval_id: str, expired_at: int) -> None:
+        super().__init__(
+            f"Approval {approval_id} was not confirmed in time.",
+            approval_id=approval_id,
+            expired_at=expired_at,
+        )
+
+
+class ApprovalClosed(WalletError):
+    """The approval was confirmed, rejected or cancelled before."""
+
+    status, code, title = 409, "approval_closed", "Approval closed"
+    kept = False
+
+    def __init__(self, approval_id: str, status: str) -> None:
+        super().__init__(
+            f"Approval {approval_id} is {status}.",
+            approval_id=approval_id,
+            approval_status=status,
+        )
+
+
+class TooManyApprovals(WalletError):
+    """As many approvals wait for one wallet as may."""
+
+    status, code, title = 429, "too_many_approvals", "Too many approvals"
+
+    def __init__(self, wallet_id: str, maximum: int) -> None:
+        super().__init__(
+            f"{maximum} approvals wait for this wallet already. Confirm or cancel "
+            "one of them first.",
+            wallet_id=wallet_id,
+            maximum=maximum,
+        )
+
+
+class ResendsExhausted(WalletError):
+    """The code was sent anew as often as it is."""
+
+    status, code, title = 429, "too_many_resends", "Too many codes"
+
+    def __init__(self, maximum: int) -> None:
+        super().__init__(
+            f"A code is sent again {maximum} times at most.", maximum=maximum
         )
 
 

@@ -16,6 +16,7 @@ from wallet_app.currencies import MINOR_DIGITS
 from wallet_app.domain import AMOUNT_MAX
 
 PREFIX = "WALLET_"
+OTP_CHANNELS = ("webhook", "log")
 
 
 class SettingsError(ValueError):
@@ -46,6 +47,12 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _channel(text: str) -> str:
+    if text not in OTP_CHANNELS:
+        raise ValueError(f"must be one of {', '.join(OTP_CHANNELS)}")
+    return text
+
+
 def _switch(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("must be 0 or 1")
@@ -71,6 +78,12 @@ class Settings:
     limit_monthly: int | None = _setting(None, _amount)
     approval_threshold: int | None = _setting(None, _amount)
     """Minor units, for every wallet without limits of its own; none when unset."""
+
+    otp_channel: str = _setting("webhook", _channel)
+    """How the code of an approval reaches whoever may confirm it."""
+
+    otp_ttl_seconds: int = _setting(300, _seconds)
+    """How long an approval waits for its code."""
 
     idempotency_ttl_seconds: int = _setting(86_400, _seconds)
     """How long an idempotency key and its answer are kept."""

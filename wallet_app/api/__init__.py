@@ -9,6 +9,7 @@ import flask_smorest
 from flask import Flask
 
 from wallet_app.api import (
+    approvals,
     freeze,
     history,
     limits,
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     history.blueprint,
     freeze.blueprint,
     limits.blueprint,
+    approvals.blueprint,
     operations.blueprint,
 )
 

@@ -11,6 +11,7 @@ from flask import Response
 from msgspec import json
 
 from wallet_app.domain import Transaction, WalletSnapshot
+from wallet_app.services.approvals import ApprovalSnapshot
 from wallet_app.services.audit import AuditReport, Problem
 from wallet_app.services.limits import Usage
 
@@ -91,6 +92,30 @@ def movement_json(wallet: WalletSnapshot, transaction: Transaction) -> Json:
     return {
         "wallet": wallet_json(wallet),
         "transaction": transaction_json(transaction),
+    }
+
+
+def transfer_json(source: Json, target: Json) -> Json:
+    return {
+        "referenceId": source["transaction"]["referenceId"],
+        "from": source,
+        "to": target,
+    }
+
+
+def approval_json(approval: ApprovalSnapshot) -> Json:
+    return {
+        "approvalId": approval.id,
+        "walletId": approval.wallet_id,
+        "toWalletId": approval.target_id,
+        "amount": approval.amount,
+        "currency": approval.currency,
+        "reason": approval.reason,
+        "status": approval.status,
+        "attemptsLeft": approval.attempts_left,
+        "resendsLeft": approval.resends_left,
+        "createdAt": timestamp(approval.created_at),
+        "expiresAt": timestamp(approval.expires_at),
     }
 
 

@@ -106,15 +106,21 @@ class Blueprint(flask_smorest.Blueprint):
         return decorate
 
     def answers(
-        self, status: int, schema: type[Schema], example: dict[str, Any], **headers: str
+        self,
+        status: int,
+        schema: type[Schema] | list[type[Schema]],
+        example: dict[str, Any],
+        **headers: str,
     ) -> Decorator:
-        """Describe what the view answers when all is well, its headers by name."""
+        """Describe what the view answers when all is well, its headers by name. Several
+        schemas are alternatives."""
+        shape = {"oneOf": schema} if isinstance(schema, list) else schema
         described = {
             name: {"schema": {"type": "string"}, "description": description}
             for name, description in headers.items()
         }
         return lambda view: _describe(
-            view, self.response(status, schema, example=example, headers=described)
+            view, self.response(status, shape, example=example, headers=described)
         )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from uuid_utils import UUID
 
 from wallet_app import errors
 from wallet_app.api.answers import (
+    approval_json,
     audit_json,
     limits_json,
     movement_json,
+    transfer_json,
     wallet_json,
 )
 from wallet_app.domain import (
@@ -17,6 +20,14 @@ from wallet_app.domain import (
     TransactionType,
     WalletSnapshot,
 )
+from wallet_app.services.approvals import (
+    ATTEMPTS_MAX,
+    PENDING_MAX,
+    RESENDS_MAX,
+    THRESHOLD,
+    ApprovalSnapshot,
+    ApprovalStatus,
+)
 from wallet_app.services.audit import AuditReport, CurrencyTotals
 from wallet_app.services.idempotency import KEYS_MAX
 from wallet_app.services.limits import Usage
@@ -24,6 +35,7 @@ from wallet_app.spending import Limits
 
 SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
 TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
+APPROVAL_ID = "a7c3e1f9-5b2d-4e8a-9c6f-1d0b3a5c7e92"
 _OPENED, _MOVED = 1_767_225_600_000_000_000, 1_768_039_320_000_000_000
 
 USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"
@@ -70,15 +82,14 @@ DEBIT = movement_json(
     _wallet(SOURCE_ID, 35_000),
     _transaction(_TRANSACTION, SOURCE_ID, TransactionType.DEBIT, 35_000, False),
 )
-TRANSFER = {
-    "referenceId": _REFERENCE,
-    "from": movement_json(
+TRANSFER = transfer_json(
+    movement_json(
         _wallet(SOURCE_ID, 35_000),
         _transaction(
             _TRANSACTION, SOURCE_ID, TransactionType.TRANSFER_OUT, 35_000, True
         ),
     ),
-    "to": movement_json(
+    movement_json(
         _wallet(TARGET_ID, 15_000),
         _transaction(
             "e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a",
@@ -88,7 +99,7 @@ TRANSFER = {
             True,
         ),
     ),
-}
+)
 PAGE = {
     "transactions": [DEBIT["transaction"]],
     "page": 1,
@@ -96,6 +107,22 @@ PAGE = {
     "total": 1,
     "totalPages": 1,
 }
+_approval = ApprovalSnapshot(
+    id=APPROVAL_ID,
+    wallet_id=SOURCE_ID,
+    target_id=None,
+    amount=15_000,
+    currency="INR",
+    reason=THRESHOLD,
+    status=ApprovalStatus.PENDING,
+    attempts_left=ATTEMPTS_MAX,
+    resends_left=RESENDS_MAX,
+    created_at=_MOVED,
+    expires_at=_MOVED + 300_000_000_000,
+)
+APPROVAL = approval_json(_approval)
+CANCELLED = approval_json(replace(_approval, status=ApprovalStatus.CANCELLED))
+RESENT = approval_json(replace(_approval, resends_left=RESENDS_MAX - 1))
 LIMITS = limits_json(
     Usage(
         wallet_id=SOURCE_ID,
@@ -114,6 +141,7 @@ HEALTH = {"status": "ok"}
 
 CREATE_BODY = {"userId": USER_ID}
 AMOUNT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
+CONFIRM_BODY = {"otp": "493817"}
 FREEZE_BODY = {"reason": "Card reported stolen"}
 LIMITS_BODY = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}
 TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
@@ -135,6 +163,12 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.IdempotencyKeyReused(),
         errors.IdempotencyInProgress(),
         errors.IdempotencyKeysExhausted(KEYS_MAX, 60),
+        errors.ApprovalNotFound(APPROVAL_ID),
+        errors.CodeInvalid(ATTEMPTS_MAX - 1),
+        errors.ApprovalExpired(APPROVAL_ID, _MOVED),
+        errors.ApprovalClosed(APPROVAL_ID, ApprovalStatus.CONFIRMED),
+        errors.TooManyApprovals(SOURCE_ID, PENDING_MAX),
+        errors.ResendsExhausted(RESENDS_MAX),
         errors.InvalidIdempotencyKey(),
         errors.InvalidRequest(
             "The body is not what this operation takes.",

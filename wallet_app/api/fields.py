@@ -153,6 +153,14 @@ class Reason(Text):
         super().__init__(1, REASON_LENGTH_MAX, **kwargs)
 
 
+class Otp(fields.String):
+    """The code of an approval."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        code = FullMatch("^[0-9]{6}$", error="Must be six digits.")
+        super().__init__(validate=code, **kwargs)
+
+
 class CurrencyCode(fields.String):
     """The ISO 4217 code of a currency with minor units."""
 

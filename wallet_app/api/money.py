@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Response
 
 from wallet_app.api import examples
-from wallet_app.api.answers import answer, movement_json
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
+from wallet_app.api.outcomes import outcome
 from wallet_app.api.requests import once
 from wallet_app.api.schemas import (
     AmountBody,
+    ApprovalAnswer,
     MovementAnswer,
     TransferAnswer,
     TransferBody,
@@ -23,9 +25,12 @@ from wallet_app.errors import (
     InsufficientFunds,
     LimitExceeded,
     SameWallet,
+    TooManyApprovals,
     WalletFrozen,
     WalletNotFound,
 )
+
+WAITING = REPLAYED | {"Location": "The approval."}
 
 blueprint = Blueprint("money", __name__, description="Movements of money.")
 
@@ -36,23 +41,29 @@ blueprint = Blueprint("money", __name__, description="Movements of money.")
 @refuses(WalletNotFound, WalletFrozen, BalanceOverflow)
 def add(body: dict[str, Any]) -> Response:
     """Add money to a wallet"""
-    credit = once(lambda claim: service().money.add(**body, claim=claim))
-    return answer(movement_json(service().wallets.after(credit), credit))
+    return outcome(once(lambda claim: service().money.add(**body, claim=claim)))
 
 
 @blueprint.post("/wallet/deduct")
 @blueprint.takes_command(AmountBody(), examples.AMOUNT_BODY)
 @blueprint.answers(200, MovementAnswer, examples.DEBIT, **REPLAYED)
-@refuses(WalletNotFound, WalletFrozen, InsufficientFunds, LimitExceeded)
+@blueprint.answers(202, ApprovalAnswer, examples.APPROVAL, **WAITING)
+@refuses(
+    WalletNotFound, WalletFrozen, InsufficientFunds, LimitExceeded, TooManyApprovals
+)
 def deduct(body: dict[str, Any]) -> Response:
-    """Deduct money from a wallet"""
-    debit = once(lambda claim: service().money.deduct(**body, claim=claim))
-    return answer(movement_json(service().wallets.after(debit), debit))
+    """Deduct money from a wallet
+
+    What is above the wallet's approval threshold is kept back until it is confirmed.
+    """
+    debit = partial(service().money.deduct, **body)
+    return outcome(once(lambda claim: service().approvals.run(debit, claim)))
 
 
 @blueprint.post("/wallet/transfer")
 @blueprint.takes_command(TransferBody(), examples.TRANSFER_BODY)
 @blueprint.answers(200, TransferAnswer, examples.TRANSFER, **REPLAYED)
+@blueprint.answers(202, ApprovalAnswer, examples.APPROVAL, **WAITING)
 @refuses(
     SameWallet,
     WalletNotFound,
@@ -61,21 +72,13 @@ def deduct(body: dict[str, Any]) -> Response:
     InsufficientFunds,
     BalanceOverflow,
     LimitExceeded,
+    TooManyApprovals,
 )
 def transfer(body: dict[str, Any]) -> Response:
     """Transfer money between two wallets
 
-    Both sides happen, or neither does. Their transactions share a `referenceId`.
+    Both sides happen, or neither does. Their transactions share a `referenceId`. What
+    is above the source's approval threshold is kept back until it is confirmed.
     """
-    wallet_service = service()
-    sent, received = once(
-        lambda claim: wallet_service.money.transfer(**body, claim=claim)
-    )
-    after = wallet_service.wallets.after
-    return answer(
-        {
-            "referenceId": str(sent.reference_id),
-            "from": movement_json(after(sent), sent),
-            "to": movement_json(after(received), received),
-        }
-    )
+    transfer = partial(service().money.transfer, **body)
+    return outcome(once(lambda claim: service().approvals.run(transfer, claim)))

@@ -15,6 +15,7 @@ from wallet_app.api.fields import (
     CurrencyCode,
     Description,
     Limit,
+    Otp,
     QueryInteger,
     Reason,
     Timestamp,
@@ -23,6 +24,7 @@ from wallet_app.api.fields import (
 )
 from wallet_app.api.problems import camel
 from wallet_app.domain import AMOUNT_MAX, TransactionType, WalletStatus
+from wallet_app.services.approvals import ApprovalStatus
 
 PAGE_LIMIT_MAX = 100
 PAGE_LIMIT = 20
@@ -80,6 +82,10 @@ class LimitsBody(CamelSchema):
     daily = Limit("The most that may leave in a day.")
     monthly = Limit("The most that may leave in a month.")
     approval_threshold = Limit("What is above this needs an approval.")
+
+
+class ConfirmBody(CamelSchema):
+    otp = Otp(required=True)
 
 
 class HistoryQuery(CamelSchema):
@@ -158,6 +164,25 @@ class LimitsAnswer(LimitsBody):
     )
     day_resets_at = fields.DateTime(required=True)
     month_resets_at = fields.DateTime(required=True)
+
+
+class ApprovalAnswer(CamelSchema):
+    approval_id = fields.UUID(required=True)
+    wallet_id = fields.UUID(required=True)
+    to_wallet_id = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "Of a transfer."}
+    )
+    amount = fields.Integer(required=True, validate=Range(1, AMOUNT_MAX))
+    currency = fields.String(required=True)
+    reason = fields.String(
+        required=True,
+        metadata={"description": "`approval-threshold`, or the name of a fraud rule."},
+    )
+    status = fields.String(required=True, validate=OneOf(list(ApprovalStatus)))
+    attempts_left = fields.Integer(required=True)
+    resends_left = fields.Integer(required=True)
+    created_at = fields.DateTime(required=True)
+    expires_at = fields.DateTime(required=True)
 
 
 class PageAnswer(CamelSchema):

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from uuid_utils import uuid4
 
 from wallet_app.domain import Clock, NewId
+from wallet_app.services.approvals import Approvals, SendCode, new_code
 from wallet_app.services.audit import Audit
+from wallet_app.services.channels import CHANNELS
 from wallet_app.services.freeze import Freeze
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import IdempotencyKeys
@@ -34,12 +37,22 @@ class WalletService:
         lock_factory: LockFactory = threading.Lock,
         clock: Clock = time.time_ns,
         new_id: NewId = uuid4,
+        new_code: Callable[[], str] = new_code,
+        send_code: SendCode | None = None,
     ) -> None:
         self.store = Store(lock_factory, settings.time_zone, _default_terms(settings))
         self.wallets = Wallets(self.store, clock, new_id, settings.default_currency)
         self.money = Money(self.store, clock, new_id)
         self.freeze = Freeze(self.store, clock)
         self.limits = SpendingLimits(self.store, clock)
+        self.approvals = Approvals(
+            clock,
+            new_id,
+            new_code,
+            send_code or CHANNELS[settings.otp_channel],
+            settings.otp_ttl_seconds,
+            lock_factory,
+        )
         self.history = History(self.store)
         self.audit = Audit(self.store)
         self.idempotency = IdempotencyKeys(

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from wallet_app.domain import Clock, WalletSnapshot
 from wallet_app.errors import WalletFrozen
-from wallet_app.services.idempotency import Claim
+from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement
 from wallet_app.spending import Terms
 from wallet_app.store import Store
@@ -31,7 +31,7 @@ class Freeze:
         self._clock = clock
 
     def freeze(
-        self, wallet_id: str, reason: str, claim: Claim | None = None
+        self, wallet_id: str, reason: str, claim: Keeper | None = None
     ) -> WalletSnapshot:
         """Freeze a wallet; one that is frozen keeps its first reason.
 
@@ -39,7 +39,7 @@ class Freeze:
         """
         return self._set(wallet_id, reason, claim)
 
-    def unfreeze(self, wallet_id: str, claim: Claim | None = None) -> WalletSnapshot:
+    def unfreeze(self, wallet_id: str, claim: Keeper | None = None) -> WalletSnapshot:
         """Let a wallet send and receive again; one that does is left alone.
 
         Raises WalletNotFound.
@@ -47,7 +47,7 @@ class Freeze:
         return self._set(wallet_id, None, claim)
 
     def _set(
-        self, wallet_id: str, reason: str | None, claim: Claim | None
+        self, wallet_id: str, reason: str | None, claim: Keeper | None
     ) -> WalletSnapshot:
         wallet = self._wallets[wallet_id]
         now = self._clock()

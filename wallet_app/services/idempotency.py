@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from wallet_app.domain import Clock
 from wallet_app.errors import (
@@ -26,6 +26,15 @@ forgetting one that a client may still send again would run its request twice.""
 T = TypeVar("T")
 
 
+class Keeper(Protocol):
+    """Whoever keeps what a command did."""
+
+    def keep(self, outcome: object) -> None:
+        """Keep the outcome. Called under the locks of the movement, as its last step,
+        so that the money and the answer commit together."""
+        ...
+
+
 class Claim:
     """One key's hold on one request, and what came of it."""
 
@@ -37,8 +46,6 @@ class Claim:
         self.outcome: object = None
 
     def keep(self, outcome: object) -> None:
-        """Keep what the request did. Called under the locks of the movement,
-        as its last step, so that the money and the answer commit together."""
         self.outcome = outcome
 
 

@@ -15,7 +15,7 @@ from uuid_utils import UUID
 
 from wallet_app.domain import Clock, NewId, Transaction, TransactionType
 from wallet_app.errors import SameWallet
-from wallet_app.services.idempotency import Claim
+from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement
 from wallet_app.services.rules import ALWAYS, RULES
 from wallet_app.store import Store, Wallet, in_lock_order
@@ -42,7 +42,7 @@ class Money:
         amount: int,
         category: str | None = None,
         description: str | None = None,
-        claim: Claim | None = None,
+        claim: Keeper | None = None,
     ) -> Transaction:
         """Put money that comes from outside into a wallet."""
         wallet = self._wallets[wallet_id]
@@ -62,7 +62,7 @@ class Money:
         amount: int,
         category: str | None = None,
         description: str | None = None,
-        claim: Claim | None = None,
+        claim: Keeper | None = None,
         approved: bool = False,
     ) -> Transaction:
         """Take money out of a wallet, to leave the service."""
@@ -86,7 +86,7 @@ class Money:
         amount: int,
         category: str | None = None,
         description: str | None = None,
-        claim: Claim | None = None,
+        claim: Keeper | None = None,
         approved: bool = False,
     ) -> tuple[Transaction, Transaction]:
         """Move money between two wallets; return what left and what arrived.

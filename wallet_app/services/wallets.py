@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
-from wallet_app.services.idempotency import Claim
+from wallet_app.services.idempotency import Keeper
 from wallet_app.store import Store
 
 
@@ -19,7 +19,7 @@ class Wallets:
         self._default_currency = default_currency
 
     def create(
-        self, user_id: str, currency: str | None = None, claim: Claim | None = None
+        self, user_id: str, currency: str | None = None, claim: Keeper | None = None
     ) -> WalletSnapshot:
         """Open an empty wallet; a user has one for each currency.
 

@@ -1,0 +1,95 @@
+"""Look at an approval, confirm it, cancel it, have its code sent again."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from wallet_app.api import examples
+from wallet_app.api.answers import answer, approval_json
+from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
+from wallet_app.api.outcomes import outcome
+from wallet_app.api.requests import once
+from wallet_app.api.schemas import (
+    ApprovalAnswer,
+    ConfirmBody,
+    EmptyBody,
+    MovementAnswer,
+    TransferAnswer,
+)
+from wallet_app.api.service import service
+from wallet_app.errors import (
+    ApprovalClosed,
+    ApprovalExpired,
+    ApprovalNotFound,
+    BalanceOverflow,
+    CodeInvalid,
+    InsufficientFunds,
+    LimitExceeded,
+    ResendsExhausted,
+    WalletFrozen,
+)
+
+blueprint = Blueprint("approvals", __name__, description="Movements that wait.")
+
+
+@blueprint.get("/approvals/<uuid:id>")
+@blueprint.answers(200, ApprovalAnswer, examples.APPROVAL)
+@refuses(ApprovalNotFound, NotFound)
+def get(id: UUID) -> Response:
+    """Get an approval"""
+    return answer(approval_json(service().approvals.get(str(id))))
+
+
+@blueprint.post("/approvals/<uuid:id>/confirm")
+@blueprint.takes_command(ConfirmBody(), examples.CONFIRM_BODY)
+@blueprint.answers(200, [MovementAnswer, TransferAnswer], examples.DEBIT, **REPLAYED)
+@refuses(
+    ApprovalNotFound,
+    NotFound,
+    CodeInvalid,
+    ApprovalExpired,
+    ApprovalClosed,
+    WalletFrozen,
+    InsufficientFunds,
+    BalanceOverflow,
+    LimitExceeded,
+)
+def confirm(body: dict[str, Any], id: UUID) -> Response:
+    """Confirm an approval with the code that was sent
+
+    The movement is made now, by all the rules that hold now, and answered as if it had
+    been asked for now. It is made once, however many confirm. Where a rule refuses it,
+    the approval still waits. The fifth wrong code rejects it.
+    """
+    code = body["otp"]
+    return outcome(
+        once(lambda claim: service().approvals.confirm(str(id), code, claim))
+    )
+
+
+@blueprint.post("/approvals/<uuid:id>/cancel")
+@blueprint.takes_command(EmptyBody(), {})
+@blueprint.answers(200, ApprovalAnswer, examples.CANCELLED, **REPLAYED)
+@refuses(ApprovalNotFound, NotFound, ApprovalExpired, ApprovalClosed)
+def cancel(body: dict[str, Any], id: UUID) -> Response:
+    """Cancel an approval: its movement will not be made"""
+    cancelled = once(lambda claim: service().approvals.cancel(str(id), claim))
+    return answer(approval_json(cancelled))
+
+
+@blueprint.post("/approvals/<uuid:id>/resend")
+@blueprint.takes_command(EmptyBody(), {})
+@blueprint.answers(200, ApprovalAnswer, examples.RESENT, **REPLAYED)
+@refuses(ApprovalNotFound, NotFound, ApprovalExpired, ApprovalClosed, ResendsExhausted)
+def resend(body: dict[str, Any], id: UUID) -> Response:
+    """Send a new code
+
+    It alone counts from now on, and the time to confirm begins anew. The wrong codes
+    so far still count.
+    """
+    resent = once(lambda claim: service().approvals.resend(str(id), claim))
+    return answer(approval_json(resent))
