@@ -65,8 +65,7 @@ def test_a_transfer_moves_money_and_records_both_sides(
     assert (sent.wallet_id, received.wallet_id) == (source, target)
     assert (sent.amount, received.amount) == (200, 200)
     assert (sent.balance_after, received.balance_after) == (300, 700)
-    assert sent.reference_id is not None
-    assert sent.reference_id == received.reference_id
+    assert sent.reference_id == received.reference_id == sent.id
     assert sent.id != received.id
     assert sent.created_at == received.created_at
     assert {(each.category, each.description) for each in (sent, received)} == {

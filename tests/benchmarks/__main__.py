@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from tests.benchmarks import (
+    before,
     garbage,
     in_process,
     memory,
@@ -19,6 +20,7 @@ from tests.benchmarks.report import FULL, QUICK, Row, Scale, Table
 
 ROWS: dict[str, Callable[[Scale], list[Row]]] = {
     "transfer": in_process.transfer_rows,
+    "before": before.before_rows,
     "histories": in_process.histories_rows,
     "page": in_process.page_rows,
     "http": over_http.http_rows,

@@ -62,14 +62,13 @@ def _transaction(
         amount=15_000,
         currency="INR",
         balance_after=balance_after,
-        reference_id=UUID(_REFERENCE) if reference else None,
+        reference_id=UUID(_TRANSACTION) if reference else None,
         category="food",
         description="Dinner on Friday",
         created_at=_MOVED,
     )
 
 
-_REFERENCE = "9c5e2f0a-7d3b-4b1e-9f57-2a8c6e4d1b70"
 _TRANSACTION = "d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f"
 
 WALLET = wallet_json(_wallet(SOURCE_ID, 0, _OPENED))

@@ -133,7 +133,9 @@ class TransactionAnswer(CamelSchema):
     reference_id = fields.UUID(
         required=True,
         allow_none=True,
-        metadata={"description": "The two sides of a transfer share one."},
+        metadata={
+            "description": "The two sides of a transfer share one: the id of what left."
+        },
     )
     category = fields.String(required=True, allow_none=True)
     description = fields.String(required=True, allow_none=True)

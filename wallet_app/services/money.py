@@ -89,17 +89,17 @@ class Money:
         claim: Keeper | None = None,
         approved: bool = False,
     ) -> tuple[Transaction, Transaction]:
-        """Move money between two wallets; return what left and what arrived.
+        """Move money between two wallets; return what left and what arrived. Both
+        refer to the id of what left.
 
         Raises SameWallet besides.
         """
         source, target = self._wallets[source_id], self._wallets[target_id]
         if source is target:
             raise SameWallet(source_id)
-        new_id = self._new_id
-        reference_id, out_id, in_id, now = new_id(), new_id(), new_id(), self._clock()
+        out_id, in_id, now = self._new_id(), self._new_id(), self._clock()
         movement = Movement(
-            source, target, amount, reference_id, category, description, now, approved
+            source, target, amount, out_id, category, description, now, approved
         )
         first, second = in_lock_order(source, target)
         with first, second:
