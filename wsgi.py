@@ -8,6 +8,9 @@ import os
 import sys
 from pathlib import Path
 
+DEMO_SETTINGS = {"WALLET_DEMO": "1", "WALLET_OTP_CHANNEL": "log"}
+"""What the demo server switches on, unless the environment says otherwise."""
+
 
 def port(text: str) -> int:
     number = int(text)
@@ -23,7 +26,8 @@ def serve_demo() -> None:
     parser.add_argument("--port", default=8000, type=port, help="default: %(default)s")
     options = parser.parse_args()
     host = f"[{options.host}]" if ":" in options.host else options.host
-    os.environ["WALLET_DEMO"] = "1"
+    for name, value in DEMO_SETTINGS.items():
+        os.environ.setdefault(name, value)
     os.chdir(Path(__file__).parent)
     gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:wallet_app.serving"]
     os.execv(sys.executable, [*gunicorn, "-b", f"{host}:{options.port}", "wsgi:app"])

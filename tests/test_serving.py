@@ -434,3 +434,23 @@ def test_clients_that_stall_do_not_stop_the_server() -> None:
             held.enter_context(connect(server)).sendall(begun)
         assert ask("GET", f"{server.url}/health").status == 200
         assert "Traceback" not in server.printed
+
+
+def test_the_demo_server_tells_its_settings_and_the_codes_of_approvals() -> None:
+    with running(DEMO, {"WALLET_APPROVAL_THRESHOLD": "0"}) as server:
+        for setting in ("APPROVAL_THRESHOLD=0", "DEMO=1", "OTP_CHANNEL=log"):
+            assert f"\n  WALLET_{setting}\n" in server.printed
+        wallet_id = open_wallet(server).rpartition("/")[2]
+        body: dict[str, object] = {"walletId": wallet_id, "amount": 100}
+        ask("POST", f"{server.url}/wallet/add", body)
+        body["amount"] = 60
+        asked = ask("POST", f"{server.url}/wallet/deduct", body)
+        assert asked.status == 202
+        approval_id = asked.json()["approvalId"]
+        said = re.search(
+            rf"code of approval {approval_id} is (\d{{6}})", server.printed
+        )
+        assert said
+        path = f"{server.url}/approvals/{approval_id}/confirm"
+        confirmed = ask("POST", path, {"otp": said.group(1)})
+        assert confirmed.json()["wallet"]["balance"] == 40

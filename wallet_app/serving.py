@@ -12,7 +12,7 @@ from typing import Any
 
 from wallet_app.ledger_worker import KEEPALIVE_SECONDS, THREADS
 from wallet_app.one_ledger import WHY, refusal
-from wallet_app.settings import Settings, SettingsError
+from wallet_app.settings import PREFIX, Settings, SettingsError
 
 worker_class = "wallet_app.ledger_worker.LedgerWorker"
 
@@ -71,8 +71,17 @@ def _refuse_signal(server: Any, name: str) -> None:
 
 
 def _greeting(url: str) -> str:
+    settings = "\n".join(
+        f"  {name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.startswith(PREFIX)
+    )
     return f"""
-The wallet service is ready, with demo settings (WALLET_DEMO=1): {url}
+The wallet service is ready: {url}
+Its settings, besides the defaults:
+
+{settings}
+
 Open a wallet:
 
   curl -s {url}/wallet/create -H 'Content-Type: application/json' \\
