@@ -14,8 +14,10 @@ from flask.testing import FlaskClient
 from tests.ledgers import (
     SECOND,
     START,
+    BoundedLock,
     Clock,
     Codes,
+    Ids,
     balances,
     new_service,
     nothing_moves,
@@ -28,6 +30,7 @@ from wallet_app.errors import (
     ApprovalClosed,
     ApprovalExpired,
     ApprovalNotFound,
+    ApprovalsExhausted,
     CodeInvalid,
     InsufficientFunds,
     LimitExceeded,
@@ -37,7 +40,12 @@ from wallet_app.errors import (
     WalletFrozen,
 )
 from wallet_app.services import approvals
-from wallet_app.services.approvals import ApprovalSnapshot, ApprovalStatus
+from wallet_app.services.approvals import (
+    KEPT_SECONDS,
+    Approvals,
+    ApprovalSnapshot,
+    ApprovalStatus,
+)
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
 
@@ -355,6 +363,48 @@ def test_a_confirmation_whose_outcome_cannot_be_kept_leaves_no_trace(
     waiting.confirm(approval)
 
 
+def test_an_approval_is_kept_for_a_day_and_then_forgotten(waiting: Waiting) -> None:
+    approval = waiting.request()
+    kept_seconds = KEPT_SECONDS + 4 * TTL_SECONDS
+    waiting.clock.now += kept_seconds * SECOND - 1
+    younger = waiting.request()
+    assert waiting.approvals.get(approval.id).status is ApprovalStatus.EXPIRED
+    waiting.clock.now += 1
+    for _ in range(9):
+        waiting.request()
+    with pytest.raises(ApprovalNotFound):
+        waiting.approvals.get(approval.id)
+    with pytest.raises(TooManyApprovals):
+        waiting.deduct(500)
+    waiting.confirm(younger)
+    waiting.clock.now += kept_seconds * SECOND
+    other = open_wallet(waiting.service, 5)
+    waiting.service.limits.put(other, Limits(approval_threshold=0))
+    waiting.approvals.run(partial(waiting.service.money.deduct, other, 1))
+    assert list(waiting.approvals._of_wallet) == [other]
+    assert len(waiting.approvals._approvals) == 1
+
+
+def test_no_more_approvals_are_kept_than_is_good() -> None:
+    clock = Clock()
+    service = new_service(Settings(approval_threshold=0), clock=clock)
+    service.approvals = Approvals(
+        clock, Ids(), Codes(), Codes().send, TTL_SECONDS, BoundedLock, kept_max=2
+    )
+    command = partial(service.money.deduct, open_wallet(service, 5), 1)
+    first = service.approvals.run(command)
+    service.approvals.run(command)
+    with nothing_moves(service), pytest.raises(ApprovalsExhausted) as refused:
+        service.approvals.run(command)
+    seconds = KEPT_SECONDS + 4 * TTL_SECONDS
+    assert refused.value.values == {"maximum": 2, "retry_after_seconds": seconds}
+    clock.now += seconds * SECOND
+    assert isinstance(first, ApprovalSnapshot)
+    service.approvals.run(command)
+    with pytest.raises(ApprovalNotFound):
+        service.approvals.get(first.id)
+
+
 def test_an_unknown_approval_is_not_found(waiting: Waiting) -> None:
     calls: list[Call] = [
         lambda: waiting.approvals.get(NOBODY),
@@ -378,14 +428,14 @@ def test_codes_are_six_digits_made_by_chance() -> None:
 
 def test_a_code_is_kept_nowhere(waiting: Waiting) -> None:
     waiting.service.approvals._new_code = lambda: "314159"
-    approval = waiting.approvals._approvals[waiting.request().id]
+    approval = waiting.approvals._find(waiting.request().id)
     kept = repr([getattr(approval, slot) for slot in approval.__slots__])
     assert "314159" not in kept + repr(vars(waiting.approvals))
-    twin = waiting.approvals._approvals[waiting.request().id]
+    twin = waiting.approvals._find(waiting.request().id)
     assert twin.digest != approval.digest, "equal codes can be told apart"
     other_process = Waiting()
     other_process.service.approvals._new_code = lambda: "314159"
-    same_id = other_process.approvals._approvals[other_process.request().id]
+    same_id = other_process.approvals._find(other_process.request().id)
     assert same_id.digest != approval.digest, "there is no key"
 
 

@@ -175,13 +175,13 @@ def test_a_new_wallet_and_its_outcome_are_kept_under_one_lock(
             assert watch.held == [watched.store.registry]
             super().keep(outcome)
 
-    claim = Watching("fingerprint", 0)
+    claim = Watching("fingerprint")
     wallet = watched.wallets.create("new", claim=claim)
     assert claim.outcome == wallet
 
 
 def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
-    class Guarded(dict[str, Claim]):
+    class Guarded(dict[str, Any]):
         def __getattribute__(self, name: str) -> Any:
             assert watch.held, f"{name} without the lock"
             return super().__getattribute__(name)
@@ -190,13 +190,13 @@ def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
             assert watch.held
             return super().__iter__()
 
-        def __getitem__(self, key: str) -> Claim:
+        def __getitem__(self, key: str) -> Any:
             assert watch.held
             return super().__getitem__(key)
 
-        def __setitem__(self, key: str, claim: Claim) -> None:
+        def __setitem__(self, key: str, entry: Any) -> None:
             assert watch.held
-            super().__setitem__(key, claim)
+            super().__setitem__(key, entry)
 
         def __delitem__(self, key: str) -> None:
             assert watch.held
@@ -204,7 +204,7 @@ def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
 
     clock = Clock()
     keys = IdempotencyKeys(clock, ttl_seconds=60, lock_factory=watch.new_lock)
-    keys._claims = Guarded()
+    keys._claims._entries = Guarded()
 
     def crash(claim: Claim) -> NoReturn:
         raise Crash
@@ -396,5 +396,5 @@ def test_a_command_whose_outcome_cannot_be_kept_leaves_no_trace(name: str) -> No
     for user in ("asha", "ravi"):
         open_wallet(service, 100, user)
     with nothing_moves(service), pytest.raises(Crash):
-        COMMANDS[name](service, Full("fingerprint", 0))
-    COMMANDS[name](service, Claim("fingerprint", 0))  # no lock was leaked
+        COMMANDS[name](service, Full("fingerprint"))
+    COMMANDS[name](service, Claim("fingerprint"))  # no lock was leaked

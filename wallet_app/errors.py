@@ -248,6 +248,20 @@ class TooManyApprovals(WalletError):
         )
 
 
+class ApprovalsExhausted(WalletError):
+    """As many approvals are kept as the service will keep at one time."""
+
+    status, code, title = 503, "approvals_exhausted", "Too many approvals"
+    kept = False
+
+    def __init__(self, maximum: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"All {maximum} approvals that are kept are in use. Nothing was done.",
+            maximum=maximum,
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
 class ResendsExhausted(WalletError):
     """The code was sent anew as often as it is."""
 

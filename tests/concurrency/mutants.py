@@ -356,9 +356,9 @@ class CheckThenAct(IdempotencyKeys):
         with self._lock:
             claim = self._claims.get(key)
         if claim is None:
-            claim = Claim(fingerprint, self._clock() + self._ttl_nanoseconds)
+            claim = Claim(fingerprint)
             with self._lock:
-                self._claims[key] = claim
+                self._claims.add(key, claim, self._clock())
             return claim, True
         if claim.fingerprint != fingerprint:
             raise IdempotencyKeyReused()

@@ -22,6 +22,7 @@ from wallet_app.domain import (
 )
 from wallet_app.services.approvals import (
     ATTEMPTS_MAX,
+    KEPT_MAX,
     PENDING_MAX,
     RESENDS_MAX,
     THRESHOLD,
@@ -167,6 +168,7 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.ApprovalExpired(APPROVAL_ID, _MOVED),
         errors.ApprovalClosed(APPROVAL_ID, ApprovalStatus.CONFIRMED),
         errors.TooManyApprovals(SOURCE_ID, PENDING_MAX),
+        errors.ApprovalsExhausted(KEPT_MAX, 60),
         errors.ResendsExhausted(RESENDS_MAX),
         errors.InvalidIdempotencyKey(),
         errors.InvalidRequest(

@@ -20,6 +20,7 @@ from wallet_app.api.schemas import (
 )
 from wallet_app.api.service import service
 from wallet_app.errors import (
+    ApprovalsExhausted,
     BalanceOverflow,
     CurrencyMismatch,
     InsufficientFunds,
@@ -49,7 +50,12 @@ def add(body: dict[str, Any]) -> Response:
 @blueprint.answers(200, MovementAnswer, examples.DEBIT, **REPLAYED)
 @blueprint.answers(202, ApprovalAnswer, examples.APPROVAL, **WAITING)
 @refuses(
-    WalletNotFound, WalletFrozen, InsufficientFunds, LimitExceeded, TooManyApprovals
+    WalletNotFound,
+    WalletFrozen,
+    InsufficientFunds,
+    LimitExceeded,
+    TooManyApprovals,
+    ApprovalsExhausted,
 )
 def deduct(body: dict[str, Any]) -> Response:
     """Deduct money from a wallet
@@ -73,6 +79,7 @@ def deduct(body: dict[str, Any]) -> Response:
     BalanceOverflow,
     LimitExceeded,
     TooManyApprovals,
+    ApprovalsExhausted,
 )
 def transfer(body: dict[str, Any]) -> Response:
     """Transfer money between two wallets

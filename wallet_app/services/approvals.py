@@ -23,10 +23,12 @@ from wallet_app.errors import (
     ApprovalExpired,
     ApprovalNotFound,
     ApprovalRequired,
+    ApprovalsExhausted,
     CodeInvalid,
     ResendsExhausted,
     TooManyApprovals,
 )
+from wallet_app.services.expiring import Expiring
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement
 from wallet_app.store import Lock, LockFactory
@@ -38,6 +40,10 @@ tried, however often a new one is sent."""
 RESENDS_MAX = 3
 PENDING_MAX = 10
 """Approvals that wait for one wallet at the same time."""
+
+KEPT_SECONDS = 86_400
+KEPT_MAX = 100_000
+"""Approvals that are kept, each for a day after nobody can confirm it any more."""
 
 THRESHOLD = "approval-threshold"
 
@@ -153,6 +159,7 @@ class Approvals:
         send: SendCode,
         ttl_seconds: int,
         lock_factory: LockFactory = threading.Lock,
+        kept_max: int = KEPT_MAX,
     ) -> None:
         self._clock = clock
         self._new_id = new_id
@@ -161,7 +168,9 @@ class Approvals:
         self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
         self._new_lock = lock_factory
         self._lock = lock_factory()
-        self._approvals: dict[str, Approval] = {}
+        self._kept_max = kept_max
+        kept_seconds = KEPT_SECONDS + (1 + RESENDS_MAX) * ttl_seconds
+        self._approvals = Expiring[Approval](kept_seconds, kept_max)
         self._of_wallet: dict[str, list[Approval]] = {}
         self._key = secrets.token_bytes()
 
@@ -170,7 +179,8 @@ class Approvals:
     ) -> Moved | ApprovalSnapshot:
         """Make a movement; where it needs an approval, ask for that and return it.
 
-        Raises TooManyApprovals besides what the movement refuses.
+        Raises TooManyApprovals and ApprovalsExhausted besides what the movement
+        refuses.
         """
         try:
             return command(claim=claim)
@@ -257,13 +267,21 @@ class Approvals:
             self._new_lock(), snapshot, command, self._digest(approval_id, code)
         )
         with self._lock:
+            for expired in self._approvals.drop_expired(now):
+                wallet_id = expired.now_is.wallet_id
+                if not self._pending_of(wallet_id, now):
+                    self._of_wallet.pop(wallet_id, None)
             pending = self._pending_of(snapshot.wallet_id, now)
             if len(pending) >= PENDING_MAX:
                 raise TooManyApprovals(snapshot.wallet_id, PENDING_MAX)
+            if self._approvals.is_full:
+                raise ApprovalsExhausted(
+                    self._kept_max, self._approvals.seconds_to_room(now)
+                )
             if claim is not None:
                 claim.keep(snapshot)
             self._of_wallet[snapshot.wallet_id] = [*pending, approval]
-            self._approvals[approval_id] = approval
+            self._approvals.add(approval_id, approval, now)
         self._send(snapshot, code)
         return snapshot
 

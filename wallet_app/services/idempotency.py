@@ -17,6 +17,7 @@ from wallet_app.errors import (
     IdempotencyKeysExhausted,
     WalletError,
 )
+from wallet_app.services.expiring import Expiring
 from wallet_app.store import LockFactory
 
 KEYS_MAX = 200_000
@@ -38,11 +39,10 @@ class Keeper(Protocol):
 class Claim:
     """One key's hold on one request, and what came of it."""
 
-    __slots__ = ("fingerprint", "expires_at", "outcome")
+    __slots__ = ("fingerprint", "outcome")
 
-    def __init__(self, fingerprint: Hashable, expires_at: int) -> None:
+    def __init__(self, fingerprint: Hashable) -> None:
         self.fingerprint = fingerprint
-        self.expires_at = expires_at
         self.outcome: object = None
 
     def keep(self, outcome: object) -> None:
@@ -60,10 +60,9 @@ class IdempotencyKeys:
         lock_factory: LockFactory = threading.Lock,
     ) -> None:
         self._clock = clock
-        self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
         self._keys_max = keys_max
         self._lock = lock_factory()
-        self._claims: dict[str, Claim] = {}
+        self._claims = Expiring[Claim](ttl_seconds, keys_max)
 
     def __len__(self) -> int:
         return len(self._claims)
@@ -106,15 +105,15 @@ class IdempotencyKeys:
         """Return the key's claim, and whether this call made it."""
         now = self._clock()
         with self._lock:
-            self._forget_expired(now)
+            self._claims.drop_expired(now)
             claim = self._claims.get(key)
             if claim is None:
-                if len(self._claims) >= self._keys_max:
+                if self._claims.is_full:
                     raise IdempotencyKeysExhausted(
-                        self._keys_max, self._seconds_to_the_next_expiry(now)
+                        self._keys_max, self._claims.seconds_to_room(now)
                     )
-                claim = Claim(fingerprint, now + self._ttl_nanoseconds)
-                self._claims[key] = claim
+                claim = Claim(fingerprint)
+                self._claims.add(key, claim, now)
                 return claim, True
         if claim.fingerprint != fingerprint:
             raise IdempotencyKeyReused()
@@ -122,19 +121,7 @@ class IdempotencyKeys:
             raise IdempotencyInProgress()
         return claim, False
 
-    def _forget_expired(self, now: int) -> None:
-        """Drop what has expired from the front; the oldest keys stand there."""
-        while self._claims:
-            oldest = next(iter(self._claims))
-            if self._claims[oldest].expires_at > now:
-                return
-            del self._claims[oldest]
-
-    def _seconds_to_the_next_expiry(self, now: int) -> int:
-        oldest = next(iter(self._claims.values()))
-        return -((now - oldest.expires_at) // 1_000_000_000)
-
     def _forget(self, key: str, claim: Claim) -> None:
         with self._lock:
             if self._claims.get(key) is claim:
-                del self._claims[key]
+                self._claims.remove(key)
