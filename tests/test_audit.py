@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import msgspec
 import pytest
 from uuid_utils import UUID
 
-from tests.ledgers import open_wallet
+from tests.ledgers import new_service, open_wallet
 from wallet_app.domain import AMOUNT_MAX, Transaction
 from wallet_app.services import WalletService
 from wallet_app.services.audit import PROBLEMS_MAX, CurrencyTotals
+from wallet_app.settings import Settings
 from wallet_app.store import Wallet
 
 
@@ -143,7 +145,7 @@ CORRUPTIONS: dict[str, tuple[Callable[[Wallet, Wallet], object], str]] = {
     ),
     "sides of different currencies": (
         exchange_without_a_rate,
-        "does not match its transfer's other side",
+        "is one side of a transfer without the other",
     ),
     "sides without a reference": (
         lose_the_reference,
@@ -160,6 +162,18 @@ CORRUPTIONS: dict[str, tuple[Callable[[Wallet, Wallet], object], str]] = {
     "a history that turns back": (
         lambda source, target: change(source, 1, created_at=0),
         "older than what came before it",
+    ),
+    "more spent than left the wallet": (
+        lambda source, target: setattr(source, "spent", 301),
+        "counts for its limits what it did not spend",
+    ),
+    "a day in which nothing was spent": (
+        lambda source, target: setattr(
+            source,
+            "periods",
+            msgspec.structs.replace(source.periods, spent_before_day=300),
+        ),
+        "counts for its limits what it did not spend",
     ),
     "a credit recorded twice": (duplicate_a_credit, "says balanceAfter"),
     "a currency that does not add up": (
@@ -178,6 +192,37 @@ def test_planted_corruption_is_found(
     report = service.audit.run()
     assert not report.balanced
     assert any(found in problem.detail for problem in report.problems)
+
+
+@pytest.fixture
+def exchanged() -> WalletService:
+    """Return a service in which 83.12 INR became 1.00 USD."""
+    service = new_service(Settings(fx_rates=(("USD", "INR", Decimal("83.12")),)))
+    rupees, dollars = open_wallet(service, 8_312), open_wallet(service, 0, "", "USD")
+    quote = service.quotes.create("INR", "USD", 8_312)
+    service.exchange.transfer(rupees, dollars, 8_312, quote_id=quote.id)
+    assert service.audit.run().problems == []
+    return service
+
+
+def test_the_house_may_owe_and_no_user_may(exchanged: WalletService) -> None:
+    wallets = exchanged.store.liquidity
+    assert wallets["USD"].balance == -100
+    wallets["USD"].balance_min = 0
+    details = {problem.detail for problem in exchanged.audit.run().problems}
+    assert {"the balance is -100", "transaction left the balance -100"} <= details
+
+
+def test_an_exchange_in_one_currency_only_is_found(exchanged: WalletService) -> None:
+    exchanged.store.liquidity["USD"].history.clear()
+    exchanged.store.liquidity["USD"].balance = 0
+    for wallet in exchanged.store.wallets.values():
+        if wallet.currency == "USD":
+            wallet.history.clear()
+            wallet.balance = 0
+    problems = exchanged.audit.run().problems
+    lost = "transaction is in one currency of an exchange without the other"
+    assert [each.detail for each in problems if "spend" not in each.detail] == [lost]
 
 
 def test_a_problem_names_its_wallet_and_its_transaction(

@@ -87,7 +87,7 @@ BODIES = {
 FIELDS: dict[str, dict[str, Any]] = {
     "no field": {},
     "an unknown field": {"colour": "red"},
-    "a bonus field that is not there yet": {"quoteId": WALLET_ID},
+    "the quote of a transfer": {"quoteId": WALLET_ID},
     "a dunder": {"__class__": "x"},
     "an empty name": {"": 1},
     "a name in snake case": {"wallet_id": WALLET_ID},

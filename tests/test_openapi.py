@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -19,13 +20,17 @@ from tests.ledgers import Ids, new_service
 from wallet_app import create_app
 from wallet_app.api import examples
 from wallet_app.services import WalletService
+from wallet_app.settings import Settings
 
 
 def service_of_the_examples() -> WalletService:
     """Return a service in which the examples name real wallets with money."""
     first_ids = iter((UUID(examples.SOURCE_ID), UUID(examples.TARGET_ID)))
     other_ids = Ids()
-    service = new_service(new_id=lambda: next(first_ids, None) or other_ids())
+    service = new_service(
+        Settings(fx_rates=(("USD", "INR", Decimal("83.12")),)),
+        new_id=lambda: next(first_ids, None) or other_ids(),
+    )
     for wallet in [service.wallets.create(str(uuid4())) for _ in range(2)]:
         service.money.add(wallet.id, 10**9)
     return service
@@ -57,7 +62,13 @@ TOO_MANY = {(429, "too_many_approvals"), (503, "approvals_exhausted")}
 OUTGOING = {NO_WALLET, FROZEN, TOO_LITTLE, OVER_A_LIMIT} | TOO_MANY
 OF_APPROVALS = {(404, "approval_not_found"), NO_UUID}
 NOT_PENDING = {(410, "approval_expired"), (409, "approval_closed")}
-TRANSFERS = {(400, "same_wallet"), (400, "currency_mismatch"), TOO_LARGE}
+OF_QUOTES = {(404, "quote_not_found"), (410, "quote_expired"), (409, "quote_used")}
+TRANSFERS = OF_QUOTES | {
+    (400, "same_wallet"),
+    (400, "currency_mismatch"),
+    (400, "quote_mismatch"),
+    TOO_LARGE,
+}
 
 REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
     ("POST", "/wallet/create"): OF_COMMANDS | {(409, "wallet_exists")},
@@ -79,12 +90,22 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
     ("POST", "/approvals/{id}/confirm"): OF_COMMANDS
     | OF_APPROVALS
     | NOT_PENDING
+    | OF_QUOTES
     | {(400, "otp_invalid"), FROZEN, TOO_LITTLE, TOO_LARGE, OVER_A_LIMIT},
     ("POST", "/approvals/{id}/cancel"): OF_COMMANDS | OF_APPROVALS | NOT_PENDING,
     ("POST", "/approvals/{id}/resend"): OF_COMMANDS
     | OF_APPROVALS
     | NOT_PENDING
     | {(429, "too_many_resends")},
+    ("GET", "/users/{id}/wallets"): {NO_UUID},
+    ("POST", "/fx/quotes"): OF_COMMANDS
+    | {
+        (400, "same_currency"),
+        (422, "fx_rate_unavailable"),
+        (422, "amount_not_exchangeable"),
+        (503, "quotes_exhausted"),
+    },
+    ("GET", "/fx/liquidity"): set(),
     ("GET", "/audit"): set(),
     ("GET", "/health"): set(),
 }
@@ -123,6 +144,9 @@ def test_the_examples_succeed() -> None:
         ("/wallet/add", examples.AMOUNT_BODY, 200),
         ("/wallet/deduct", examples.AMOUNT_BODY, 200),
         ("/wallet/transfer", examples.TRANSFER_BODY, 200),
+        ("/fx/quotes", examples.QUOTE_BODY, 201),
+        (f"/wallet/{examples.TARGET_ID}/freeze", examples.FREEZE_BODY, 200),
+        (f"/wallet/{examples.TARGET_ID}/unfreeze", {}, 200),
     ):
         assert client.post(path, json=body).status_code == status
 

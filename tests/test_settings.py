@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,6 +20,8 @@ def test_without_variables_the_service_is_as_the_exercise_has_it() -> None:
         limit_daily=None,
         limit_monthly=None,
         approval_threshold=None,
+        fx_rates=(),
+        fx_quote_ttl_seconds=60,
         otp_channel="webhook",
         otp_ttl_seconds=300,
         idempotency_ttl_seconds=86_400,
@@ -34,6 +37,8 @@ def test_each_variable_is_read() -> None:
         "WALLET_LIMIT_DAILY": "50000",
         "WALLET_LIMIT_MONTHLY": "9007199254740991",
         "WALLET_APPROVAL_THRESHOLD": "10000",
+        "WALLET_FX_RATES": "USD/INR=83.12,EUR/INR=90.50",
+        "WALLET_FX_QUOTE_TTL_SECONDS": "5",
         "WALLET_OTP_CHANNEL": "log",
         "WALLET_OTP_TTL_SECONDS": "30",
         "WALLET_IDEMPOTENCY_TTL_SECONDS": "60",
@@ -46,6 +51,8 @@ def test_each_variable_is_read() -> None:
         limit_daily=50_000,
         limit_monthly=2**53 - 1,
         approval_threshold=10_000,
+        fx_rates=(("USD", "INR", Decimal("83.12")), ("EUR", "INR", Decimal("90.50"))),
+        fx_quote_ttl_seconds=5,
         otp_channel="log",
         otp_ttl_seconds=30,
         idempotency_ttl_seconds=60,
@@ -74,6 +81,24 @@ def test_each_variable_is_read() -> None:
         ("WALLET_LIMIT_DAILY", ""),
         ("WALLET_LIMIT_DAILY", "9007199254740992"),
         ("WALLET_APPROVAL_THRESHOLD", "٣"),
+        ("WALLET_FX_RATES", ""),
+        ("WALLET_FX_RATES", "USD/INR"),
+        ("WALLET_FX_RATES", "USD/INR=0"),
+        ("WALLET_FX_RATES", "USD/INR=0.000"),
+        ("WALLET_FX_RATES", "USD/INR=-83"),
+        ("WALLET_FX_RATES", "USD/INR=8.3e1"),
+        ("WALLET_FX_RATES", "USD/INR=NaN"),
+        ("WALLET_FX_RATES", "USD/INR=٨٣"),
+        ("WALLET_FX_RATES", "USD/INR=83.12,"),
+        ("WALLET_FX_RATES", "USD/INR=83.12, EUR/INR=90.50"),
+        ("WALLET_FX_RATES", "USD/USD=1"),
+        ("WALLET_FX_RATES", "XAU/USD=4000"),
+        ("WALLET_FX_RATES", "USD/XXX=1"),
+        ("WALLET_FX_RATES", "USD/INR=83.12,USD/INR=83.12"),
+        ("WALLET_FX_RATES", "USD/INR=83.12,INR/USD=0.012"),
+        ("WALLET_FX_RATES", "USD/INR=1234567890123456"),
+        ("WALLET_FX_RATES", "USD/INR=0.123456789012345"),
+        ("WALLET_FX_QUOTE_TTL_SECONDS", "0"),
         ("WALLET_OTP_CHANNEL", "sms"),
         ("WALLET_OTP_CHANNEL", ""),
         ("WALLET_OTP_TTL_SECONDS", "0"),

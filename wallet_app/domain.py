@@ -15,6 +15,9 @@ AMOUNT_MAX = 2**53 - 1
 """Largest amount and largest balance, in minor units: the largest integer that
 every JSON client reads exactly (RFC 8259, section 6)."""
 
+HOUSE = "00000000-0000-0000-0000-000000000000"
+"""The user of the liquidity wallets: nobody, by its id (RFC 9562, section 5.9)."""
+
 Clock = Callable[[], int]
 """Tells the time in nanoseconds since 1970, UTC."""
 

@@ -154,6 +154,109 @@ LIMIT_NAMES = {
 }
 
 
+class SameCurrency(WalletError):
+    """An exchange of a currency for itself."""
+
+    status, code, title = 400, "same_currency", "Same currency"
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(
+            "An exchange needs two different currencies.", currency=currency
+        )
+
+
+class RateUnavailable(WalletError):
+    """There is no rate between two currencies, nor one the other way round."""
+
+    status, code, title = 422, "fx_rate_unavailable", "Rate unavailable"
+
+    def __init__(self, from_currency: str, to_currency: str) -> None:
+        super().__init__(
+            f"There is no rate from {from_currency} to {to_currency}.",
+            from_currency=from_currency,
+            to_currency=to_currency,
+        )
+
+
+class AmountNotExchangeable(WalletError):
+    """The amount comes to less than one minor unit, or to more than a wallet holds."""
+
+    status, code, title = 422, "amount_not_exchangeable", "Amount not exchangeable"
+
+    def __init__(self, from_currency: str, to_currency: str, amount: int) -> None:
+        super().__init__(
+            f"{amount} minor units of {from_currency} come to no amount of "
+            f"{to_currency} that a wallet can hold.",
+            from_currency=from_currency,
+            to_currency=to_currency,
+            amount=amount,
+        )
+
+
+class QuoteNotFound(WalletError):
+    """No quote has this id, or it is no longer kept."""
+
+    status, code, title = 404, "quote_not_found", "Quote not found"
+
+    def __init__(self, quote_id: str) -> None:
+        super().__init__(f"There is no quote {quote_id}.", quote_id=quote_id)
+
+
+class QuoteMismatch(WalletError):
+    """The transfer is not the one that the quote promises."""
+
+    status, code, title = 400, "quote_mismatch", "Quote does not match"
+
+    def __init__(
+        self, quote_id: str, from_currency: str, to_currency: str, from_amount: int
+    ) -> None:
+        super().__init__(
+            f"The quote is for {from_amount} minor units of {from_currency}, to a "
+            f"wallet in {to_currency}.",
+            quote_id=quote_id,
+            from_currency=from_currency,
+            to_currency=to_currency,
+            from_amount=from_amount,
+        )
+
+
+class QuoteUsed(WalletError):
+    """The quote was used before."""
+
+    status, code, title = 409, "quote_used", "Quote used"
+    kept = False
+
+    def __init__(self, quote_id: str) -> None:
+        super().__init__(f"Quote {quote_id} was used before.", quote_id=quote_id)
+
+
+class QuoteExpired(WalletError):
+    """The quote was not used in time."""
+
+    status, code, title = 410, "quote_expired", "Quote expired"
+
+    def __init__(self, quote_id: str, expired_at: int) -> None:
+        super().__init__(
+            f"Quote {quote_id} was not used in time.",
+            quote_id=quote_id,
+            expired_at=expired_at,
+        )
+
+
+class QuotesExhausted(WalletError):
+    """As many quotes are kept as the service will keep at one time."""
+
+    status, code, title = 503, "quotes_exhausted", "Too many quotes"
+    kept = False
+
+    def __init__(self, maximum: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"All {maximum} quotes that are kept are in use. Nothing was done.",
+            maximum=maximum,
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
 class InsufficientFunds(WalletError):
     """The wallet holds less than the amount, both in minor units."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -16,6 +17,7 @@ from wallet_app.currencies import MINOR_DIGITS
 from wallet_app.domain import AMOUNT_MAX
 
 PREFIX = "WALLET_"
+RATE_DIGITS_MAX = 15
 OTP_CHANNELS = ("webhook", "log")
 
 
@@ -45,6 +47,23 @@ def _seconds(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,8}", text):
         raise ValueError("must be a whole number of seconds, from 1 to 999999999")
     return int(text)
+
+
+def _rates(text: str) -> tuple[tuple[str, str, Decimal], ...]:
+    rates: dict[frozenset[str], tuple[str, str, Decimal]] = {}
+    for part in text.split(","):
+        match = re.fullmatch(r"([A-Z]{3})/([A-Z]{3})=([0-9]+(?:\.[0-9]+)?)", part)
+        if match is None:
+            raise ValueError("must be rates such as USD/INR=83.12,EUR/INR=90.50")
+        base, other, number = match.groups()
+        rate = Decimal(number)
+        if len(number.replace(".", "")) > RATE_DIGITS_MAX or not rate:
+            raise ValueError(f"must have rates above 0, of {RATE_DIGITS_MAX} digits")
+        pair = frozenset({_currency(base), _currency(other)})
+        if len(pair) < 2 or pair in rates:
+            raise ValueError(f"must not give {base}/{other} twice, nor both ways")
+        rates[pair] = base, other, rate
+    return tuple(rates.values())
 
 
 def _channel(text: str) -> str:
@@ -78,6 +97,12 @@ class Settings:
     limit_monthly: int | None = _setting(None, _amount)
     approval_threshold: int | None = _setting(None, _amount)
     """Minor units, for every wallet without limits of its own; none when unset."""
+
+    fx_rates: tuple[tuple[str, str, Decimal], ...] = _setting((), _rates)
+    """What one major unit of the first currency is in the second."""
+
+    fx_quote_ttl_seconds: int = _setting(60, _seconds)
+    """How long a quote can be used."""
 
     otp_channel: str = _setting("webhook", _channel)
     """How the code of an approval reaches whoever may confirm it."""

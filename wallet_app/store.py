@@ -2,22 +2,23 @@
 
 The only place that knows what a lock is. It must not know any business rule.
 
-Lock order, for every thread that holds more than one: the idempotency keys, then
-the registry, then wallets by ascending id. Nobody takes an earlier one while
-holding a later one, so no circle of waiters can form. Locks are plain, so that a
+Lock order, for every thread that holds more than one: the idempotency keys, then an
+approval, then the registry, then wallets by ascending id. Nobody takes an earlier one
+while holding a later one, so no circle of waiters can form. Locks are plain, so that a
 nested acquisition shows at once; nothing blocks or sleeps under a wallet's lock.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from wallet_app.domain import Transaction, WalletSnapshot
+from wallet_app.currencies import MINOR_DIGITS
+from wallet_app.domain import AMOUNT_MAX, HOUSE, Transaction, WalletSnapshot
 from wallet_app.errors import WalletExists, WalletNotFound
 from wallet_app.spending import Periods, Terms
 
@@ -50,6 +51,7 @@ class Wallet:
     So whoever has seen its length under the lock may read that far without it.
     `spent` is all that ever left the wallet, and `periods` tells how much of it today
     and this month. `terms` hold for this wallet alone; None means that there are none.
+    `balance_min` is 0, or less than that for a liquidity wallet.
     """
 
     __slots__ = (
@@ -63,6 +65,7 @@ class Wallet:
         "updated_at",
         "history",
         "terms",
+        "balance_min",
         "_lock",
         "_mark",
     )
@@ -76,6 +79,7 @@ class Wallet:
         periods: Periods,
         terms: Terms | None,
         lock: Lock,
+        balance_min: int = 0,
     ) -> None:
         self.id = id
         self.user_id = user_id
@@ -87,6 +91,7 @@ class Wallet:
         self.updated_at = created_at
         self.history: list[Transaction] = []
         self.terms = terms
+        self.balance_min = balance_min
         self._lock = lock
 
     def __enter__(self) -> Wallet:
@@ -143,6 +148,16 @@ def in_lock_order(one: Wallet, other: Wallet) -> tuple[Wallet, Wallet]:
     return (one, other) if one.id < other.id else (other, one)
 
 
+@contextmanager
+def locked(wallets: Iterable[Wallet]) -> Iterator[list[Wallet]]:
+    """Hold any number of wallets, in the order in which they must be locked."""
+    with ExitStack() as held:
+        in_order = sorted(wallets, key=lambda wallet: wallet.id)
+        for wallet in in_order:
+            held.enter_context(wallet)
+        yield in_order
+
+
 class _Wallets(dict[str, Wallet]):
     """Wallets by id; asking for one that is not there is a refusal."""
 
@@ -153,7 +168,9 @@ class _Wallets(dict[str, Wallet]):
 class Store:
     """Every wallet, by id and by owner.
 
-    A wallet is never removed, so looking one up needs no lock; adding one and
+    `wallets` are those of users. Besides them the house has a liquidity wallet for each
+    currency that it exchanges: it can be read, and money moves through it in exchanges
+    only. A wallet is never removed, so looking one up needs no lock; adding one and
     reading all of them hold the registry's.
     """
 
@@ -170,6 +187,10 @@ class Store:
         self._by_owner: dict[tuple[str, str], Wallet] = {}
         self.registry = lock_factory()
         self.wallets: Mapping[str, Wallet] = self._wallets
+        self._readable = _Wallets()
+        self.readable: Mapping[str, Wallet] = self._readable
+        self._liquidity: dict[str, Wallet] = {}
+        self.liquidity: Mapping[str, Wallet] = self._liquidity
 
     def new_wallet(
         self, id: str, user_id: str, currency: str, created_at: int
@@ -195,13 +216,33 @@ class Store:
     def publish(self, wallet: Wallet) -> None:
         """Let everybody see a new wallet; the caller still holds the registry."""
         self._by_owner[wallet.user_id, wallet.currency] = wallet
+        self._readable[wallet.id] = wallet
         self._wallets[wallet.id] = wallet
+
+    def add_liquidity(self, id: str, currency: str, created_at: int) -> None:
+        """Give the house a wallet in a currency, if it has none."""
+        with self.registry:
+            if currency not in self._liquidity:
+                wallet = Wallet(
+                    id,
+                    HOUSE,
+                    currency,
+                    created_at,
+                    self._periods,
+                    None,
+                    self._lock_factory(),
+                    balance_min=-AMOUNT_MAX,
+                )
+                self._readable[id] = wallet
+                self._liquidity[currency] = wallet
+
+    def of_user(self, user_id: str) -> list[Wallet]:
+        """Return a user's wallets, by currency."""
+        owned = [self._by_owner.get((user_id, code)) for code in MINOR_DIGITS]
+        return [wallet for wallet in owned if wallet is not None]
 
     @contextmanager
     def all_locked(self) -> Iterator[list[Wallet]]:
         """Hold every wallet there is, in lock order, and let none be added."""
-        with self.registry, ExitStack() as held:
-            wallets = sorted(self._wallets.values(), key=lambda wallet: wallet.id)
-            for wallet in wallets:
-                held.enter_context(wallet)
+        with self.registry, locked(self._readable.values()) as wallets:
             yield wallets

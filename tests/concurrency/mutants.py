@@ -26,8 +26,7 @@ from wallet_app.errors import (
 from wallet_app.services.audit import Audit, AuditReport, _note, _problems
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
-from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money
-from wallet_app.services.money import _move as move
+from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money, move
 from wallet_app.services.movement import Movement
 from wallet_app.services.rules import RULES
 from wallet_app.services.wallets import Wallets

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -17,8 +19,16 @@ from tests.concurrency.scheduler import Scheduler, Step
 from tests.concurrency.switch_points import Crash, Lines, watched_balances
 from tests.ledgers import balances, new_service, open_wallet
 from wallet_app import services, store
-from wallet_app.errors import InsufficientFunds, WalletExists, WalletNotFound
+from wallet_app.errors import (
+    InsufficientFunds,
+    WalletExists,
+    WalletFrozen,
+    WalletNotFound,
+)
 from wallet_app.services import WalletService
+from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.settings import Settings
+from wallet_app.spending import Limits
 from wallet_app.store import Store, Wallet
 
 SLOT = Wallet.__dict__["balance"]
@@ -315,7 +325,8 @@ def recorded(body: Callable[[], None], lines: list[tuple[str, int]]) -> None:
 
 def ask_for_everything() -> None:
     """Call each part of a new service, also where it refuses."""
-    service = new_service()
+    rates = (("USD", "INR", Decimal("83.12")),)
+    service = new_service(Settings(fx_rates=rates), send_code=None)
     asha, ravi = open_wallet(service, 100, "asha"), open_wallet(service, 100)
     with pytest.raises(WalletExists):
         service.wallets.create("asha")
@@ -328,6 +339,14 @@ def ask_for_everything() -> None:
     )
     assert service.wallets.get(asha).balance == 40
     assert service.history.page(ravi).total == 2
+    service.freeze.freeze(asha, "Card stolen")
+    service.limits.put(ravi, Limits(daily=160, approval_threshold=0))
+    approval = service.approvals.run(partial(service.money.deduct, ravi, 60))
+    assert isinstance(approval, ApprovalSnapshot)
+    service.approvals.cancel(approval.id)
+    quote = service.quotes.create("INR", "USD", 100)
+    with pytest.raises(WalletFrozen):
+        service.exchange.transfer(ravi, asha, 100, quote_id=quote.id)
     assert service.audit.run().balanced
 
 

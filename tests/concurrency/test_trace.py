@@ -77,7 +77,7 @@ def test_locks_are_named_after_their_wallets_and_crashes_are_shown() -> None:
 def test_where_a_step_was_made_stands_beside_it() -> None:
     shown = lanes(execute([Transfer("asha", "ravi", 60)])).plain
     assert re.search(r"locks asha +money\.py:\d+ in transfer$", shown, re.MULTILINE)
-    assert re.search(r"writes asha: 40 +money\.py:\d+ in _move$", shown, re.MULTILINE)
+    assert re.search(r"writes asha: 40 +money\.py:\d+ in move$", shown, re.MULTILINE)
 
 
 def test_who_waits_for_ever_is_shown_last() -> None:
@@ -101,7 +101,9 @@ def test_a_free_switch_is_not_marked() -> None:
 
 def test_line_by_line_the_code_itself_is_shown() -> None:
     shown = lanes(execute([Get("asha")], lines=True)).plain
-    assert re.search(r"wallet = self\._store\.wallets\[wallet_id\] +wallets\.py", shown)
+    assert re.search(
+        r"wallet = self\._store\.readable\[wallet_id\] +wallets\.py", shown
+    )
 
 
 def test_a_long_cell_is_cut_so_that_the_lanes_stay_straight() -> None:

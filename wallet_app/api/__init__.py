@@ -10,6 +10,7 @@ from flask import Flask
 
 from wallet_app.api import (
     approvals,
+    exchange,
     freeze,
     history,
     limits,
@@ -29,6 +30,7 @@ BLUEPRINTS = (
     history.blueprint,
     freeze.blueprint,
     limits.blueprint,
+    exchange.blueprint,
     approvals.blueprint,
     operations.blueprint,
 )

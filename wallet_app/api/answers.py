@@ -3,6 +3,7 @@ schemas, which describe the same shapes in `schemas.py` for the API description.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ from wallet_app.domain import Transaction, WalletSnapshot
 from wallet_app.services.approvals import ApprovalSnapshot
 from wallet_app.services.audit import AuditReport, Problem
 from wallet_app.services.limits import Usage
+from wallet_app.services.quotes import Quote
 
 Json = dict[str, Any]
 
@@ -48,6 +50,22 @@ def wallet_json(wallet: WalletSnapshot) -> Json:
     if wallet.frozen_reason is not None:
         answered["frozenReason"] = wallet.frozen_reason
     return answered
+
+
+def wallets_json(wallets: Iterable[WalletSnapshot]) -> Json:
+    return {"wallets": [wallet_json(wallet) for wallet in wallets]}
+
+
+def quote_json(quote: Quote) -> Json:
+    return {
+        "quoteId": quote.id,
+        "fromCurrency": quote.from_currency,
+        "toCurrency": quote.to_currency,
+        "rate": f"{quote.rate:f}",
+        "fromAmount": quote.from_amount,
+        "toAmount": quote.to_amount,
+        "expiresAt": timestamp(quote.expires_at),
+    }
 
 
 def limits_json(usage: Usage) -> Json:

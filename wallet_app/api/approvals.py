@@ -29,6 +29,9 @@ from wallet_app.errors import (
     CodeInvalid,
     InsufficientFunds,
     LimitExceeded,
+    QuoteExpired,
+    QuoteNotFound,
+    QuoteUsed,
     ResendsExhausted,
     WalletFrozen,
 )
@@ -57,6 +60,9 @@ def get(id: UUID) -> Response:
     InsufficientFunds,
     BalanceOverflow,
     LimitExceeded,
+    QuoteNotFound,
+    QuoteUsed,
+    QuoteExpired,
 )
 def confirm(body: dict[str, Any], id: UUID) -> Response:
     """Confirm an approval with the code that was sent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from msgspec.structs import replace
 from uuid_utils import UUID
 
@@ -11,11 +13,14 @@ from wallet_app.api.answers import (
     audit_json,
     limits_json,
     movement_json,
+    quote_json,
     transfer_json,
     wallet_json,
+    wallets_json,
 )
 from wallet_app.domain import (
     AMOUNT_MAX,
+    HOUSE,
     Transaction,
     TransactionType,
     WalletSnapshot,
@@ -32,10 +37,12 @@ from wallet_app.services.approvals import (
 from wallet_app.services.audit import AuditReport, CurrencyTotals
 from wallet_app.services.idempotency import KEYS_MAX
 from wallet_app.services.limits import Usage
+from wallet_app.services.quotes import QUOTES_MAX, Quote
 from wallet_app.spending import Limits
 
 SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
 TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
+QUOTE_ID = "c4f8b2d6-3e7a-4c1b-8d5f-6a9e0b2c4d71"
 APPROVAL_ID = "a7c3e1f9-5b2d-4e8a-9c6f-1d0b3a5c7e92"
 _OPENED, _MOVED = 1_767_225_600_000_000_000, 1_768_039_320_000_000_000
 
@@ -73,6 +80,18 @@ def _transaction(
 _TRANSACTION = "d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f"
 
 WALLET = wallet_json(_wallet(SOURCE_ID, 0, _OPENED))
+WALLETS = wallets_json([_wallet(SOURCE_ID, 35_000)])
+_quote = Quote(
+    QUOTE_ID, "USD", "INR", Decimal("83.12"), 10_000, 831_200, _MOVED + 60_000_000_000
+)
+QUOTE = quote_json(_quote)
+LIQUIDITY = wallets_json(
+    WalletSnapshot(id, HOUSE, currency, balance, None, _OPENED, _MOVED)
+    for id, currency, balance in (
+        (SOURCE_ID, "INR", -831_200),
+        (TARGET_ID, "USD", 10_000),
+    )
+)
 FROZEN = wallet_json(_wallet(SOURCE_ID, 35_000, _MOVED, "Card reported stolen"))
 CREDIT = movement_json(
     _wallet(SOURCE_ID, 50_000),
@@ -142,6 +161,7 @@ HEALTH = {"status": "ok"}
 CREATE_BODY = {"userId": USER_ID}
 AMOUNT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
 CONFIRM_BODY = {"otp": "493817"}
+QUOTE_BODY = {"fromCurrency": "USD", "toCurrency": "INR", "amount": 10_000}
 FREEZE_BODY = {"reason": "Card reported stolen"}
 LIMITS_BODY = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}
 TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
@@ -154,6 +174,14 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.WalletExists(SOURCE_ID, "INR"),
         errors.SameWallet(SOURCE_ID),
         errors.CurrencyMismatch("INR", "USD"),
+        errors.SameCurrency("INR"),
+        errors.RateUnavailable("USD", "JPY"),
+        errors.AmountNotExchangeable("INR", "USD", 1),
+        errors.QuoteNotFound(QUOTE_ID),
+        errors.QuoteMismatch(QUOTE_ID, "USD", "INR", 10_000),
+        errors.QuoteUsed(QUOTE_ID),
+        errors.QuoteExpired(QUOTE_ID, _MOVED),
+        errors.QuotesExhausted(QUOTES_MAX, 60),
         errors.WalletFrozen(SOURCE_ID),
         errors.LimitExceeded(
             "daily", 40_000, 50_000, 15_000, 1_768_089_600_000_000_000

@@ -25,6 +25,10 @@ from wallet_app.errors import (
     CurrencyMismatch,
     InsufficientFunds,
     LimitExceeded,
+    QuoteExpired,
+    QuoteMismatch,
+    QuoteNotFound,
+    QuoteUsed,
     SameWallet,
     TooManyApprovals,
     WalletFrozen,
@@ -75,6 +79,10 @@ def deduct(body: dict[str, Any]) -> Response:
     WalletNotFound,
     WalletFrozen,
     CurrencyMismatch,
+    QuoteNotFound,
+    QuoteMismatch,
+    QuoteUsed,
+    QuoteExpired,
     InsufficientFunds,
     BalanceOverflow,
     LimitExceeded,
@@ -85,7 +93,8 @@ def transfer(body: dict[str, Any]) -> Response:
     """Transfer money between two wallets
 
     Both sides happen, or neither does. Their transactions share a `referenceId`. What
-    is above the source's approval threshold is kept back until it is confirmed.
+    is above the source's approval threshold is kept back until it is confirmed. Between
+    currencies it takes a quote, and goes through two wallets of the house.
     """
-    transfer = partial(service().money.transfer, **body)
+    transfer = partial(service().exchange.transfer, **body)
     return outcome(once(lambda claim: service().approvals.run(transfer, claim)))

@@ -65,6 +65,16 @@ class AmountBody(MovementDetails):
 class TransferBody(MovementDetails):
     source_id = UuidText(required=True, data_key="fromWalletId")
     target_id = UuidText(required=True, data_key="toWalletId")
+    quote_id = UuidText(
+        allow_none=True,
+        metadata={"description": "Of a transfer between currencies."},
+    )
+
+
+class QuoteBody(CamelSchema):
+    from_currency = CurrencyCode(required=True)
+    to_currency = CurrencyCode(required=True)
+    amount = Amount("Minor units of the first currency.", required=True)
 
 
 class EmptyBody(CamelSchema):
@@ -111,12 +121,19 @@ class HistoryQuery(CamelSchema):
 # What comes out
 
 
+class Balance(fields.Integer):
+    """A balance: negative for liquidity wallets of the house only."""
+
+    def __init__(self) -> None:
+        super().__init__(required=True, validate=Range(-AMOUNT_MAX, AMOUNT_MAX))
+
+
 class WalletAnswer(CamelSchema):
     id = fields.UUID(required=True)
     wallet_id = fields.UUID(required=True, metadata={"description": "The same as id."})
     user_id = fields.UUID(required=True)
     currency = fields.String(required=True)
-    balance = fields.Integer(required=True, validate=Range(0, AMOUNT_MAX))
+    balance = Balance()
     status = fields.String(required=True, validate=OneOf(list(WalletStatus)))
     frozen_reason = fields.String(metadata={"description": "Of a frozen wallet only."})
     created_at = fields.DateTime(required=True)
@@ -129,7 +146,7 @@ class TransactionAnswer(CamelSchema):
     type = fields.String(required=True, validate=OneOf(list(TransactionType)))
     amount = fields.Integer(required=True, validate=Range(1, AMOUNT_MAX))
     currency = fields.String(required=True)
-    balance_after = fields.Integer(required=True, validate=Range(0, AMOUNT_MAX))
+    balance_after = Balance()
     reference_id = fields.UUID(
         required=True,
         allow_none=True,
@@ -151,6 +168,26 @@ class TransferAnswer(CamelSchema):
     reference_id = fields.UUID(required=True)
     source = fields.Nested(MovementAnswer, required=True, data_key="from")
     target = fields.Nested(MovementAnswer, required=True, data_key="to")
+
+
+class WalletsAnswer(CamelSchema):
+    wallets = fields.List(fields.Nested(WalletAnswer), required=True)
+
+
+class QuoteAnswer(CamelSchema):
+    quote_id = fields.UUID(required=True)
+    from_currency = fields.String(required=True)
+    to_currency = fields.String(required=True)
+    rate = fields.String(
+        required=True,
+        metadata={
+            "description": "Major units of the second currency for one of the first, "
+            "as an exact decimal."
+        },
+    )
+    from_amount = fields.Integer(required=True, validate=Range(1, AMOUNT_MAX))
+    to_amount = fields.Integer(required=True, validate=Range(1, AMOUNT_MAX))
+    expires_at = fields.DateTime(required=True)
 
 
 class LimitsAnswer(LimitsBody):

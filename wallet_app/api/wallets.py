@@ -9,10 +9,10 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
-from wallet_app.api.answers import answer, wallet_json
+from wallet_app.api.answers import answer, wallet_json, wallets_json
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.requests import once
-from wallet_app.api.schemas import CreateBody, WalletAnswer
+from wallet_app.api.schemas import CreateBody, WalletAnswer, WalletsAnswer
 from wallet_app.api.service import service
 from wallet_app.errors import WalletExists, WalletNotFound
 
@@ -32,6 +32,17 @@ def create(body: dict[str, Any]) -> Response:
     """
     wallet = once(lambda claim: service().wallets.create(**body, claim=claim))
     return answer(wallet_json(wallet), 201, Location=f"/wallet/{wallet.id}")
+
+
+@blueprint.get("/users/<uuid:id>/wallets")
+@blueprint.answers(200, WalletsAnswer, examples.WALLETS)
+@refuses(NotFound)
+def of_user(id: UUID) -> Response:
+    """List a user's wallets, by currency
+
+    A user who is not known has none.
+    """
+    return answer(wallets_json(service().wallets.of_user(str(id))))
 
 
 @blueprint.get("/wallet/<uuid:id>")

@@ -16,11 +16,13 @@ from wallet_app.domain import Clock, NewId
 from wallet_app.services.approvals import Approvals, SendCode, new_code
 from wallet_app.services.audit import Audit
 from wallet_app.services.channels import CHANNELS
+from wallet_app.services.exchange import Exchange
 from wallet_app.services.freeze import Freeze
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import IdempotencyKeys
 from wallet_app.services.limits import SpendingLimits
 from wallet_app.services.money import Money
+from wallet_app.services.quotes import Quotes
 from wallet_app.services.wallets import Wallets
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits, Terms
@@ -43,6 +45,15 @@ class WalletService:
         self.store = Store(lock_factory, settings.time_zone, _default_terms(settings))
         self.wallets = Wallets(self.store, clock, new_id, settings.default_currency)
         self.money = Money(self.store, clock, new_id)
+        self.quotes = Quotes(
+            self.store,
+            clock,
+            new_id,
+            settings.fx_rates,
+            settings.fx_quote_ttl_seconds,
+            lock_factory,
+        )
+        self.exchange = Exchange(self.store, clock, new_id, self.money, self.quotes)
         self.freeze = Freeze(self.store, clock)
         self.limits = SpendingLimits(self.store, clock)
         self.approvals = Approvals(

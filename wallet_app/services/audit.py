@@ -84,6 +84,7 @@ class Book(NamedTuple):
     """A wallet as it was noted under its lock."""
 
     wallet: WalletSnapshot
+    balance_min: int
     spent: int
     periods: Periods
     history: list[Transaction]
@@ -93,6 +94,7 @@ class Book(NamedTuple):
 def _note(wallet: Wallet) -> Book:
     return Book(
         wallet.snapshot(),
+        wallet.balance_min,
         wallet.spent,
         wallet.periods,
         wallet.history,
@@ -102,7 +104,9 @@ def _note(wallet: Wallet) -> Book:
 
 def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
     """Yield what does not hold, and add up the report on the way."""
-    one_sided: dict[UUID | None, Transaction] = {}
+    one_sided: dict[tuple[UUID | None, str], Transaction] = {}
+    exchanged: dict[UUID | None, Transaction] = {}
+    of_house = {book.wallet.id for book in books if book.balance_min < 0}
     for book in books:
         wallet, history, length = book.wallet, book.history, book.length
         report.wallets += 1
@@ -113,7 +117,7 @@ def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
         periods = Periods(book.periods.zone)
         previous: Transaction | None = None
         for transaction in islice(history, length):
-            yield from _transaction_problems(wallet, previous, transaction)
+            yield from _transaction_problems(book, previous, transaction)
             balance += transaction.change
             previous = transaction
             if transaction.type in OUTGOING:
@@ -124,16 +128,22 @@ def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
             elif transaction.type is TransactionType.DEBIT:
                 totals.debits += transaction.amount
             else:
-                other = one_sided.pop(transaction.reference_id, None)
+                key = transaction.reference_id, transaction.currency
+                other = one_sided.pop(key, None)
                 if other is None:
-                    one_sided[transaction.reference_id] = transaction
+                    one_sided[key] = transaction
                 elif not _is_transfer(other, transaction):
                     yield _at(transaction, "does not match its transfer's other side")
-        yield from _wallet_problems(wallet, previous, balance)
+                elif not of_house.isdisjoint((other.wallet_id, transaction.wallet_id)):
+                    if exchanged.pop(transaction.reference_id, None) is None:
+                        exchanged[transaction.reference_id] = transaction
+        yield from _wallet_problems(book, previous, balance)
         if (book.spent, book.periods) != (spent, periods):
             yield Problem("counts for its limits what it did not spend", wallet.id)
     for transaction in one_sided.values():
         yield _at(transaction, "is one side of a transfer without the other")
+    for transaction in exchanged.values():
+        yield _at(transaction, "is in one currency of an exchange without the other")
     for currency, totals in report.currencies.items():
         if totals.balances != totals.credits - totals.debits:
             yield Problem(
@@ -143,9 +153,10 @@ def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
 
 
 def _transaction_problems(
-    wallet: WalletSnapshot, previous: Transaction | None, transaction: Transaction
+    book: Book, previous: Transaction | None, transaction: Transaction
 ) -> Iterator[Problem]:
     """One transaction: it belongs here, and follows from the one before."""
+    wallet = book.wallet
     before = previous.balance_after if previous else 0
     if transaction.balance_after != before + transaction.change:
         yield _at(
@@ -155,7 +166,7 @@ def _transaction_problems(
         )
     if not 1 <= transaction.amount <= AMOUNT_MAX:
         yield _at(transaction, f"has the amount {transaction.amount}")
-    if not 0 <= transaction.balance_after <= AMOUNT_MAX:
+    if not book.balance_min <= transaction.balance_after <= AMOUNT_MAX:
         yield _at(transaction, f"left the balance {transaction.balance_after}")
     if transaction.wallet_id != wallet.id or transaction.currency != wallet.currency:
         yield _at(transaction, "stands in the wrong history", wallet.id)
@@ -164,11 +175,11 @@ def _transaction_problems(
 
 
 def _wallet_problems(
-    wallet: WalletSnapshot, last: Transaction | None, total: int
+    book: Book, last: Transaction | None, total: int
 ) -> Iterator[Problem]:
     """One wallet: it agrees with its history."""
-    balance = wallet.balance
-    if not 0 <= balance <= AMOUNT_MAX:
+    wallet, balance = book.wallet, book.wallet.balance
+    if not book.balance_min <= balance <= AMOUNT_MAX:
         yield Problem(f"the balance is {balance}", wallet.id)
     if balance != total:
         yield Problem(

@@ -64,7 +64,7 @@ class History:
     """Reads histories without keeping anyone from moving money meanwhile."""
 
     def __init__(self, store: Store) -> None:
-        self._wallets = store.wallets
+        self._wallets = store.readable
 
     def page(
         self,

@@ -51,7 +51,7 @@ class Money:
         with wallet:
             for rule in RULES if wallet.terms else ALWAYS:
                 rule(movement)
-            credit = _move(movement, wallet, CREDIT, amount, credit_id)
+            credit = move(movement, wallet, CREDIT, amount, credit_id)
             if claim is not None:
                 claim.keep(credit)
         return credit
@@ -74,7 +74,7 @@ class Money:
         with wallet:
             for rule in RULES if wallet.terms else ALWAYS:
                 rule(movement)
-            debit = _move(movement, wallet, DEBIT, -amount, debit_id)
+            debit = move(movement, wallet, DEBIT, -amount, debit_id)
             if claim is not None:
                 claim.keep(debit)
         return debit
@@ -105,15 +105,15 @@ class Money:
         with first, second:
             for rule in RULES if source.terms or target.terms else ALWAYS:
                 rule(movement)
-            sent = _move(movement, source, OUT, -amount, out_id)
-            received = _move(movement, target, IN, amount, in_id)
+            sent = move(movement, source, OUT, -amount, out_id)
+            received = move(movement, target, IN, amount, in_id)
             transfer = sent, received
             if claim is not None:
                 claim.keep(transfer)
         return transfer
 
 
-def _move(
+def move(
     movement: Movement,
     wallet: Wallet,
     type: TransactionType,

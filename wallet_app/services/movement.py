@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from uuid_utils import UUID
 
+from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 
 
@@ -15,7 +16,8 @@ class Movement(Struct, frozen=True, gc=False):
     """`amount` minor units that leave the source and reach the target. No source
     means that they come from outside (an add), no target that they leave (a deduct).
     `now` is in nanoseconds since 1970, UTC. An approved movement has been confirmed,
-    and needs no further approval."""
+    and needs no further approval. With a quote the target receives its amount, in its
+    currency."""
 
     source: Wallet | None
     target: Wallet | None
@@ -25,6 +27,7 @@ class Movement(Struct, frozen=True, gc=False):
     description: str | None
     now: int
     approved: bool = False
+    quote: Quote | None = None
 
 
 Rule = Callable[[Movement], None]

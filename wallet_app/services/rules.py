@@ -15,10 +15,13 @@ from wallet_app.services.movement import Movement, Rule
 
 
 def one_currency(movement: Movement) -> None:
-    """Refuse a transfer between wallets of different currencies."""
-    source, target = movement.source, movement.target
-    if source and target and source.currency != target.currency:
-        raise CurrencyMismatch(source.currency, target.currency)
+    """Refuse a transfer between currencies, but for one that a quote promises."""
+    source, target, quote = movement.source, movement.target, movement.quote
+    if source and target:
+        if quote:
+            quote.check(source.currency, target.currency, movement.amount, movement.now)
+        elif source.currency != target.currency:
+            raise CurrencyMismatch(source.currency, target.currency)
 
 
 def enough_funds(movement: Movement) -> None:
@@ -27,6 +30,8 @@ def enough_funds(movement: Movement) -> None:
     source, target, amount = movement.source, movement.target, movement.amount
     if source and source.balance < amount:
         raise InsufficientFunds(source.balance, amount)
+    if movement.quote:
+        amount = movement.quote.to_amount
     if target and target.balance > AMOUNT_MAX - amount:
         raise BalanceOverflow(target.id, amount, AMOUNT_MAX)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
 from wallet_app.services.idempotency import Keeper
-from wallet_app.store import Store
+from wallet_app.store import Store, locked
 
 
 class Wallets:
@@ -40,9 +40,16 @@ class Wallets:
 
         Raises WalletNotFound.
         """
-        wallet = self._store.wallets[wallet_id]
+        wallet = self._store.readable[wallet_id]
         with wallet:
             return wallet.snapshot()
+
+    def of_user(self, user_id: str) -> list[WalletSnapshot]:
+        """Return a user's wallets at one moment, by currency; none for an unknown
+        user."""
+        wallets = self._store.of_user(user_id)
+        with locked(wallets):
+            return [wallet.snapshot() for wallet in wallets]
 
     def after(self, transaction: Transaction) -> WalletSnapshot:
         """Return the wallet as this transaction left it, whatever came since.

@@ -1,0 +1,176 @@
+"""Quotes: what an amount comes to in another currency, promised for a while.
+
+A rate is an exact decimal: major units of one currency for a major unit of another.
+What an amount comes to is rounded down to the receiver's minor unit.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from decimal import ROUND_FLOOR, ROUND_UP, Context, Decimal
+
+from wallet_app.currencies import MINOR_DIGITS
+from wallet_app.domain import AMOUNT_MAX, Clock, NewId
+from wallet_app.errors import (
+    AmountNotExchangeable,
+    QuoteExpired,
+    QuoteMismatch,
+    QuoteNotFound,
+    QuotesExhausted,
+    QuoteUsed,
+    RateUnavailable,
+    SameCurrency,
+)
+from wallet_app.services.expiring import Expiring
+from wallet_app.services.idempotency import Keeper
+from wallet_app.store import LockFactory, Store
+
+QUOTES_MAX = 100_000
+KEPT_SECONDS = 3_600
+"""How long a quote is remembered after it can no longer be used, so that who comes too
+late is told so."""
+
+_EXACT = Context(prec=100)
+"""Enough digits for an amount times a rate."""
+
+_INVERSE = Context(prec=34, rounding=ROUND_UP)
+"""Rounded up, by less than one part in 10**33: so an amount that comes to whole minor
+units comes to just these, and no other amount is carried over the next one."""
+
+Rates = Iterable[tuple[str, str, Decimal]]
+
+
+class Quote:
+    """A promise to exchange just these amounts, in minor units, once. `used` is
+    protected by the locks of the two liquidity wallets that the exchange goes through;
+    nothing else changes."""
+
+    __slots__ = (
+        "id",
+        "from_currency",
+        "to_currency",
+        "rate",
+        "from_amount",
+        "to_amount",
+        "expires_at",
+        "used",
+    )
+
+    def __init__(
+        self,
+        id: str,
+        from_currency: str,
+        to_currency: str,
+        rate: Decimal,
+        from_amount: int,
+        to_amount: int,
+        expires_at: int,
+    ) -> None:
+        self.id = id
+        self.from_currency = from_currency
+        self.to_currency = to_currency
+        self.rate = rate
+        self.from_amount = from_amount
+        self.to_amount = to_amount
+        self.expires_at = expires_at
+        self.used = False
+
+    def check(self, source: str, target: str, amount: int, now: int) -> None:
+        """Refuse an exchange between these currencies that was not promised."""
+        promised = self.from_currency, self.to_currency, self.from_amount
+        if promised != (source, target, amount):
+            raise QuoteMismatch(self.id, *promised)
+        if self.used:
+            raise QuoteUsed(self.id)
+        if now >= self.expires_at:
+            raise QuoteExpired(self.id, self.expires_at)
+
+
+class Quotes:
+    """Makes quotes and remembers them."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        rates: Rates,
+        ttl_seconds: int,
+        lock_factory: LockFactory = threading.Lock,
+        quotes_max: int = QUOTES_MAX,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._rates = _both_ways(rates)
+        self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
+        self._quotes_max = quotes_max
+        self._lock = lock_factory()
+        self._quotes = Expiring[Quote](ttl_seconds + KEPT_SECONDS, quotes_max)
+
+    def create(
+        self,
+        from_currency: str,
+        to_currency: str,
+        amount: int,
+        claim: Keeper | None = None,
+    ) -> Quote:
+        """Promise what an amount comes to.
+
+        Raises SameCurrency, RateUnavailable, AmountNotExchangeable, QuotesExhausted.
+        """
+        if from_currency == to_currency:
+            raise SameCurrency(from_currency)
+        rate = self._rates.get((from_currency, to_currency))
+        if rate is None:
+            raise RateUnavailable(from_currency, to_currency)
+        to_amount = convert(amount, from_currency, to_currency, rate)
+        if not 1 <= to_amount <= AMOUNT_MAX:
+            raise AmountNotExchangeable(from_currency, to_currency, amount)
+        now = self._clock()
+        for currency in (from_currency, to_currency):
+            self._store.add_liquidity(str(self._new_id()), currency, now)
+        quote = Quote(
+            str(self._new_id()),
+            from_currency,
+            to_currency,
+            rate,
+            amount,
+            to_amount,
+            now + self._ttl_nanoseconds,
+        )
+        with self._lock:
+            self._quotes.drop_expired(now)
+            if self._quotes.is_full:
+                raise QuotesExhausted(
+                    self._quotes_max, self._quotes.seconds_to_room(now)
+                )
+            if claim is not None:
+                claim.keep(quote)
+            self._quotes.add(quote.id, quote, now)
+        return quote
+
+    def find(self, quote_id: str) -> Quote:
+        """Raise QuoteNotFound where there is no such quote."""
+        with self._lock:
+            quote = self._quotes.get(quote_id)
+        if quote is None:
+            raise QuoteNotFound(quote_id)
+        return quote
+
+
+def convert(amount: int, from_currency: str, to_currency: str, rate: Decimal) -> int:
+    """Return what an amount comes to, in minor units, rounded down."""
+    digits = MINOR_DIGITS[to_currency] - MINOR_DIGITS[from_currency]
+    exact = _EXACT.multiply(Decimal(amount), rate).scaleb(digits, _EXACT)
+    return int(exact.to_integral_value(ROUND_FLOOR))
+
+
+def _both_ways(rates: Rates) -> dict[tuple[str, str], Decimal]:
+    """Return the rates and their inverses."""
+    both = {}
+    for base, other, rate in rates:
+        both[base, other] = rate
+        both[other, base] = _INVERSE.divide(Decimal(1), rate)
+    return both
