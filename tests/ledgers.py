@@ -116,7 +116,7 @@ def everything(service: WalletService) -> Everything:
         wallet.id: (
             wallet.snapshot(),
             tuple(wallet.history),
-            (wallet.spent, wallet.periods, wallet.terms),
+            (wallet.spent, wallet.memory, wallet.terms),
         )
         for wallet in service.store.wallets.values()
     }

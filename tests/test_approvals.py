@@ -14,7 +14,6 @@ from flask.testing import FlaskClient
 from tests.ledgers import (
     SECOND,
     START,
-    BoundedLock,
     Clock,
     Codes,
     Ids,
@@ -389,7 +388,7 @@ def test_no_more_approvals_are_kept_than_is_good() -> None:
     clock = Clock()
     service = new_service(Settings(approval_threshold=0), clock=clock)
     service.approvals = Approvals(
-        clock, Ids(), Codes(), Codes().send, TTL_SECONDS, BoundedLock, kept_max=2
+        clock, Ids(), Codes(), Codes().send, TTL_SECONDS, service.alerts, kept_max=2
     )
     command = partial(service.money.deduct, open_wallet(service, 5), 1)
     first = service.approvals.run(command)

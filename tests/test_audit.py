@@ -170,8 +170,8 @@ CORRUPTIONS: dict[str, tuple[Callable[[Wallet, Wallet], object], str]] = {
     "a day in which nothing was spent": (
         lambda source, target: setattr(
             source,
-            "periods",
-            msgspec.structs.replace(source.periods, spent_before_day=300),
+            "memory",
+            msgspec.structs.replace(source.memory, spent_before_day=300),
         ),
         "counts for its limits what it did not spend",
     ),

@@ -124,6 +124,7 @@ def test_the_contract_says_which_refusals_are_kept() -> None:
         "balance_overflow",
         "wallet_frozen",
         "limit_exceeded",
+        "fraud_blocked",
         "same_currency",
         "fx_rate_unavailable",
         "amount_not_exchangeable",

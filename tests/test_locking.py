@@ -331,7 +331,7 @@ def run_with_fault(
     for wallet in service.store.wallets.values():
         patch.setattr(wallet, "history", Record(wallet.history))
         patch.setattr(wallet.history, "fault", fault, raising=False)
-    for slot in ("balance", "updated_at", "spent", "periods"):
+    for slot in ("balance", "updated_at", "spent", "memory"):
         patch.setattr(Wallet, slot, Struck(Wallet.__dict__[slot], fault))
     with contextlib.suppress(Crash):
         CALLS[name](service)

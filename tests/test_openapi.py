@@ -59,7 +59,8 @@ NO_UUID = (404, "not_found")
 TOO_LITTLE = (400, "insufficient_funds")
 TOO_LARGE = (400, "balance_overflow")
 TOO_MANY = {(429, "too_many_approvals"), (503, "approvals_exhausted")}
-OUTGOING = {NO_WALLET, FROZEN, TOO_LITTLE, OVER_A_LIMIT} | TOO_MANY
+FRAUD = (403, "fraud_blocked")
+OUTGOING = {NO_WALLET, FROZEN, TOO_LITTLE, OVER_A_LIMIT, FRAUD} | TOO_MANY
 OF_APPROVALS = {(404, "approval_not_found"), NO_UUID}
 NOT_PENDING = {(410, "approval_expired"), (409, "approval_closed")}
 OF_QUOTES = {(404, "quote_not_found"), (410, "quote_expired"), (409, "quote_used")}
@@ -91,7 +92,7 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
     | OF_APPROVALS
     | NOT_PENDING
     | OF_QUOTES
-    | {(400, "otp_invalid"), FROZEN, TOO_LITTLE, TOO_LARGE, OVER_A_LIMIT},
+    | {(400, "otp_invalid"), FROZEN, TOO_LITTLE, TOO_LARGE, OVER_A_LIMIT, FRAUD},
     ("POST", "/approvals/{id}/cancel"): OF_COMMANDS | OF_APPROVALS | NOT_PENDING,
     ("POST", "/approvals/{id}/resend"): OF_COMMANDS
     | OF_APPROVALS
@@ -106,6 +107,7 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
         (503, "quotes_exhausted"),
     },
     ("GET", "/fx/liquidity"): set(),
+    ("GET", "/fraud/alerts"): {(400, "invalid_request")},
     ("GET", "/audit"): set(),
     ("GET", "/health"): set(),
 }

@@ -17,6 +17,7 @@ IN_ORDER = [
     "one_currency",
     "enough_funds",
     "within_limits",
+    "no_fraud",
     "no_approval_needed",
 ]
 

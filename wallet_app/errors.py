@@ -284,6 +284,32 @@ class BalanceOverflow(WalletError):
         )
 
 
+class FraudBlocked(WalletError):
+    """A fraud rule does not let the movement pass, whoever confirms it."""
+
+    status, code, title = 403, "fraud_blocked", "Blocked as suspicious"
+
+    def __init__(
+        self,
+        rule: str,
+        wallet_id: str,
+        amount: int,
+        currency: str,
+        target_id: str | None,
+    ) -> None:
+        super().__init__(
+            f"The fraud rule {rule} does not let this movement pass.",
+            rule=rule,
+            wallet_id=wallet_id,
+            amount=amount,
+        )
+        self.reason = rule
+        self.wallet_id = wallet_id
+        self.amount = amount
+        self.currency = currency
+        self.target_id = target_id
+
+
 class ApprovalNotFound(WalletError):
     """No approval has this id, or it is no longer kept."""
 

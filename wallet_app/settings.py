@@ -17,6 +17,8 @@ from wallet_app.currencies import MINOR_DIGITS
 from wallet_app.domain import AMOUNT_MAX
 
 PREFIX = "WALLET_"
+FRAUD_RULES = ("velocity", "spike", "new-payee", "drain", "structuring")
+FRAUD_COUNT_MAX = 1_000
 RATE_DIGITS_MAX = 15
 OTP_CHANNELS = ("webhook", "log")
 
@@ -72,6 +74,24 @@ def _channel(text: str) -> str:
     return text
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(FRAUD_RULES) or len(set(names)) < len(names):
+        raise ValueError(f"must be some of {','.join(FRAUD_RULES)}")
+    return names
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    """Return what reads a whole number in a range."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
 def _switch(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("must be 0 or 1")
@@ -109,6 +129,33 @@ class Settings:
 
     otp_ttl_seconds: int = _setting(300, _seconds)
     """How long an approval waits for its code."""
+
+    fraud_rules: tuple[str, ...] = _setting((), _names)
+    """Which fraud rules run, by name."""
+
+    fraud_velocity_count: int = _setting(10, _whole(1, FRAUD_COUNT_MAX))
+    fraud_velocity_seconds: int = _setting(60, _seconds)
+    """More movements out than the count within the seconds are blocked."""
+
+    fraud_spike_factor: int = _setting(10, _whole(1, 1_000_000))
+    fraud_spike_count: int = _setting(5, _whole(1, FRAUD_COUNT_MAX))
+    """More than so many times the wallet's average is reviewed, once it has sent as
+    often as the count."""
+
+    fraud_new_payee_amount: int = _setting(1_000_000, _amount)
+    """A first transfer to a wallet of at least this, in minor units, is reviewed."""
+
+    fraud_drain_percent: int = _setting(90, _whole(1, 100))
+    fraud_drain_seconds: int = _setting(3_600, _seconds)
+    fraud_drain_amount: int = _setting(100_000, _amount)
+    """At least so much of what arrived within the seconds is reviewed when it leaves at
+    once, if at least this amount had arrived, in minor units."""
+
+    fraud_structuring_percent: int = _setting(90, _whole(1, 100))
+    fraud_structuring_count: int = _setting(3, _whole(1, FRAUD_COUNT_MAX))
+    fraud_structuring_seconds: int = _setting(86_400, _seconds)
+    """So many amounts within the seconds that are at least this part of the approval
+    threshold, and not above it: the last of them is reviewed."""
 
     idempotency_ttl_seconds: int = _setting(86_400, _seconds)
     """How long an idempotency key and its answer are kept."""

@@ -1,4 +1,4 @@
-"""What a wallet may spend, and what it has spent today and this month.
+"""What a wallet may spend, and what it remembers of what it spent.
 
 Days and months are those of the calendar in one time zone. Amounts are minor units of
 the wallet's currency, times nanoseconds since 1970, UTC. Everything is immutable, so
@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+
+from wallet_app.fraud import Past, Thresholds
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -29,24 +31,31 @@ class Limits(Struct, frozen=True, gc=False):
 
 class Terms(Struct, frozen=True):
     """What holds for one wallet, besides what holds for every one. It is frozen if
-    there is a reason."""
+    there is a reason, and watched if there are thresholds for fraud."""
 
     frozen_reason: str | None = None
     limits: Limits = Limits()
+    fraud: Thresholds | None = None
 
 
-class Periods(Struct, frozen=True):
-    """A day and a month: when each ends, and what the wallet had ever spent when each
-    began. So counting a movement is one addition to what it has ever spent."""
+class Memory(Struct, frozen=True):
+    """What a wallet remembers of what it spent, so that nobody has to read its history.
+
+    Of the day and the month of its last movement out: when each ends, and what had ever
+    been spent when each began. So counting a movement is one addition to what has ever
+    been spent. And the past that the fraud rules know.
+    """
 
     zone: ZoneInfo
     day_ends: int = 0
     month_ends: int = 0
     spent_before_day: int = 0
     spent_before_month: int = 0
+    past: Past = Past()
 
-    def at(self, now: int, spent: int) -> Periods:
-        """Return the periods of a time, when `spent` was all that had been spent."""
+    def at(self, now: int, spent: int) -> Memory:
+        """Return the memory in the day of a time, when `spent` was all that had been
+        spent. No day begins again."""
         if now < self.day_ends:
             return self
         today = datetime.fromtimestamp(now // 1_000_000_000, self.zone).date()
@@ -56,7 +65,9 @@ class Periods(Struct, frozen=True):
             next_month = (today.replace(day=1) + 31 * _DAY).replace(day=1)
             month_ends, spent_before_month = _begins(next_month, self.zone, now), spent
         day_ends = _begins(today + _DAY, self.zone, now)
-        return Periods(self.zone, day_ends, month_ends, spent, spent_before_month)
+        return Memory(
+            self.zone, day_ends, month_ends, spent, spent_before_month, self.past
+        )
 
 
 def _begins(day: date, zone: ZoneInfo, now: int) -> int:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 from wallet_app.currencies import MINOR_DIGITS
 from wallet_app.domain import AMOUNT_MAX, HOUSE, Transaction, WalletSnapshot
 from wallet_app.errors import WalletExists, WalletNotFound
-from wallet_app.spending import Periods, Terms
+from wallet_app.spending import Memory, Terms
 
 
 class Lock(Protocol):
@@ -49,7 +49,7 @@ class Wallet:
 
     `history` only ever grows, but for the end that a failed body had appended.
     So whoever has seen its length under the lock may read that far without it.
-    `spent` is all that ever left the wallet, and `periods` tells how much of it today
+    `spent` is all that ever left the wallet, and `memory` tells how much of it today
     and this month. `terms` hold for this wallet alone; None means that there are none.
     `balance_min` is 0, or less than that for a liquidity wallet.
     """
@@ -61,7 +61,7 @@ class Wallet:
         "created_at",
         "balance",
         "spent",
-        "periods",
+        "memory",
         "updated_at",
         "history",
         "terms",
@@ -76,7 +76,7 @@ class Wallet:
         user_id: str,
         currency: str,
         created_at: int,
-        periods: Periods,
+        memory: Memory,
         terms: Terms | None,
         lock: Lock,
         balance_min: int = 0,
@@ -87,7 +87,7 @@ class Wallet:
         self.created_at = created_at
         self.balance = 0
         self.spent = 0
-        self.periods = periods
+        self.memory = memory
         self.updated_at = created_at
         self.history: list[Transaction] = []
         self.terms = terms
@@ -99,7 +99,7 @@ class Wallet:
         self._mark = (
             self.balance,
             self.spent,
-            self.periods,
+            self.memory,
             self.updated_at,
             len(self.history),
         )
@@ -125,7 +125,7 @@ class Wallet:
 
         A refusal comes before the first change, and must not write either.
         """
-        balance, self.spent, self.periods, self.updated_at, length = self._mark
+        balance, self.spent, self.memory, self.updated_at, length = self._mark
         del self.history[length:]
         if self.balance != balance:
             self.balance = balance
@@ -181,7 +181,7 @@ class Store:
         terms: Terms | None = None,
     ) -> None:
         self._lock_factory = lock_factory
-        self._periods = Periods(zone)
+        self._memory = Memory(zone)
         self._terms = terms
         self._wallets = _Wallets()
         self._by_owner: dict[tuple[str, str], Wallet] = {}
@@ -208,7 +208,7 @@ class Store:
             user_id,
             currency,
             created_at,
-            self._periods,
+            self._memory,
             self._terms,
             self._lock_factory(),
         )
@@ -228,7 +228,7 @@ class Store:
                     HOUSE,
                     currency,
                     created_at,
-                    self._periods,
+                    self._memory,
                     None,
                     self._lock_factory(),
                     balance_min=-AMOUNT_MAX,

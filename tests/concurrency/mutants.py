@@ -370,8 +370,13 @@ class CheckThenAct(IdempotencyKeys):
 
 
 def _mark_of(wallet: Wallet) -> Any:
-    length = len(wallet.history)
-    return wallet.balance, wallet.spent, wallet.periods, wallet.updated_at, length
+    return (
+        wallet.balance,
+        wallet.spent,
+        wallet.memory,
+        wallet.updated_at,
+        len(wallet.history),
+    )
 
 
 def check(source: Wallet | None, target: Wallet | None, amount: int) -> None:

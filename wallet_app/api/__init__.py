@@ -11,6 +11,7 @@ from flask import Flask
 from wallet_app.api import (
     approvals,
     exchange,
+    fraud,
     freeze,
     history,
     limits,
@@ -31,6 +32,7 @@ BLUEPRINTS = (
     freeze.blueprint,
     limits.blueprint,
     exchange.blueprint,
+    fraud.blueprint,
     approvals.blueprint,
     operations.blueprint,
 )

@@ -14,6 +14,7 @@ from msgspec import json
 from wallet_app.domain import Transaction, WalletSnapshot
 from wallet_app.services.approvals import ApprovalSnapshot
 from wallet_app.services.audit import AuditReport, Problem
+from wallet_app.services.fraud import Alert
 from wallet_app.services.limits import Usage
 from wallet_app.services.quotes import Quote
 
@@ -134,6 +135,20 @@ def approval_json(approval: ApprovalSnapshot) -> Json:
         "resendsLeft": approval.resends_left,
         "createdAt": timestamp(approval.created_at),
         "expiresAt": timestamp(approval.expires_at),
+    }
+
+
+def alert_json(alert: Alert) -> Json:
+    return {
+        "id": alert.id,
+        "walletId": alert.wallet_id,
+        "toWalletId": alert.target_id,
+        "rule": alert.rule,
+        "verdict": alert.verdict,
+        "amount": alert.amount,
+        "currency": alert.currency,
+        "approvalId": alert.approval_id,
+        "createdAt": timestamp(alert.created_at),
     }
 
 

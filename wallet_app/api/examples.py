@@ -9,6 +9,7 @@ from uuid_utils import UUID
 
 from wallet_app import errors
 from wallet_app.api.answers import (
+    alert_json,
     approval_json,
     audit_json,
     limits_json,
@@ -35,6 +36,7 @@ from wallet_app.services.approvals import (
     ApprovalStatus,
 )
 from wallet_app.services.audit import AuditReport, CurrencyTotals
+from wallet_app.services.fraud import Alert, Verdict
 from wallet_app.services.idempotency import KEYS_MAX
 from wallet_app.services.limits import Usage
 from wallet_app.services.quotes import QUOTES_MAX, Quote
@@ -142,6 +144,27 @@ _approval = ApprovalSnapshot(
 APPROVAL = approval_json(_approval)
 CANCELLED = approval_json(replace(_approval, status=ApprovalStatus.CANCELLED))
 RESENT = approval_json(replace(_approval, resends_left=RESENDS_MAX - 1))
+ALERTS = {
+    "alerts": [
+        alert_json(
+            Alert(
+                id="e8d1b4a7-6c3f-4d2e-9b5a-7f0c1e2d3b48",
+                wallet_id=SOURCE_ID,
+                rule="drain",
+                verdict=Verdict.REVIEW,
+                amount=950_000,
+                currency="INR",
+                target_id=TARGET_ID,
+                approval_id=APPROVAL_ID,
+                created_at=_MOVED,
+            )
+        )
+    ],
+    "page": 1,
+    "limit": 20,
+    "total": 1,
+    "totalPages": 1,
+}
 LIMITS = limits_json(
     Usage(
         wallet_id=SOURCE_ID,
@@ -191,6 +214,7 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.IdempotencyKeyReused(),
         errors.IdempotencyInProgress(),
         errors.IdempotencyKeysExhausted(KEYS_MAX, 60),
+        errors.FraudBlocked("velocity", SOURCE_ID, 15_000, "INR", None),
         errors.ApprovalNotFound(APPROVAL_ID),
         errors.CodeInvalid(ATTEMPTS_MAX - 1),
         errors.ApprovalExpired(APPROVAL_ID, _MOVED),

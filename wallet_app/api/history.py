@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
 from wallet_app.api.answers import answer, transaction_json
 from wallet_app.api.blueprint import Blueprint, refuses
+from wallet_app.api.paging import Starts, around, links, pages_of
 from wallet_app.api.schemas import HistoryQuery, PageAnswer
 from wallet_app.api.service import service
 from wallet_app.errors import TransactionNotFound, WalletNotFound
@@ -34,7 +34,7 @@ def transactions(query: dict[str, Any], id: UUID) -> Response:
     """
     wanted = HistoryFilter(**{name: query.pop(name, None) for name in FILTERS})
     page = service().history.page(str(id), wanted, **query)
-    total_pages = -(-page.total // page.limit)
+    total_pages = pages_of(page.total, page.limit)
     return answer(
         {
             "transactions": [transaction_json(each) for each in page.transactions],
@@ -43,25 +43,14 @@ def transactions(query: dict[str, Any], id: UUID) -> Response:
             "total": page.total,
             "totalPages": total_pages,
         },
-        Link=_links(page, total_pages),
+        Link=links(_starts(page, total_pages)),
     )
 
 
-def _links(page: Page, total_pages: int) -> str:
-    """Return the Link header: the filters and the limit of this request, with the
-    page, or the transaction, at which each relation starts."""
-    starts: dict[str, dict[str, object]] = {"first": {"page": 1}}
-    if page.page is None:
-        if page.has_more:
-            starts["next"] = {"before": page.transactions[-1].id}
-    else:
-        if page.page > 1:
-            starts["prev"] = {"page": max(min(page.page - 1, total_pages), 1)}
-        if page.has_more:
-            starts["next"] = {"page": page.page + 1}
-        starts["last"] = {"page": max(total_pages, 1)}
-    kept = {k: v for k, v in request.args.items() if k not in ("page", "before")}
-    return ", ".join(
-        f'<{request.path}?{urlencode(kept | start)}>; rel="{relation}"'
-        for relation, start in starts.items()
-    )
+def _starts(page: Page, total_pages: int) -> Starts:
+    if page.page is not None:
+        return around(page.page, total_pages)
+    starts: Starts = {"first": {"page": 1}}
+    if page.has_more:
+        starts["next"] = {"before": page.transactions[-1].id}
+    return starts

@@ -23,6 +23,7 @@ from wallet_app.errors import (
     ApprovalsExhausted,
     BalanceOverflow,
     CurrencyMismatch,
+    FraudBlocked,
     InsufficientFunds,
     LimitExceeded,
     QuoteExpired,
@@ -58,6 +59,7 @@ def add(body: dict[str, Any]) -> Response:
     WalletFrozen,
     InsufficientFunds,
     LimitExceeded,
+    FraudBlocked,
     TooManyApprovals,
     ApprovalsExhausted,
 )
@@ -86,6 +88,7 @@ def deduct(body: dict[str, Any]) -> Response:
     InsufficientFunds,
     BalanceOverflow,
     LimitExceeded,
+    FraudBlocked,
     TooManyApprovals,
     ApprovalsExhausted,
 )

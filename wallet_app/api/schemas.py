@@ -25,6 +25,7 @@ from wallet_app.api.fields import (
 from wallet_app.api.problems import camel
 from wallet_app.domain import AMOUNT_MAX, TransactionType, WalletStatus
 from wallet_app.services.approvals import ApprovalStatus
+from wallet_app.settings import FRAUD_RULES
 
 PAGE_LIMIT_MAX = 100
 PAGE_LIMIT = 20
@@ -98,13 +99,16 @@ class ConfirmBody(CamelSchema):
     otp = Otp(required=True)
 
 
-class HistoryQuery(CamelSchema):
+class PageQuery(CamelSchema):
+    limit = QueryInteger(validate=Range(1, PAGE_LIMIT_MAX), load_default=PAGE_LIMIT)
+    page = QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
+
+
+class HistoryQuery(PageQuery):
     type = fields.Enum(TransactionType, by_value=True)
     category = Category()
     since = Timestamp(data_key="from", metadata={"description": "Inclusive."})
     until = Timestamp(data_key="to", metadata={"description": "Exclusive."})
-    limit = QueryInteger(validate=Range(1, PAGE_LIMIT_MAX), load_default=PAGE_LIMIT)
-    page = QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
     before = UuidObject(
         metadata={
             "description": "Read on from this transaction, in place of `page`: "
@@ -231,6 +235,28 @@ class PageAnswer(CamelSchema):
         allow_none=True,
         metadata={"description": "Null where the page was asked for by `before`."},
     )
+    limit = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    total_pages = fields.Integer(required=True)
+
+
+class AlertAnswer(CamelSchema):
+    id = fields.UUID(required=True)
+    wallet_id = fields.UUID(required=True)
+    to_wallet_id = fields.UUID(required=True, allow_none=True)
+    rule = fields.String(required=True, validate=OneOf(FRAUD_RULES))
+    verdict = fields.String(required=True, validate=OneOf(["review", "block"]))
+    amount = fields.Integer(required=True, validate=Range(1, AMOUNT_MAX))
+    currency = fields.String(required=True)
+    approval_id = fields.UUID(
+        required=True, allow_none=True, metadata={"description": "Of a review."}
+    )
+    created_at = fields.DateTime(required=True)
+
+
+class AlertPageAnswer(CamelSchema):
+    alerts = fields.List(fields.Nested(AlertAnswer), required=True)
+    page = fields.Integer(required=True)
     limit = fields.Integer(required=True)
     total = fields.Integer(required=True)
     total_pages = fields.Integer(required=True)

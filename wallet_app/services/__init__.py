@@ -13,10 +13,12 @@ from collections.abc import Callable
 from uuid_utils import uuid4
 
 from wallet_app.domain import Clock, NewId
+from wallet_app.fraud import Thresholds
 from wallet_app.services.approvals import Approvals, SendCode, new_code
 from wallet_app.services.audit import Audit
 from wallet_app.services.channels import CHANNELS
 from wallet_app.services.exchange import Exchange
+from wallet_app.services.fraud import Alerts
 from wallet_app.services.freeze import Freeze
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import IdempotencyKeys
@@ -56,12 +58,14 @@ class WalletService:
         self.exchange = Exchange(self.store, clock, new_id, self.money, self.quotes)
         self.freeze = Freeze(self.store, clock)
         self.limits = SpendingLimits(self.store, clock)
+        self.alerts = Alerts(clock, new_id, lock_factory)
         self.approvals = Approvals(
             clock,
             new_id,
             new_code,
             send_code or CHANNELS[settings.otp_channel],
             settings.otp_ttl_seconds,
+            self.alerts,
             lock_factory,
         )
         self.history = History(self.store)
@@ -79,4 +83,16 @@ def _default_terms(settings: Settings) -> Terms | None:
         settings.limit_monthly,
         settings.approval_threshold,
     )
-    return None if limits == Limits() else Terms(limits=limits)
+    terms = Terms(limits=limits, fraud=_thresholds(settings))
+    return None if terms == Terms() else terms
+
+
+def _thresholds(settings: Settings) -> Thresholds | None:
+    """Return where the fraud rules begin to see fraud, if any of them runs."""
+    if not settings.fraud_rules:
+        return None
+    named = {
+        field: getattr(settings, f"fraud_{field}")
+        for field in Thresholds.__struct_fields__
+    }
+    return Thresholds(**named)

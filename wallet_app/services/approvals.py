@@ -25,12 +25,15 @@ from wallet_app.errors import (
     ApprovalRequired,
     ApprovalsExhausted,
     CodeInvalid,
+    FraudBlocked,
     ResendsExhausted,
     TooManyApprovals,
+    WalletError,
 )
 from wallet_app.services.expiring import Expiring
+from wallet_app.services.fraud import Alerts, Verdict
 from wallet_app.services.idempotency import Keeper
-from wallet_app.services.movement import Movement
+from wallet_app.services.movement import Movement, under_terms
 from wallet_app.store import Lock, LockFactory
 
 ATTEMPTS_MAX = 5
@@ -48,6 +51,7 @@ KEPT_MAX = 100_000
 THRESHOLD = "approval-threshold"
 
 
+@under_terms
 def no_approval_needed(movement: Movement) -> None:
     """Keep back what is above the wallet's threshold until it is confirmed."""
     source, target = movement.source, movement.target
@@ -158,6 +162,7 @@ class Approvals:
         new_code: Callable[[], str],
         send: SendCode,
         ttl_seconds: int,
+        alerts: Alerts,
         lock_factory: LockFactory = threading.Lock,
         kept_max: int = KEPT_MAX,
     ) -> None:
@@ -166,6 +171,7 @@ class Approvals:
         self._new_code = new_code
         self._send = send
         self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
+        self._alerts = alerts
         self._new_lock = lock_factory
         self._lock = lock_factory()
         self._kept_max = kept_max
@@ -186,6 +192,9 @@ class Approvals:
             return command(claim=claim)
         except ApprovalRequired as required:
             return self._request(command, required, claim)
+        except FraudBlocked as blocked:
+            self._alerts.add(blocked, Verdict.BLOCK)
+            raise
 
     def get(self, approval_id: str) -> ApprovalSnapshot:
         """Raise ApprovalNotFound where there is no such approval."""
@@ -208,7 +217,11 @@ class Approvals:
                 approval.digest, self._digest(approval_id, code)
             ):
                 raise CodeInvalid(self._count_wrong_code(approval))
-            return command(claim=Confirmation(approval, claim), approved=True)
+            try:
+                return command(claim=Confirmation(approval, claim), approved=True)
+            except FraudBlocked as blocked:
+                self._alerts.add(blocked, Verdict.BLOCK)
+                raise
 
     def cancel(self, approval_id: str, claim: Keeper | None = None) -> ApprovalSnapshot:
         """Close an approval: its movement will not be made.
@@ -266,6 +279,23 @@ class Approvals:
         approval = Approval(
             self._new_lock(), snapshot, command, self._digest(approval_id, code)
         )
+        try:
+            self._add(approval, now, claim)
+        except WalletError:
+            self._flag(required, None)
+            raise
+        self._flag(required, approval_id)
+        self._send(snapshot, code)
+        return snapshot
+
+    def _flag(self, required: ApprovalRequired, approval_id: str | None) -> None:
+        """List a movement that a fraud rule sent to review."""
+        if required.reason != THRESHOLD:
+            self._alerts.add(required, Verdict.REVIEW, approval_id)
+
+    def _add(self, approval: Approval, now: int, claim: Keeper | None) -> None:
+        """Let a new approval be found, if there is room for it."""
+        snapshot = approval.now_is
         with self._lock:
             for expired in self._approvals.drop_expired(now):
                 wallet_id = expired.now_is.wallet_id
@@ -281,9 +311,7 @@ class Approvals:
             if claim is not None:
                 claim.keep(snapshot)
             self._of_wallet[snapshot.wallet_id] = [*pending, approval]
-            self._approvals.add(approval_id, approval, now)
-        self._send(snapshot, code)
-        return snapshot
+            self._approvals.add(snapshot.id, approval, now)
 
     def _find(self, approval_id: str) -> Approval:
         with self._lock:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from uuid_utils import UUID
 
 from wallet_app.domain import (
@@ -21,7 +22,7 @@ from wallet_app.domain import (
     TransactionType,
     WalletSnapshot,
 )
-from wallet_app.spending import Periods
+from wallet_app.spending import Memory
 from wallet_app.store import Store, Wallet
 
 PROBLEMS_MAX = 100
@@ -86,7 +87,7 @@ class Book(NamedTuple):
     wallet: WalletSnapshot
     balance_min: int
     spent: int
-    periods: Periods
+    memory: Memory
     history: list[Transaction]
     length: int
 
@@ -96,7 +97,7 @@ def _note(wallet: Wallet) -> Book:
         wallet.snapshot(),
         wallet.balance_min,
         wallet.spent,
-        wallet.periods,
+        wallet.memory,
         wallet.history,
         len(wallet.history),
     )
@@ -114,14 +115,14 @@ def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
         totals = report.currencies[wallet.currency]
         totals.balances += wallet.balance
         balance = spent = 0
-        periods = Periods(book.periods.zone)
+        memory = Memory(book.memory.zone)
         previous: Transaction | None = None
         for transaction in islice(history, length):
             yield from _transaction_problems(book, previous, transaction)
             balance += transaction.change
             previous = transaction
             if transaction.type in OUTGOING:
-                periods = periods.at(transaction.created_at, spent)
+                memory = memory.at(transaction.created_at, spent)
                 spent += transaction.amount
             if transaction.type is TransactionType.CREDIT:
                 totals.credits += transaction.amount
@@ -138,7 +139,7 @@ def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
                     if exchanged.pop(transaction.reference_id, None) is None:
                         exchanged[transaction.reference_id] = transaction
         yield from _wallet_problems(book, previous, balance)
-        if (book.spent, book.periods) != (spent, periods):
+        if (book.spent, book.memory) != (spent, replace(memory, past=book.memory.past)):
             yield Problem("counts for its limits what it did not spend", wallet.id)
     for transaction in one_sided.values():
         yield _at(transaction, "is one side of a transfer without the other")

@@ -54,6 +54,8 @@ class Exchange:
         if source is target:
             raise SameWallet(source_id)
         quote = self._quotes.find(quote_id)
+        if source.currency == target.currency:
+            raise quote.mismatch()
         taker = self._liquidity[quote.from_currency]
         giver = self._liquidity[quote.to_currency]
         ids, now = [self._new_id() for _ in range(4)], self._clock()

@@ -7,11 +7,12 @@ from msgspec.structs import replace
 from wallet_app.domain import Clock, WalletSnapshot
 from wallet_app.errors import WalletFrozen
 from wallet_app.services.idempotency import Keeper
-from wallet_app.services.movement import Movement
+from wallet_app.services.movement import Movement, under_terms
 from wallet_app.spending import Terms
 from wallet_app.store import Store
 
 
+@under_terms
 def not_frozen(movement: Movement) -> None:
     """Refuse what a frozen wallet would send or receive."""
     for wallet in (movement.source, movement.target):

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 
 from wallet_app.domain import Clock
 from wallet_app.errors import LimitExceeded
-from wallet_app.services.movement import Movement
+from wallet_app.services.movement import Movement, under_terms
 from wallet_app.spending import Limits, Terms
 from wallet_app.store import Store, Wallet
 
 
+@under_terms
 def within_limits(movement: Movement) -> None:
     """Refuse to take more out of a wallet than its limits allow."""
     source, amount = movement.source, movement.amount
@@ -78,13 +79,13 @@ class SpendingLimits:
 
 def _usage(wallet: Wallet, now: int) -> Usage:
     """Return what a held wallet has used of its limits."""
-    periods = wallet.periods.at(max(now, wallet.updated_at), wallet.spent)
+    memory = wallet.memory.at(max(now, wallet.updated_at), wallet.spent)
     return Usage(
         wallet.id,
         wallet.currency,
         wallet.terms.limits if wallet.terms else Limits(),
-        wallet.spent - periods.spent_before_day,
-        wallet.spent - periods.spent_before_month,
-        periods.day_ends,
-        periods.month_ends,
+        wallet.spent - memory.spent_before_day,
+        wallet.spent - memory.spent_before_month,
+        memory.day_ends,
+        memory.month_ends,
     )

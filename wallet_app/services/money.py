@@ -15,10 +15,11 @@ from uuid_utils import UUID
 
 from wallet_app.domain import Clock, NewId, Transaction, TransactionType
 from wallet_app.errors import SameWallet
+from wallet_app.services.fraud import remember
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement
 from wallet_app.services.rules import ALWAYS, RULES
-from wallet_app.store import Store, Wallet, in_lock_order
+from wallet_app.store import Store, Wallet
 
 CREDIT, DEBIT = TransactionType.CREDIT, TransactionType.DEBIT
 OUT, IN = TransactionType.TRANSFER_OUT, TransactionType.TRANSFER_IN
@@ -101,7 +102,8 @@ class Money:
         movement = Movement(
             source, target, amount, out_id, category, description, now, approved
         )
-        first, second = in_lock_order(source, target)
+        # In the order of their ids, so that no two threads wait for each other.
+        first, second = (source, target) if source_id < target_id else (target, source)
         with first, second:
             for rule in RULES if source.terms or target.terms else ALWAYS:
                 rule(movement)
@@ -124,17 +126,19 @@ def move(
     now = movement.now
     if now < wallet.updated_at:
         now = wallet.updated_at  # clocks step back, histories do not
+    amount = change
     if change < 0:
-        if now >= wallet.periods.day_ends:
-            wallet.periods = wallet.periods.at(now, wallet.spent)
-        wallet.spent -= change
+        amount = -change
+        if now >= wallet.memory.day_ends:
+            wallet.memory = wallet.memory.at(now, wallet.spent)
+        wallet.spent += amount
     wallet.balance = balance = wallet.balance + change
     wallet.updated_at = now
     transaction = Transaction(
         transaction_id,
         wallet.id,
         type,
-        abs(change),
+        amount,
         wallet.currency,
         balance,
         movement.reference_id,
@@ -143,4 +147,6 @@ def move(
         now,
     )
     wallet.history.append(transaction)
+    if wallet.terms and wallet.terms.fraud:
+        remember(movement, wallet, change, now)
     return transaction

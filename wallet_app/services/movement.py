@@ -33,3 +33,12 @@ class Movement(Struct, frozen=True, gc=False):
 Rule = Callable[[Movement], None]
 """Refuses a movement by raising, and changes nothing. It is called under the locks of
 the movement's wallets, and looks only at what they protect."""
+
+UNDER_TERMS: set[Rule] = set()
+
+
+def under_terms(rule: Rule) -> Rule:
+    """Mark a rule that looks at the terms of wallets, and lets every movement pass
+    between wallets without terms: there it is not called."""
+    UNDER_TERMS.add(rule)
+    return rule

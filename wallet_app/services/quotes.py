@@ -80,11 +80,17 @@ class Quote:
         """Refuse an exchange between these currencies that was not promised."""
         promised = self.from_currency, self.to_currency, self.from_amount
         if promised != (source, target, amount):
-            raise QuoteMismatch(self.id, *promised)
+            raise self.mismatch()
         if self.used:
             raise QuoteUsed(self.id)
         if now >= self.expires_at:
             raise QuoteExpired(self.id, self.expires_at)
+
+    def mismatch(self) -> QuoteMismatch:
+        """Return the refusal of what the quote does not promise."""
+        return QuoteMismatch(
+            self.id, self.from_currency, self.to_currency, self.from_amount
+        )
 
 
 class Quotes:

@@ -9,19 +9,20 @@ from __future__ import annotations
 from wallet_app.domain import AMOUNT_MAX
 from wallet_app.errors import BalanceOverflow, CurrencyMismatch, InsufficientFunds
 from wallet_app.services.approvals import no_approval_needed
+from wallet_app.services.fraud import no_fraud
 from wallet_app.services.freeze import not_frozen
 from wallet_app.services.limits import within_limits
-from wallet_app.services.movement import Movement, Rule
+from wallet_app.services.movement import UNDER_TERMS, Movement, Rule
 
 
 def one_currency(movement: Movement) -> None:
     """Refuse a transfer between currencies, but for one that a quote promises."""
-    source, target, quote = movement.source, movement.target, movement.quote
-    if source and target:
-        if quote:
-            quote.check(source.currency, target.currency, movement.amount, movement.now)
-        elif source.currency != target.currency:
-            raise CurrencyMismatch(source.currency, target.currency)
+    source, target = movement.source, movement.target
+    if source and target and source.currency != target.currency:
+        pair = source.currency, target.currency
+        if movement.quote is None:
+            raise CurrencyMismatch(*pair)
+        movement.quote.check(*pair, movement.amount, movement.now)
 
 
 def enough_funds(movement: Movement) -> None:
@@ -41,9 +42,10 @@ RULES: tuple[Rule, ...] = (
     one_currency,
     enough_funds,
     within_limits,
+    no_fraud,
     no_approval_needed,
 )
 """Every rule."""
 
-ALWAYS: tuple[Rule, ...] = (one_currency, enough_funds)
+ALWAYS = tuple(rule for rule in RULES if rule not in UNDER_TERMS)
 """Those that can refuse a movement between wallets without terms."""

@@ -1,0 +1,480 @@
+"""Fraud rules: each just below, at and just above where it begins to see fraud."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.ledgers import (
+    SECOND,
+    START,
+    Clock,
+    Codes,
+    Ids,
+    balances,
+    new_service,
+    nothing_moves,
+    open_wallet,
+)
+from tests.test_api import assert_problem, post
+from wallet_app import create_app
+from wallet_app.errors import ApprovalRequired, FraudBlocked, TooManyApprovals
+from wallet_app.fraud import ARRIVALS_MAX, PAYEES_MAX, Past, Thresholds
+from wallet_app.services import WalletService
+from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.services.fraud import RULES, Alerts, Outgoing, Verdict
+from wallet_app.settings import FRAUD_RULES, Settings
+from wallet_app.spending import Limits
+
+BY = Thresholds(
+    rules=FRAUD_RULES,
+    velocity_count=3,
+    velocity_seconds=60,
+    spike_factor=10,
+    spike_count=5,
+    new_payee_amount=1_000,
+    drain_percent=90,
+    drain_seconds=3_600,
+    drain_amount=500,
+    structuring_percent=90,
+    structuring_count=3,
+    structuring_seconds=600,
+)
+TIMEOUT_SECONDS = 10
+
+
+def ago(seconds: int, nanoseconds: int = 0) -> int:
+    return START - seconds * SECOND - nanoseconds
+
+
+def out(amount: int = 1, **facts: Any) -> Outgoing:
+    """Return a movement out of a wallet that remembers nothing, but for these facts."""
+    past = {name: facts.pop(name) for name in Past.__struct_fields__ if name in facts}
+    values: dict[str, Any] = {
+        "target_id": None,
+        "now": START,
+        "spent": 0,
+        "approval_threshold": None,
+        "by": BY,
+    }
+    return Outgoing(amount=amount, past=Past(**past), **values | facts)
+
+
+EDGES = [
+    # The fourth within a minute is one too many.
+    ("velocity", out(sent_times=(START,) * 2), "allow"),
+    ("velocity", out(sent_times=(START,) * 3), "block"),
+    ("velocity", out(sent_times=(ago(60, -1), START, START)), "block"),
+    ("velocity", out(sent_times=(ago(60), START, START)), "allow"),
+    ("velocity", out(sent_times=(ago(60, 1), START, START)), "allow"),
+    # More than ten times the average of five or more: here 100.
+    ("spike", out(999, sent_count=5, spent=500), "allow"),
+    ("spike", out(1_000, sent_count=5, spent=500), "allow"),
+    ("spike", out(1_001, sent_count=5, spent=500), "review"),
+    ("spike", out(1_001, sent_count=4, spent=400), "allow"),
+    ("spike", out(1_001, sent_count=6, spent=600), "review"),
+    # An average that is no integer: 10/6 each, ten times that is 16.67.
+    ("spike", out(16, sent_count=6, spent=10), "allow"),
+    ("spike", out(17, sent_count=6, spent=10), "review"),
+    # A first transfer of 1,000 or more.
+    ("new-payee", out(999, target_id="ravi"), "allow"),
+    ("new-payee", out(1_000, target_id="ravi"), "review"),
+    ("new-payee", out(1_001, target_id="ravi"), "review"),
+    ("new-payee", out(1_000, target_id="ravi", payees={"ravi": None}), "allow"),
+    ("new-payee", out(1_000, target_id="ravi", payees={"mei": None}), "review"),
+    ("new-payee", out(1_000), "allow"),
+    # 90 % of what arrived in an hour, if that is 500 or more.
+    ("drain", out(899, arrivals=((START, 1_000),)), "allow"),
+    ("drain", out(900, arrivals=((START, 1_000),)), "review"),
+    ("drain", out(901, arrivals=((START, 1_000),)), "review"),
+    ("drain", out(1_001, arrivals=((START, 1_000),)), "review"),
+    ("drain", out(499, arrivals=((START, 499),)), "allow"),
+    ("drain", out(500, arrivals=((START, 500),)), "review"),
+    ("drain", out(501, arrivals=((START, 501),)), "review"),
+    ("drain", out(900, arrivals=((START, 1), (START, 999))), "review"),
+    ("drain", out(900, arrivals=((ago(3_600, -1), 1_000),)), "review"),
+    ("drain", out(900, arrivals=((ago(3_600), 1_000),)), "allow"),
+    ("drain", out(900, arrivals=((ago(3_600, 1), 1_000),)), "allow"),
+    ("drain", out(900), "allow"),
+    # The third from 90 to 100 within ten minutes, where 100 is the threshold.
+    *(
+        (
+            "structuring",
+            out(a, approval_threshold=100, near_times=(START,) * 2),
+            verdict,
+        )
+        for a, verdict in ((89, "allow"), (90, "review"), (100, "review"))
+    ),
+    ("structuring", out(101, approval_threshold=100, near_times=(START,) * 2), "allow"),
+    ("structuring", out(90, approval_threshold=100, near_times=(START,)), "allow"),
+    ("structuring", out(90, approval_threshold=100, near_times=(START,) * 3), "review"),
+    ("structuring", out(90, near_times=(START,) * 2), "allow"),
+    *(
+        (
+            "structuring",
+            out(90, approval_threshold=100, near_times=(first, START)),
+            verdict,
+        )
+        for first, verdict in (
+            (ago(600, -1), "review"),
+            (ago(600), "allow"),
+            (ago(600, 1), "allow"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "movement", "verdict"), EDGES)
+def test_a_rule_begins_just_where_its_thresholds_say(
+    name: str, movement: Outgoing, verdict: str
+) -> None:
+    assert RULES[name](movement) is Verdict(verdict)
+
+
+def test_every_rule_has_its_edges_tried() -> None:
+    assert {name for name, _, _ in EDGES} == set(RULES) == set(FRAUD_RULES)
+    flagged = {name for name, _, verdict in EDGES if verdict != "allow"}
+    assert flagged == set(RULES)
+
+
+# What a wallet remembers
+
+
+class Watched:
+    """A service with fraud rules, and a wallet in it."""
+
+    def __init__(self, rules: str, balance: int = 100_000, **others: int) -> None:
+        self.clock, self.codes = Clock(), Codes()
+        names = {f"fraud_{name}": number for name, number in others.items()}
+        self.service = new_service(
+            Settings(fraud_rules=tuple(rules.split(",")), **names),  # type: ignore
+            clock=self.clock,
+            new_code=self.codes,
+            send_code=self.codes.send,
+        )
+        self.source = open_wallet(self.service, balance)
+        self.target = open_wallet(self.service)
+        self.deduct = partial(self.service.money.deduct, self.source)
+        self.transfer = partial(self.service.money.transfer, self.source, self.target)
+
+    def run(self, movement: Any, *arguments: Any) -> object:
+        return self.service.approvals.run(partial(movement, *arguments))
+
+    def past(self) -> Past:
+        return self.service.store.wallets[self.source].memory.past
+
+
+def test_velocity_blocks_one_too_many_in_a_minute_whoever_confirms() -> None:
+    watched = Watched("velocity")
+    for n in range(10):
+        (watched.deduct if n % 2 else watched.transfer)(1)
+    with nothing_moves(watched.service):
+        for movement in (watched.deduct, watched.transfer):
+            for approved in (False, True):
+                with pytest.raises(FraudBlocked) as refused:
+                    movement(1, approved=approved)
+                assert refused.value.values["rule"] == "velocity"
+    watched.clock.now += 60 * SECOND
+    for _ in range(10):
+        watched.deduct(1)
+
+
+def test_what_arrives_and_what_is_refused_is_not_counted() -> None:
+    watched = Watched("velocity", balance=10, velocity_count=2)
+    for _ in range(5):
+        watched.service.money.add(watched.source, 1)
+        with pytest.raises(Exception, match="balance is"):
+            watched.deduct(999)
+    watched.deduct(1)
+    watched.deduct(1)
+
+
+def test_spike_compares_with_all_that_was_sent_before() -> None:
+    watched = Watched("spike")
+    for amount in (1, 2, 3, 4, 5):
+        watched.deduct(amount)
+    with nothing_moves(watched.service), pytest.raises(ApprovalRequired) as review:
+        watched.deduct(31)
+    assert review.value.reason == "spike"
+    watched.deduct(30)
+
+
+def test_a_payee_is_new_until_the_first_transfer() -> None:
+    watched = Watched("new-payee", new_payee_amount=500)
+    with nothing_moves(watched.service), pytest.raises(ApprovalRequired) as review:
+        watched.transfer(500)
+    assert (review.value.reason, review.value.target_id) == (
+        "new-payee",
+        watched.target,
+    )
+    watched.transfer(1)
+    watched.transfer(500)
+    watched.deduct(500)
+
+
+def test_drain_looks_at_what_arrived_lately() -> None:
+    watched = Watched("drain", balance=100_000)
+    with nothing_moves(watched.service), pytest.raises(ApprovalRequired):
+        watched.deduct(90_000)
+    watched.deduct(89_999)
+    watched.clock.now += 3_600 * SECOND
+    watched.deduct(10_001)
+
+
+def test_structuring_sees_the_third_amount_just_under_the_threshold() -> None:
+    watched = Watched("structuring")
+    watched.service.limits.put(watched.source, Limits(approval_threshold=1_000))
+    for amount in (900, 899, 1_000):
+        watched.deduct(amount)
+    with nothing_moves(watched.service), pytest.raises(ApprovalRequired) as review:
+        watched.deduct(950)
+    assert review.value.reason == "structuring"
+    with pytest.raises(ApprovalRequired) as review:
+        watched.deduct(1_001)
+    assert review.value.reason == "approval-threshold"
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    past = Past()
+    for n in range(PAYEES_MAX + 10):
+        past = past.sent(BY, n, f"payee {n}", True)
+        past = past.received(BY, n, 1)
+    assert len(past.payees) == PAYEES_MAX
+    assert list(past.payees)[0] == "payee 10"
+    assert list(past.payees)[-1] == f"payee {PAYEES_MAX + 9}"
+    assert len(past.sent_times) == len(past.near_times) == 3
+    assert len(past.arrivals) == ARRIVALS_MAX
+    assert sum(amount for _, amount in past.arrivals) == PAYEES_MAX + 10
+    assert past.arrivals[0][0] == PAYEES_MAX + 10 - ARRIVALS_MAX
+    late = past.received(BY, 3_600 * SECOND + PAYEES_MAX, 7)
+    assert sum(amount for _, amount in late.arrivals) == 9 + 7
+
+
+def test_what_fails_is_not_remembered() -> None:
+    watched = Watched("velocity,spike,new-payee,drain,structuring")
+
+    class Full:
+        def keep(self, outcome: object) -> None:
+            raise RuntimeError
+
+    with nothing_moves(watched.service):
+        for movement in (watched.deduct, watched.transfer):
+            with pytest.raises(RuntimeError):
+                movement(5, claim=Full())
+    assert watched.past().sent_count == 0
+    assert watched.past().payees == {}
+
+
+def test_nothing_is_remembered_where_no_rule_is_to_know() -> None:
+    service = new_service()
+    source, target = open_wallet(service, 100), open_wallet(service)
+    service.limits.put(source, Limits(daily=100))
+    service.money.transfer(source, target, 1)
+    assert service.store.wallets[source].memory.past == Past()
+
+
+def test_limits_and_a_freeze_leave_the_rules() -> None:
+    watched = Watched("velocity", velocity_count=1)
+    watched.service.limits.put(watched.source, Limits())
+    watched.service.freeze.freeze(watched.source, "Card stolen")
+    watched.service.freeze.unfreeze(watched.source)
+    watched.deduct(1)
+    with pytest.raises(FraudBlocked):
+        watched.deduct(1)
+
+
+def test_a_block_counts_for_more_than_a_review_and_then_the_first_rule_does() -> None:
+    facts = {"velocity_count": 1, "new_payee_amount": 1, "drain_amount": 1}
+    watched = Watched("new-payee,drain,velocity", **facts)
+    with pytest.raises(ApprovalRequired) as review:
+        watched.transfer(100_000)
+    assert review.value.reason == "new-payee"
+    watched.deduct(1)
+    with pytest.raises(FraudBlocked):
+        watched.transfer(99_999)
+
+
+def test_spenders_at_the_same_time_never_pass_the_velocity() -> None:
+    watched = Watched("velocity")
+    start = threading.Barrier(8)
+    blocked: list[object] = []
+
+    def spend() -> None:
+        start.wait(TIMEOUT_SECONDS)
+        for _ in range(5):
+            try:
+                watched.deduct(1)
+            except FraudBlocked as refusal:
+                blocked.append(refusal)
+
+    threads = [threading.Thread(target=spend, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_SECONDS)
+        assert not thread.is_alive()
+    assert len(blocked) == 30
+    assert balances(watched.service, watched.source) == [100_000 - 10]
+
+
+# Review and alerts
+
+
+def test_a_review_is_an_approval_and_an_alert() -> None:
+    watched = Watched("new-payee", new_payee_amount=500)
+    with nothing_moves(watched.service):
+        approval = watched.run(watched.transfer, 500)
+    assert isinstance(approval, ApprovalSnapshot)
+    assert approval.reason == "new-payee"
+    (alert,) = watched.service.alerts.page().alerts
+    assert (alert.wallet_id, alert.target_id) == (watched.source, watched.target)
+    assert (alert.rule, alert.verdict) == ("new-payee", Verdict.REVIEW)
+    assert (alert.amount, alert.currency) == (500, "INR")
+    assert (alert.approval_id, alert.created_at) == (approval.id, START)
+    watched.service.approvals.confirm(approval.id, watched.codes.sent[approval.id])
+    assert balances(watched.service, watched.target) == [500]
+    assert watched.service.alerts.page().total == 1
+
+
+def test_a_block_is_an_alert_also_when_a_confirmed_movement_is_blocked() -> None:
+    watched = Watched("new-payee,velocity", new_payee_amount=500, velocity_count=1)
+    approval = watched.run(watched.transfer, 500)
+    assert isinstance(approval, ApprovalSnapshot)
+    watched.deduct(1)
+    code = watched.codes.sent[approval.id]
+    with nothing_moves(watched.service):
+        with pytest.raises(FraudBlocked):
+            watched.run(watched.deduct, 1)
+        with pytest.raises(FraudBlocked):
+            watched.service.approvals.confirm(approval.id, code)
+    alerts = watched.service.alerts.page().alerts
+    assert [(alert.verdict, alert.amount) for alert in alerts] == [
+        (Verdict.BLOCK, 500),
+        (Verdict.BLOCK, 1),
+        (Verdict.REVIEW, 500),
+    ]
+    assert alerts[0].approval_id is None
+    watched.clock.now += 60 * SECOND
+    watched.service.approvals.confirm(approval.id, code)
+
+
+def test_what_only_passes_the_threshold_is_no_alert() -> None:
+    watched = Watched("velocity")
+    watched.service.limits.put(watched.source, Limits(approval_threshold=0))
+    assert isinstance(watched.run(watched.deduct, 1), ApprovalSnapshot)
+    assert watched.service.alerts.page().total == 0
+
+
+def test_a_review_for_which_no_approval_is_left_is_an_alert_all_the_same() -> None:
+    watched = Watched("new-payee", new_payee_amount=1)
+    for _ in range(10):
+        watched.run(watched.transfer, 1)
+    with nothing_moves(watched.service), pytest.raises(TooManyApprovals):
+        watched.run(watched.transfer, 1)
+    assert watched.service.alerts.page(limit=1).alerts[0].approval_id is None
+    assert watched.service.alerts.page().total == 11
+
+
+def test_alerts_are_listed_newest_first_and_the_oldest_is_forgotten() -> None:
+    alerts = Alerts(Clock(), Ids(), at_most=5)
+    for amount in range(1, 8):
+        flagged = FraudBlocked("velocity", "wallet", amount, "INR", None)
+        alerts.add(flagged, Verdict.BLOCK)
+    pages = [alerts.page(limit=2, page=page) for page in (1, 2, 3, 4)]
+    assert [[alert.amount for alert in page.alerts] for page in pages] == [
+        [7, 6],
+        [5, 4],
+        [3],
+        [],
+    ]
+    assert {page.total for page in pages} == {5}
+
+
+# Over HTTP
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched("velocity,new-payee", velocity_count=1, new_payee_amount=500)
+
+
+@pytest.fixture
+def http(watched: Watched) -> FlaskClient:
+    return create_app(watched.service).test_client()
+
+
+def test_what_is_flagged_is_answered_and_listed(
+    http: FlaskClient, watched: Watched
+) -> None:
+    pair = {"fromWalletId": watched.source, "toWalletId": watched.target}
+    review = post(http, "/wallet/transfer", pair | {"amount": 500})
+    assert (review.status_code, review.get_json()["reason"]) == (202, "new-payee")
+    body = {"walletId": watched.source, "amount": 1}
+    assert post(http, "/wallet/deduct", body).status_code == 200
+    with nothing_moves(watched.service):
+        blocked = post(http, "/wallet/deduct", body)
+        problem = assert_problem(blocked, 403, "fraud_blocked")
+    assert problem["rule"] == "velocity"
+    listed = http.get("/fraud/alerts?limit=1")
+    answer = listed.get_json()
+    assert {**answer, "alerts": []} == {
+        "alerts": [],
+        "page": 1,
+        "limit": 1,
+        "total": 2,
+        "totalPages": 2,
+    }
+    assert answer["alerts"] == [
+        {
+            "id": answer["alerts"][0]["id"],
+            "walletId": watched.source,
+            "toWalletId": None,
+            "rule": "velocity",
+            "verdict": "block",
+            "amount": 1,
+            "currency": "INR",
+            "approvalId": None,
+            "createdAt": "2026-01-01T00:00:00.000Z",
+        }
+    ]
+    assert listed.headers["Link"] == (
+        '</fraud/alerts?limit=1&page=1>; rel="first", '
+        '</fraud/alerts?limit=1&page=2>; rel="next", '
+        '</fraud/alerts?limit=1&page=2>; rel="last"'
+    )
+    (older,) = http.get("/fraud/alerts?limit=1&page=2").get_json()["alerts"]
+    assert (older["rule"], older["verdict"]) == ("new-payee", "review")
+    assert older["approvalId"] == review.get_json()["approvalId"]
+    assert older["toWalletId"] == watched.target
+
+
+def test_a_block_is_kept_for_its_key_and_is_one_alert(
+    http: FlaskClient, watched: Watched
+) -> None:
+    watched.deduct(1)
+    body = {"walletId": watched.source, "amount": 1}
+    first, again = (
+        post(http, "/wallet/deduct", body, **{"Idempotency-Key": "k"}) for _ in range(2)
+    )
+    assert_problem(first, 403, "fraud_blocked")
+    assert first.data == again.data
+    assert watched.service.alerts.page().total == 1
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "page=0", "rule=drain"])
+def test_alerts_of_the_wrong_query_are_refused(client: FlaskClient, query: str) -> None:
+    response = client.get(f"/fraud/alerts?{query}")
+    assert_problem(response, 400, "invalid_request")
+
+
+def test_out_of_the_box_nothing_is_flagged(
+    client: FlaskClient, service: WalletService
+) -> None:
+    source, target = open_wallet(service, 10**9), open_wallet(service)
+    for _ in range(20):
+        service.money.transfer(source, target, 10**7)
+    assert client.get("/fraud/alerts").get_json()["alerts"] == []

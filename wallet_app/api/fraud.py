@@ -1,0 +1,41 @@
+"""List what the fraud rules flagged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+
+from wallet_app.api import examples
+from wallet_app.api.answers import alert_json, answer
+from wallet_app.api.blueprint import Blueprint, refuses
+from wallet_app.api.paging import around, links, pages_of
+from wallet_app.api.schemas import AlertPageAnswer, PageQuery
+from wallet_app.api.service import service
+
+blueprint = Blueprint("fraud", __name__, description="What looked like fraud.")
+
+
+@blueprint.get("/fraud/alerts")
+@blueprint.takes_query(PageQuery())
+@blueprint.answers(
+    200, AlertPageAnswer, examples.ALERTS, Link="The pages around this one."
+)
+@refuses()
+def alerts(query: dict[str, Any]) -> Response:
+    """List the movements that a fraud rule flagged, newest first
+
+    The latest 10,000 are kept. One that was sent to review has an `approvalId`.
+    """
+    page = service().alerts.page(**query)
+    total_pages = pages_of(page.total, page.limit)
+    return answer(
+        {
+            "alerts": [alert_json(alert) for alert in page.alerts],
+            "page": page.page,
+            "limit": page.limit,
+            "total": page.total,
+            "totalPages": total_pages,
+        },
+        Link=links(around(page.page, total_pages)),
+    )

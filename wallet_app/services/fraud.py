@@ -1,0 +1,210 @@
+"""Fraud rules: each looks at a movement out, and lets it pass, sends it to review, or
+blocks it. What they flag is listed as alerts.
+
+A time is within a window of some seconds when it is less than these seconds ago.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wallet_app.domain import Clock, NewId
+from wallet_app.errors import ApprovalRequired, FraudBlocked
+from wallet_app.fraud import SECOND, Past, Thresholds
+from wallet_app.services.movement import Movement, under_terms
+from wallet_app.store import LockFactory, Wallet
+
+ALERTS_MAX = 10_000
+"""Alerts that are listed; then the oldest is forgotten."""
+
+
+class Verdict(StrEnum):
+    ALLOW = "allow"
+    REVIEW = "review"
+    BLOCK = "block"
+
+
+class Outgoing(Struct, frozen=True, gc=False):
+    """A movement out, as the rules see it."""
+
+    amount: int
+    target_id: str | None
+    now: int
+    past: Past
+    spent: int
+    approval_threshold: int | None
+    by: Thresholds
+
+    def ago(self, seconds: int) -> int:
+        return self.now - seconds * SECOND
+
+
+def velocity(out: Outgoing) -> Verdict:
+    """Block more movements out in the window than the count."""
+    times, count = out.past.sent_times, out.by.velocity_count
+    if len(times) >= count and times[-count] > out.ago(out.by.velocity_seconds):
+        return Verdict.BLOCK
+    return Verdict.ALLOW
+
+
+def spike(out: Outgoing) -> Verdict:
+    """Review more than so many times the average of all that was sent before, once
+    there were enough movements out to tell."""
+    count = out.past.sent_count
+    if count >= out.by.spike_count and (
+        out.amount * count > out.spent * out.by.spike_factor
+    ):
+        return Verdict.REVIEW
+    return Verdict.ALLOW
+
+
+def new_payee(out: Outgoing) -> Verdict:
+    """Review a large first transfer to a wallet."""
+    if out.target_id is None or out.target_id in out.past.payees:
+        return Verdict.ALLOW
+    large = out.amount >= out.by.new_payee_amount
+    return Verdict.REVIEW if large else Verdict.ALLOW
+
+
+def drain(out: Outgoing) -> Verdict:
+    """Review when most of what arrived in the window leaves at once, if that was
+    much."""
+    since = out.ago(out.by.drain_seconds)
+    arrived = sum(amount for time, amount in out.past.arrivals if time > since)
+    if arrived >= max(out.by.drain_amount, 1) and (
+        out.amount * 100 >= arrived * out.by.drain_percent
+    ):
+        return Verdict.REVIEW
+    return Verdict.ALLOW
+
+
+def structuring(out: Outgoing) -> Verdict:
+    """Review the last of so many amounts in the window that were just under the
+    approval threshold, or at it."""
+    if not out.by.is_near(out.amount, out.approval_threshold):
+        return Verdict.ALLOW
+    since = out.ago(out.by.structuring_seconds)
+    before = sum(time > since for time in out.past.near_times)
+    enough = before + 1 >= out.by.structuring_count
+    return Verdict.REVIEW if enough else Verdict.ALLOW
+
+
+RULES: Mapping[str, Callable[[Outgoing], Verdict]] = {
+    "velocity": velocity,
+    "spike": spike,
+    "new-payee": new_payee,
+    "drain": drain,
+    "structuring": structuring,
+}
+
+
+@under_terms
+def no_fraud(movement: Movement) -> None:
+    """Refuse what a rule blocks; keep back what one sends to review, until it is
+    confirmed. A block counts for more than a review, then the first rule does."""
+    source, target = movement.source, movement.target
+    if source is None or source.terms is None or source.terms.fraud is None:
+        return
+    out = Outgoing(
+        movement.amount,
+        target.id if target else None,
+        max(movement.now, source.updated_at),
+        source.memory.past,
+        source.spent,
+        source.terms.limits.approval_threshold,
+        source.terms.fraud,
+    )
+    verdicts = {name: RULES[name](out) for name in out.by.rules}
+    facts = source.id, movement.amount, source.currency, out.target_id
+    for name, verdict in verdicts.items():
+        if verdict is Verdict.BLOCK:
+            raise FraudBlocked(name, *facts)
+    for name, verdict in verdicts.items():
+        if verdict is Verdict.REVIEW and not movement.approved:
+            raise ApprovalRequired(name, *facts)
+
+
+def remember(movement: Movement, wallet: Wallet, change: int, now: int) -> None:
+    """Let a held wallet remember what was moved, if a rule is to know."""
+    assert wallet.terms is not None and wallet.terms.fraud is not None
+    by, past = wallet.terms.fraud, wallet.memory.past
+    if change > 0:
+        past = past.received(by, now, change)
+    else:
+        payee = movement.target.id if movement.target else None
+        near = by.is_near(-change, wallet.terms.limits.approval_threshold)
+        past = past.sent(by, now, payee, near)
+    wallet.memory = replace(wallet.memory, past=past)
+
+
+class Alert(Struct, frozen=True, gc=False):
+    """One movement that was flagged; `approval_id` is what it waits for."""
+
+    id: str
+    wallet_id: str
+    rule: str
+    verdict: Verdict
+    amount: int
+    currency: str
+    target_id: str | None
+    approval_id: str | None
+    created_at: int
+
+
+class AlertPage(Struct, frozen=True):
+    alerts: list[Alert]
+    page: int
+    limit: int
+    total: int
+
+
+class Alerts:
+    """The latest movements that were flagged."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        new_id: NewId,
+        lock_factory: LockFactory = threading.Lock,
+        at_most: int = ALERTS_MAX,
+    ) -> None:
+        self._clock = clock
+        self._new_id = new_id
+        self._lock = lock_factory()
+        self._alerts: deque[Alert] = deque(maxlen=at_most)
+
+    def add(
+        self,
+        flagged: FraudBlocked | ApprovalRequired,
+        verdict: Verdict,
+        approval_id: str | None = None,
+    ) -> None:
+        """List a movement. Called under no wallet's lock."""
+        alert = Alert(
+            str(self._new_id()),
+            flagged.wallet_id,
+            flagged.reason,
+            verdict,
+            flagged.amount,
+            flagged.currency,
+            flagged.target_id,
+            approval_id,
+            self._clock(),
+        )
+        with self._lock:
+            self._alerts.appendleft(alert)
+
+    def page(self, limit: int = 20, page: int = 1) -> AlertPage:
+        """Return one page, newest first."""
+        start = (page - 1) * limit
+        with self._lock:
+            total = len(self._alerts)
+            alerts = list(islice(self._alerts, min(start, total), start + limit))
+        return AlertPage(alerts, page, limit, total)
