@@ -288,7 +288,7 @@ class DirtyRead(Wallets):
 class DirtyHistory(History):
     """A history is read without the lock: it shows a transaction that never was."""
 
-    def _committed(self, wallet_id: str) -> tuple[list[Transaction], int]:
+    def committed(self, wallet_id: str) -> tuple[list[Transaction], int]:
         history = self._wallets[wallet_id].history
         return history, len(history)
 

@@ -17,6 +17,7 @@ from wallet_app.services.audit import AuditReport, Problem
 from wallet_app.services.fraud import Alert
 from wallet_app.services.limits import Usage
 from wallet_app.services.quotes import Quote
+from wallet_app.services.summary import CategoryTotals, Totals
 
 Json = dict[str, Any]
 
@@ -34,7 +35,7 @@ def timestamp(nanoseconds: int) -> str:
 
 @lru_cache(maxsize=1024)
 def _to_the_second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def wallet_json(wallet: WalletSnapshot) -> Json:
@@ -149,6 +150,41 @@ def alert_json(alert: Alert) -> Json:
         "currency": alert.currency,
         "approvalId": alert.approval_id,
         "createdAt": timestamp(alert.created_at),
+    }
+
+
+def summary_json(
+    wallet_id: str, since: int | None, until: int | None, totals: Totals
+) -> Json:
+    others = totals.other_categories
+    return {
+        "walletId": wallet_id,
+        "currency": totals.currency,
+        "from": None if since is None else timestamp(since),
+        "to": None if until is None else timestamp(until),
+        "count": totals.count,
+        "byType": {
+            type: {"count": each.count, "amount": each.amount}
+            for type, each in totals.by_type.items()
+        },
+        "byCategory": [
+            {"category": category} | _directions_json(each)
+            for category, each in sorted(totals.by_category.items(), key=_null_last)
+        ],
+        "otherCategories": {"categories": others.categories} | _directions_json(others),
+    }
+
+
+def _null_last(item: tuple[str | None, CategoryTotals]) -> tuple[bool, str]:
+    category, _ = item
+    return category is None, category or ""
+
+
+def _directions_json(totals: CategoryTotals) -> Json:
+    return {
+        "count": totals.count,
+        "incoming": totals.incoming,
+        "outgoing": totals.outgoing,
     }
 
 

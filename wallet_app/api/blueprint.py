@@ -108,8 +108,9 @@ class Blueprint(flask_smorest.Blueprint):
     def answers(
         self,
         status: int,
-        schema: type[Schema] | list[type[Schema]],
-        example: dict[str, Any],
+        schema: type[Schema] | list[type[Schema]] | dict[str, Any],
+        example: dict[str, Any] | str,
+        media_type: str = "application/json",
         **headers: str,
     ) -> Decorator:
         """Describe what the view answers when all is well, its headers by name. Several
@@ -120,7 +121,14 @@ class Blueprint(flask_smorest.Blueprint):
             for name, description in headers.items()
         }
         return lambda view: _describe(
-            view, self.response(status, shape, example=example, headers=described)
+            view,
+            self.response(
+                status,
+                shape,
+                content_type=media_type,
+                example=example,
+                headers=described,
+            ),
         )
 
 

@@ -15,10 +15,13 @@ from wallet_app.api.answers import (
     limits_json,
     movement_json,
     quote_json,
+    summary_json,
+    transaction_json,
     transfer_json,
     wallet_json,
     wallets_json,
 )
+from wallet_app.api.csv_answers import csv_chunks
 from wallet_app.domain import (
     AMOUNT_MAX,
     HOUSE,
@@ -40,6 +43,7 @@ from wallet_app.services.fraud import Alert, Verdict
 from wallet_app.services.idempotency import KEYS_MAX
 from wallet_app.services.limits import Usage
 from wallet_app.services.quotes import QUOTES_MAX, Quote
+from wallet_app.services.summary import CategoryTotals, Totals, TypeTotals
 from wallet_app.spending import Limits
 
 SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
@@ -99,10 +103,8 @@ CREDIT = movement_json(
     _wallet(SOURCE_ID, 50_000),
     _transaction(_TRANSACTION, SOURCE_ID, TransactionType.CREDIT, 50_000, False),
 )
-DEBIT = movement_json(
-    _wallet(SOURCE_ID, 35_000),
-    _transaction(_TRANSACTION, SOURCE_ID, TransactionType.DEBIT, 35_000, False),
-)
+_debit = _transaction(_TRANSACTION, SOURCE_ID, TransactionType.DEBIT, 35_000, False)
+DEBIT = movement_json(_wallet(SOURCE_ID, 35_000), _debit)
 TRANSFER = transfer_json(
     movement_json(
         _wallet(SOURCE_ID, 35_000),
@@ -122,7 +124,7 @@ TRANSFER = transfer_json(
     ),
 )
 PAGE = {
-    "transactions": [DEBIT["transaction"]],
+    "transactions": [transaction_json(_debit)],
     "page": 1,
     "limit": 20,
     "total": 1,
@@ -176,6 +178,13 @@ LIMITS = limits_json(
         month_ends=1_769_904_000_000_000_000,
     )
 )
+EXPORT = b"".join(csv_chunks([_debit])).decode()
+_totals = Totals("INR", count=2)
+_totals.by_type[TransactionType.CREDIT] = TypeTotals(1, 50_000)
+_totals.by_type[TransactionType.DEBIT] = TypeTotals(1, 15_000)
+_totals.by_category["food"] = CategoryTotals(1, outgoing=15_000)
+_totals.by_category[None] = CategoryTotals(1, incoming=50_000)
+SUMMARY = summary_json(SOURCE_ID, _OPENED, None, _totals)
 _report = AuditReport(wallets=2, transactions=3)
 _report.currencies["INR"] = CurrencyTotals(50_000, 50_000, 0)
 AUDIT = audit_json(_report)

@@ -113,7 +113,8 @@ class Timestamp(fields.String):
         to_the_second, fraction, offset = match.groups(default="")
         try:
             moment = datetime.fromisoformat((to_the_second + offset).upper())
-        except ValueError:
+            moment = moment.astimezone(UTC)  # which year 1 and 9999 may be past
+        except (ValueError, OverflowError):
             raise self.make_error("invalid") from None
         seconds = (moment - _EPOCH) // timedelta(seconds=1)
         return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))

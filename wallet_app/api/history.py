@@ -1,4 +1,4 @@
-"""Read a wallet's history, page by page."""
+"""Read a wallet's history: page by page, added up, or whole."""
 
 from __future__ import annotations
 
@@ -9,10 +9,18 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
-from wallet_app.api.answers import answer, transaction_json
+from wallet_app.api.answers import answer, summary_json, transaction_json
 from wallet_app.api.blueprint import Blueprint, refuses
+from wallet_app.api.csv_answers import MEDIA_TYPE, csv_answer
 from wallet_app.api.paging import Starts, around, links, pages_of
-from wallet_app.api.schemas import HistoryQuery, PageAnswer
+from wallet_app.api.schemas import (
+    CSV_TEXT,
+    ExportQuery,
+    HistoryQuery,
+    PageAnswer,
+    SummaryAnswer,
+    SummaryQuery,
+)
 from wallet_app.api.service import service
 from wallet_app.errors import TransactionNotFound, WalletNotFound
 from wallet_app.services.history import HistoryFilter, Page
@@ -45,6 +53,44 @@ def transactions(query: dict[str, Any], id: UUID) -> Response:
         },
         Link=links(_starts(page, total_pages)),
     )
+
+
+@blueprint.get("/wallet/<uuid:id>/transactions.csv")
+@blueprint.takes_query(ExportQuery())
+@blueprint.answers(
+    200,
+    CSV_TEXT,
+    examples.EXPORT,
+    MEDIA_TYPE,
+    **{"Content-Disposition": "Names the file `transactions-{id}.csv`."},
+)
+@refuses(WalletNotFound, NotFound)
+def export(query: dict[str, Any], id: UUID) -> Response:
+    """Export a wallet's transactions as CSV, latest first
+
+    All that match at the moment of the request, by RFC 4180 and in UTF-8. Amounts are
+    in minor units and, as exact decimals, in major ones. A description that a
+    spreadsheet could take for a formula, or that begins with an apostrophe, has one
+    apostrophe before it: drop one leading apostrophe to have it as it was.
+    """
+    transactions = service().history.latest_first(str(id), HistoryFilter(**query))
+    return csv_answer(transactions, f"transactions-{id}.csv")
+
+
+@blueprint.get("/wallet/<uuid:id>/summary")
+@blueprint.takes_query(SummaryQuery())
+@blueprint.answers(200, SummaryAnswer, examples.SUMMARY)
+@refuses(WalletNotFound, NotFound)
+def summary(query: dict[str, Any], id: UUID) -> Response:
+    """Add up a wallet's transactions by type and by category
+
+    All that there are at the moment of the request. The sums are exact integers of
+    minor units and may pass 2^53-1: where they do, use a client that reads larger
+    integers than a double holds exactly.
+    """
+    since, until = query.get("since"), query.get("until")
+    totals = service().summary.totals(str(id), since, until)
+    return answer(summary_json(str(id), since, until, totals))
 
 
 def _starts(page: Page, total_pages: int) -> Starts:

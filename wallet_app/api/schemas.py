@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validates_schema
 from marshmallow.fields import Field
-from marshmallow.validate import OneOf, Range
+from marshmallow.validate import Length, OneOf, Range
 
 from wallet_app.api.fields import (
     Amount,
@@ -25,6 +25,7 @@ from wallet_app.api.fields import (
 from wallet_app.api.problems import camel
 from wallet_app.domain import AMOUNT_MAX, TransactionType, WalletStatus
 from wallet_app.services.approvals import ApprovalStatus
+from wallet_app.services.summary import CATEGORIES_MAX
 from wallet_app.settings import FRAUD_RULES
 
 PAGE_LIMIT_MAX = 100
@@ -104,11 +105,17 @@ class PageQuery(CamelSchema):
     page = QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
 
 
-class HistoryQuery(PageQuery):
-    type = fields.Enum(TransactionType, by_value=True)
-    category = Category()
+class SummaryQuery(CamelSchema):
     since = Timestamp(data_key="from", metadata={"description": "Inclusive."})
     until = Timestamp(data_key="to", metadata={"description": "Exclusive."})
+
+
+class ExportQuery(SummaryQuery):
+    type = fields.Enum(TransactionType, by_value=True)
+    category = Category()
+
+
+class HistoryQuery(ExportQuery, PageQuery):
     before = UuidObject(
         metadata={
             "description": "Read on from this transaction, in place of `page`: "
@@ -260,6 +267,75 @@ class AlertPageAnswer(CamelSchema):
     limit = fields.Integer(required=True)
     total = fields.Integer(required=True)
     total_pages = fields.Integer(required=True)
+
+
+def sum_of_amounts() -> fields.Integer:
+    return fields.Integer(
+        required=True,
+        metadata={
+            "description": "Minor units, exact. As a sum it may pass 2^53-1, the "
+            "largest integer that every JSON client reads exactly."
+        },
+    )
+
+
+class TypeTotalsAnswer(CamelSchema):
+    count = fields.Integer(required=True)
+    amount = sum_of_amounts()
+
+
+TypesAnswer = CamelSchema.from_dict(
+    {
+        type: fields.Nested(TypeTotalsAnswer, required=True, data_key=type)
+        for type in TransactionType
+    },
+    name="TypesAnswer",
+)
+
+
+class DirectionTotalsAnswer(CamelSchema):
+    count = fields.Integer(required=True)
+    incoming = sum_of_amounts()
+    outgoing = sum_of_amounts()
+
+
+class CategoryTotalsAnswer(DirectionTotalsAnswer):
+    category = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null stands for the transactions without one."},
+    )
+
+
+class OtherCategoriesAnswer(DirectionTotalsAnswer):
+    categories = fields.Integer(required=True)
+
+
+class SummaryAnswer(CamelSchema):
+    wallet_id = fields.UUID(required=True)
+    currency = fields.String(required=True)
+    since = fields.DateTime(required=True, allow_none=True, data_key="from")
+    until = fields.DateTime(required=True, allow_none=True, data_key="to")
+    count = fields.Integer(required=True)
+    by_type = fields.Nested(TypesAnswer, required=True)
+    by_category = fields.List(
+        fields.Nested(CategoryTotalsAnswer),
+        required=True,
+        validate=Length(max=CATEGORIES_MAX),
+        metadata={
+            "description": "By name, null last; of more than these, the ones with "
+            "the largest amounts."
+        },
+    )
+    other_categories = fields.Nested(
+        OtherCategoriesAnswer,
+        required=True,
+        metadata={"description": "Those that `byCategory` has no room for."},
+    )
+
+
+CSV_TEXT = {"type": "string"}
+"""What JSON Schema can say of an export."""
 
 
 class CurrencyTotalsAnswer(CamelSchema):

@@ -25,6 +25,7 @@ from wallet_app.services.idempotency import IdempotencyKeys
 from wallet_app.services.limits import SpendingLimits
 from wallet_app.services.money import Money
 from wallet_app.services.quotes import Quotes
+from wallet_app.services.summary import Summary
 from wallet_app.services.wallets import Wallets
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits, Terms
@@ -69,6 +70,7 @@ class WalletService:
             lock_factory,
         )
         self.history = History(self.store)
+        self.summary = Summary(self.store, self.history)
         self.audit = Audit(self.store)
         self.idempotency = IdempotencyKeys(
             clock, settings.idempotency_ttl_seconds, lock_factory=lock_factory

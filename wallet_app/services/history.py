@@ -1,9 +1,9 @@
-"""Reading a wallet's history, latest first, filtered and in pages."""
+"""Reading a wallet's history, latest first, filtered, in pages or whole."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -29,21 +29,26 @@ class HistoryFilter:
     until: int | None = None
 
     def select(self, history: Sequence[Transaction], length: int) -> Sequence[int]:
-        """Return the positions that match among the first `length`, ascending.
+        """Return the positions that match among the first `length`, ascending."""
+        start, stop = self.span(history, length)
+        if self.type is None and self.category is None:
+            return range(start, stop)
+        return [i for i in range(start, stop) if self.matches(history[i])]
 
-        Times only grow along a history, so they are searched for by bisection;
-        type and category are read through.
+    def span(self, history: Sequence[Transaction], length: int) -> tuple[int, int]:
+        """Return where the time asked for starts and stops in the first `length`.
+
+        Times only grow along a history, so they are searched for by bisection.
         """
         start, stop = 0, length
         if self.since is not None:
             start = bisect_left(history, self.since, 0, length, key=_created_at)
         if self.until is not None:
             stop = bisect_left(history, self.until, start, length, key=_created_at)
-        if self.type is None and self.category is None:
-            return range(start, stop)
-        return [i for i in range(start, stop) if self._matches(history[i])]
+        return start, stop
 
-    def _matches(self, transaction: Transaction) -> bool:
+    def matches(self, transaction: Transaction) -> bool:
+        """Tell whether type and category are those asked for, whatever the time."""
         return (self.type is None or transaction.type is self.type) and (
             self.category is None or transaction.category == self.category
         )
@@ -79,7 +84,7 @@ class History:
 
         Raises WalletNotFound and TransactionNotFound.
         """
-        history, length = self._committed(wallet_id)
+        history, length = self.committed(wallet_id)
         matches = wanted.select(history, length)
         older: Sequence[int] = matches
         if before is not None:
@@ -95,8 +100,23 @@ class History:
             has_more=start > 0,
         )
 
-    def _committed(self, wallet_id: str) -> tuple[Sequence[Transaction], int]:
-        """Return the history and how far it may be read without the lock."""
+    def latest_first(
+        self, wallet_id: str, wanted: HistoryFilter = HistoryFilter()
+    ) -> Iterator[Transaction]:
+        """Return all that match at this moment, to be read at any pace: nothing is
+        copied or locked meanwhile, and what comes later is not among them.
+
+        Raises WalletNotFound, here and not at the first step.
+        """
+        history, length = self.committed(wallet_id)
+        positions = reversed(range(*wanted.span(history, length)))
+        return filter(wanted.matches, (history[i] for i in positions))
+
+    def committed(self, wallet_id: str) -> tuple[Sequence[Transaction], int]:
+        """Return the history and how far it may be read without the lock.
+
+        Raises WalletNotFound.
+        """
         wallet = self._wallets[wallet_id]
         with wallet:
             return wallet.history, len(wallet.history)
