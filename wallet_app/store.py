@@ -219,22 +219,23 @@ class Store:
         self._readable[wallet.id] = wallet
         self._wallets[wallet.id] = wallet
 
-    def add_liquidity(self, id: str, currency: str, created_at: int) -> None:
-        """Give the house a wallet in a currency, if it has none."""
+    def add_liquidity(self, ids: Mapping[str, str], created_at: int) -> None:
+        """Give the house wallets with these ids, by currency, where it has none."""
         with self.registry:
-            if currency not in self._liquidity:
-                wallet = Wallet(
-                    id,
-                    HOUSE,
-                    currency,
-                    created_at,
-                    self._memory,
-                    None,
-                    self._lock_factory(),
-                    balance_min=-AMOUNT_MAX,
-                )
-                self._readable[id] = wallet
-                self._liquidity[currency] = wallet
+            for currency, id in ids.items():
+                if currency not in self._liquidity:
+                    wallet = Wallet(
+                        id,
+                        HOUSE,
+                        currency,
+                        created_at,
+                        self._memory,
+                        None,
+                        self._lock_factory(),
+                        balance_min=-AMOUNT_MAX,
+                    )
+                    self._readable[id] = wallet
+                    self._liquidity[currency] = wallet
 
     def of_user(self, user_id: str) -> list[Wallet]:
         """Return a user's wallets, by currency."""

@@ -10,10 +10,20 @@ from uuid import UUID, uuid4, uuid5
 
 from tests.concurrency.judge import Asked
 from tests.concurrency.linearizability import Call
-from tests.concurrency.model import AtRest, Audit, Create, Operation, Result
-from tests.concurrency.values import value_of, value_of_json
+from tests.concurrency.model import (
+    DOLLARS,
+    AtRest,
+    Audit,
+    Create,
+    Operation,
+    Result,
+)
+from tests.concurrency.values import name_in, value_of, value_of_json
+from wallet_app.domain import HOUSE
 from wallet_app.services import WalletService
+from wallet_app.services.approvals import ApprovalSnapshot
 from wallet_app.services.idempotency import Claim
+from wallet_app.services.quotes import Quote
 
 NOBODY = str(UUID(int=0))
 """The id of no wallet."""
@@ -32,6 +42,7 @@ class _Asking:
     by: str
     id: Callable[[str], str]
     user: Callable[[str], str]
+    made: Callable[[str], str]
     claim: Claim | None = None
 
 
@@ -41,13 +52,17 @@ class Client:
 
     def __init__(self, service: WalletService) -> None:
         self._service = service
+        self._made: dict[str, str] = {}
 
     def ask(self, operation: Operation, label: str) -> Result:
-        asking = _Asking(operation.key or label, self._id, str)
+        label = operation.key or label
+        asking = _Asking(label, self._id, user_of, lambda each: _made(self._made, each))
         try:
             answer = self._answer(operation, asking)
         except Exception as failure:  # whatever it is, the model judges it
             answer = failure
+        if isinstance(answer, ApprovalSnapshot | Quote):
+            self._made[label] = answer.id
         return value_of(answer, self._name)
 
     def _answer(self, operation: Operation, asking: _Asking) -> object:
@@ -60,13 +75,24 @@ class Client:
         )
 
     def _id(self, name: str) -> str:
-        for wallet in list(self._service.store.wallets.values()):
-            if wallet.user_id == name:
+        for wallet in list(self._service.store.readable.values()):
+            if name_in(wallet.currency, wallet.user_id) == name:
                 return wallet.id
         return NOBODY
 
     def _name(self, wallet_id: str) -> str:
-        return self._service.store.wallets[wallet_id].user_id
+        wallet = self._service.store.readable[wallet_id]
+        return name_in(wallet.currency, wallet.user_id)
+
+
+def user_of(name: str) -> str:
+    """Return whose wallet is called so."""
+    return name.removeprefix(DOLLARS)
+
+
+def _made(ids: dict[str, str], label: str) -> str:
+    """Return the id of what a call has made: known as soon as it was answered."""
+    return ids.get(label, NOBODY)
 
 
 Send = Callable[
@@ -83,21 +109,29 @@ class HttpClient:
         self._send = send
         self._namespace = uuid4()
         self._ids: dict[str, str] = {}
-        self._names: dict[str, str] = {}
+        self._names: dict[str, str] = {HOUSE: HOUSE}
+        self._made: dict[str, str] = {}
 
     def ask(self, operation: Operation, label: str) -> Result:
-        asking = _Asking(operation.key or label, self._id, self._user)
+        label = operation.key or label
+        asking = _Asking(
+            label, self._id, self._user, lambda each: _made(self._made, each)
+        )
         key = operation.key and f"{self._namespace}-{operation.key}"
         status, body = self._send(*operation.request(asking), key)
         if isinstance(operation, Create) and "walletId" in body:
             self._ids[operation.name] = body["walletId"]
             self._names[body["walletId"]] = operation.name
+        made = body.get("approvalId") or body.get("quoteId")
+        if made is not None and status < 400:
+            self._made[label] = made
         return value_of_json(status, body, self._names.__getitem__)
 
     def _id(self, name: str) -> str:
         return self._ids.get(name, NOBODY)
 
     def _user(self, name: str) -> str:
+        name = user_of(name)
         user = str(uuid5(self._namespace, name))
         self._names[user] = name
         return user

@@ -14,7 +14,7 @@ from itertools import islice
 from tests.concurrency.client import Client, last_reads
 from tests.concurrency.judge import Asked, judge
 from tests.concurrency.linearizability import Call
-from tests.concurrency.model import Ledger, Operation
+from tests.concurrency.model import CODE, SETTINGS, Ledger, Operation
 from tests.concurrency.programs import SETUP, Program
 from tests.concurrency.scheduler import (
     Choice,
@@ -25,6 +25,7 @@ from tests.concurrency.scheduler import (
     explore,
 )
 from tests.concurrency.switch_points import Lines, watched_balances
+from tests.concurrency.values import name_in
 from tests.ledgers import Clock, new_service, passing_time
 from wallet_app.services import WalletService
 
@@ -132,7 +133,9 @@ class Laboratory:
             return lock
 
         clock = passing_time() if self.line_by_line else Clock()
-        service = new_service(lock_factory=new_lock, clock=clock)
+        service = new_service(
+            SETTINGS, lock_factory=new_lock, clock=clock, new_code=lambda: CODE
+        )
         client = Client(service)
         for operation in program.setup:
             client.ask(operation, SETUP)
@@ -209,8 +212,12 @@ def _wrong(run: Run, locks: Sequence[Lock]) -> str | None:
 def _name_locks(service: WalletService) -> None:
     """Give the locks names that people know."""
     named = {"the registry": service.store.registry, "keys": service.idempotency._lock}
-    for wallet in service.store.wallets.values():
-        named[wallet.user_id] = wallet._lock
+    named["approvals"] = service.approvals._lock
+    named["quotes"] = service.quotes._lock
+    for wallet in service.store.readable.values():
+        named[name_in(wallet.currency, wallet.user_id)] = wallet._lock
+    for _, approval in service.approvals._approvals._entries.values():
+        named[f"approval of {approval.now_is.amount}"] = approval.lock
     for name, lock in named.items():
         if isinstance(lock, Lock):  # it is not always, in a mutant
             lock.name = name

@@ -18,7 +18,10 @@ from tests.concurrency.model import (
     Report,
     Rest,
     Result,
+    Quoted,
     Snapshot,
+    Usage,
+    Waiting,
     answer,
     is_kept,
 )
@@ -131,14 +134,21 @@ def told(result: Result) -> str:
         case Entry(type=type, amount=amount, balance_after=balance):
             sign = "-" if type in ("DEBIT", "TRANSFER_OUT") else "+"
             return f"{sign}{amount}, balance {balance}"
-        case Snapshot(name=name, balance=balance):
-            return f"{name} {balance}"
+        case Snapshot(name=name, balance=balance, frozen=frozen):
+            by = "before" if frozen == "before" else f"by {frozen}"
+            return f"{name} {balance}" + (f", frozen {by}" if frozen else "")
+        case Usage(name=name, daily=daily, spent=spent):
+            return f"{name} has spent {spent} of {'any' if daily is None else daily}"
+        case Waiting(wallet=wallet, amount=amount):
+            return f"-{amount} from {wallet} waits for its approval"
+        case Quoted(from_amount=amount, to_amount=comes_to):
+            return f"{amount} come to {comes_to}"
         case HistoryPage(entries=entries):
             return _changes(entries[::-1]) or "no transactions"
         case Rest(wallets=wallets):
             books = [
                 f"{told(wallet)} ({_changes(history)})" if history else told(wallet)
-                for wallet, history in wallets
+                for wallet, _, history in wallets
             ]
             return ", ".join(books) or "no wallets"
         case Report(problems=problems) if problems:

@@ -11,14 +11,35 @@ over HTTP (`request`). A new operation is one class here, and one line in
 
 from __future__ import annotations
 
+import re
 from dataclasses import Field, dataclass, field, fields, replace
+from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from wallet_app.domain import AMOUNT_MAX
 from wallet_app.services import WalletService
 from wallet_app.services.idempotency import Claim
+from wallet_app.settings import Settings
+from wallet_app.spending import Limits
 
 CURRENCY = "INR"
+OUTGOING = ("DEBIT", "TRANSFER_OUT")
+
+DOLLARS = "$"
+"""The name of a wallet in USD begins with this: `$asha` is asha's."""
+
+HOUSE = "house"
+"""Whose wallets are the liquidity wallets."""
+
+RATE = 2
+"""How many cents one paisa is: dollars are cheap here."""
+
+CODE = "000000"
+"""The code of every approval."""
+
+SETTINGS = Settings(fx_rates=(("INR", "USD", Decimal(RATE)),))
+"""The settings of a service that is to do as the model does."""
 
 # What an operation answers, as values that can be compared: two runs of the same
 # schedule are equal, and so are an answer of the model and one of the service.
@@ -35,11 +56,35 @@ class Entry(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A wallet at one moment. Wallets are named by their users."""
+    """A wallet at one moment. Wallets are named by their users. `frozen` is the label
+    of the call that froze it."""
 
     name: str
     currency: str
     balance: int
+    frozen: str | None = None
+
+
+class Usage(NamedTuple):
+    """How much may leave a wallet in a day, and how much of that has left it."""
+
+    name: str
+    daily: int | None
+    spent: int
+
+
+class Waiting(NamedTuple):
+    """A movement that waits for its approval."""
+
+    wallet: str
+    amount: int
+
+
+class Quoted(NamedTuple):
+    """What an amount of INR comes to in USD."""
+
+    from_amount: int
+    to_amount: int
 
 
 class HistoryPage(NamedTuple):
@@ -64,9 +109,9 @@ class Report(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """Each wallet and its history, oldest first, by name."""
+    """Each wallet, what it has spent, and its history, oldest first, by name."""
 
-    wallets: tuple[tuple[Snapshot, tuple[Entry, ...]], ...]
+    wallets: tuple[tuple[Snapshot, Usage, tuple[Entry, ...]], ...]
 
 
 class Refused(NamedTuple):
@@ -92,14 +137,28 @@ Result = Any
 
 
 class Book(NamedTuple):
-    """A wallet: its history, oldest first, which tells the balance too."""
+    """A wallet: its history, oldest first, which tells the balance too, and what was
+    spent: all of it on one day, because no test lasts until the next."""
 
     currency: str = CURRENCY
     history: tuple[Entry, ...] = ()
+    frozen: str | None = None
+    daily: int | None = None
+    threshold: int | None = None
 
     @property
     def balance(self) -> int:
         return self.history[-1].balance_after if self.history else 0
+
+    @property
+    def spent(self) -> int:
+        return sum(each.amount for each in self.history if each.type in OUTGOING)
+
+    def snapshot(self, name: str) -> Snapshot:
+        return Snapshot(name, self.currency, self.balance, self.frozen)
+
+    def usage(self, name: str) -> Usage:
+        return Usage(name, self.daily, self.spent)
 
 
 class Kept(NamedTuple):
@@ -111,10 +170,13 @@ class Kept(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """All that the service knows: the wallets by name, and the keys."""
+    """All that the service knows: the wallets by name, the keys, and by the labels of
+    their calls the movements that wait, and the quotes: None when they are used."""
 
     books: tuple[tuple[str, Book], ...] = ()
     kept: frozenset[Kept] = frozenset()
+    waiting: frozenset[tuple[str, Deduct | Transfer | None]] = frozenset()
+    quotes: frozenset[tuple[str, Quoted | None]] = frozenset()
 
     def book(self, name: str) -> Book:
         for each, book in self.books:
@@ -125,6 +187,12 @@ class Ledger(NamedTuple):
     def with_book(self, name: str, book: Book) -> Ledger:
         others = [pair for pair in self.books if pair[0] != name]
         return self._replace(books=tuple(sorted([*others, (name, book)])))
+
+    def wait(
+        self, name: str, movement: Deduct | Transfer, by: str
+    ) -> tuple[Waiting, Ledger]:
+        waiting = self.waiting | {(by, movement)}
+        return Waiting(name, movement.amount), self._replace(waiting=waiting)
 
     def move(self, name: str, type: str, change: int, by: str) -> tuple[Entry, Ledger]:
         book = self.book(name)
@@ -165,6 +233,10 @@ class Asking(Protocol):
         """Return the id of the user whose wallet is called so."""
         ...
 
+    def made(self, label: str, /) -> str:
+        """Return the id of the approval or the quote that a call has made."""
+        ...
+
 
 Request = tuple[str, str, dict[str, object] | None]
 """Method, path and body."""
@@ -200,7 +272,8 @@ class Operation:
     def __str__(self) -> str:
         """As people write it: `deduct(asha, 60)`."""
         values = [str(getattr(self, each.name)) for each in self._fields(False)]
-        text = f"{type(self).__name__.lower()}({', '.join(values)})"
+        name = re.sub("(?!^)([A-Z])", r"_\1", type(self).__name__).lower()
+        text = f"{name}({', '.join(values)})"
         if self.key is not None:
             text += f" key={self.key}"
         if self.faults:
@@ -234,7 +307,8 @@ def answer(ledger: Ledger, operation: Operation, by: str) -> tuple[Result, Ledge
     except Refusal as refusal:
         result, after = refusal.result, ledger
     else:
-        if any(fault <= operation.writes for fault in operation.faults):
+        writes = 0 if isinstance(result, Waiting) else operation.writes
+        if any(fault <= writes for fault in operation.faults):
             result, after = CRASHED, ledger
     if operation.key is not None and is_kept(result):
         after = after._replace(kept=after.kept | {Kept(operation.key, request, result)})
@@ -243,7 +317,11 @@ def answer(ledger: Ledger, operation: Operation, by: str) -> tuple[Result, Ledge
 
 def is_kept(result: Result) -> bool:
     """Tell whether this is the one result that its idempotency key will ever have."""
-    return result not in (CRASHED, Refused("wallet_exists"))
+    return result not in (CRASHED, *map(Refused, CONFLICTS))
+
+
+CONFLICTS = ("wallet_exists", "approval_closed", "quote_used")
+"""Refusals that no key keeps."""
 
 
 KEY_REUSED, KEY_IN_PROGRESS = "idempotency_key_reused", "idempotency_in_progress"
@@ -257,13 +335,16 @@ class Create(Operation):
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         if self.name in dict(ledger.books):
             raise Refusal("wallet_exists")
-        return Snapshot(self.name, CURRENCY, 0), ledger.with_book(self.name, Book())
+        book = Book(currency_of(self.name))
+        return book.snapshot(self.name), ledger.with_book(self.name, book)
 
     def call(self, service: WalletService, asking: Asking) -> object:
-        return service.wallets.create(asking.user(self.name), claim=asking.claim)
+        currency = currency_of(self.name)
+        return service.wallets.create(asking.user(self.name), currency, asking.claim)
 
     def request(self, asking: Asking) -> Request:
-        return "POST", "/wallet/create", {"userId": asking.user(self.name)}
+        user, currency = asking.user(self.name), currency_of(self.name)
+        return "POST", "/wallet/create", {"userId": user, "currency": currency}
 
 
 @dataclass(frozen=True, repr=False)
@@ -273,7 +354,7 @@ class Add(Operation):
     writes = 1
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        _refuse_overflow(ledger.book(self.wallet), self.amount)
+        _check(None, ledger.book(self.wallet), self.amount)
         return ledger.move(self.wallet, "CREDIT", self.amount, by)
 
     def call(self, service: WalletService, asking: Asking) -> object:
@@ -295,16 +376,24 @@ class Deduct(Operation):
     writes = 1
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        _refuse_overdraft(ledger.book(self.wallet), self.amount)
+        book = ledger.book(self.wallet)
+        _check(book, None, self.amount)
+        if _waits(book, self.amount):
+            return ledger.wait(self.wallet, self, by)
+        return self.approved(ledger, by)
+
+    def approved(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        _check(ledger.book(self.wallet), None, self.amount)
         return ledger.move(self.wallet, "DEBIT", -self.amount, by)
 
     def call(self, service: WalletService, asking: Asking) -> object:
-        return service.money.deduct(
+        deduct = partial(
+            service.money.deduct,
             asking.id(self.wallet),
             self.amount,
             description=asking.by,
-            claim=asking.claim,
         )
+        return service.approvals.run(deduct, asking.claim)
 
     def request(self, asking: Asking) -> Request:
         return "POST", "/wallet/deduct", _body(self, asking, walletId=self.wallet)
@@ -321,20 +410,27 @@ class Transfer(Operation):
         source, target = ledger.book(self.source), ledger.book(self.target)
         if self.source == self.target:
             raise Refusal("same_wallet")
-        _refuse_overdraft(source, self.amount)
-        _refuse_overflow(target, self.amount)
+        _check(source, target, self.amount)
+        if _waits(source, self.amount):
+            return ledger.wait(self.source, self, by)
+        return self.approved(ledger, by)
+
+    def approved(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        source, target = ledger.book(self.source), ledger.book(self.target)
+        _check(source, target, self.amount)
         sent, ledger = ledger.move(self.source, "TRANSFER_OUT", -self.amount, by)
         received, ledger = ledger.move(self.target, "TRANSFER_IN", self.amount, by)
         return (sent, received), ledger
 
     def call(self, service: WalletService, asking: Asking) -> object:
-        return service.money.transfer(
+        transfer = partial(
+            service.money.transfer,
             asking.id(self.source),
             asking.id(self.target),
             self.amount,
             description=asking.by,
-            claim=asking.claim,
         )
+        return service.approvals.run(transfer, asking.claim)
 
     def request(self, asking: Asking) -> Request:
         body = _body(self, asking, fromWalletId=self.source, toWalletId=self.target)
@@ -346,8 +442,7 @@ class Get(Operation):
     wallet: str
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        book = ledger.book(self.wallet)
-        return Snapshot(self.wallet, book.currency, book.balance), ledger
+        return ledger.book(self.wallet).snapshot(self.wallet), ledger
 
     def call(self, service: WalletService, asking: Asking) -> object:
         return service.wallets.get(asking.id(self.wallet))
@@ -378,21 +473,193 @@ class History(Operation):
 @dataclass(frozen=True, repr=False)
 class Audit(Operation):
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        entries = [entry for _, book in ledger.books for entry in book.history]
-        totals = Totals(
-            CURRENCY,
-            sum(book.balance for _, book in ledger.books),
-            sum(entry.amount for entry in entries if entry.type == "CREDIT"),
-            sum(entry.amount for entry in entries if entry.type == "DEBIT"),
+        totals: dict[str, list[int]] = {}
+        for _, book in ledger.books:
+            sums = totals.setdefault(book.currency, [0, 0, 0])
+            sums[0] += book.balance
+            for entry in book.history:
+                sums[1] += entry.amount * (entry.type == "CREDIT")
+                sums[2] += entry.amount * (entry.type == "DEBIT")
+        currencies = tuple(
+            Totals(currency, *sums) for currency, sums in sorted(totals.items())
         )
-        currencies = (totals,) if ledger.books else ()
-        return Report((), len(ledger.books), len(entries), currencies), ledger
+        entries = sum(len(book.history) for _, book in ledger.books)
+        return Report((), len(ledger.books), entries, currencies), ledger
 
     def call(self, service: WalletService, asking: Asking) -> object:
         return service.audit.run()
 
     def request(self, asking: Asking) -> Request:
         return "GET", "/audit", None
+
+
+@dataclass(frozen=True, repr=False)
+class Freeze(Operation):
+    """The reason is the label of the call, so that it shows which one froze it."""
+
+    wallet: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        book = ledger.book(self.wallet)
+        book = book._replace(frozen=by if book.frozen is None else book.frozen)
+        return book.snapshot(self.wallet), ledger.with_book(self.wallet, book)
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        return service.freeze.freeze(asking.id(self.wallet), asking.by, asking.claim)
+
+    def request(self, asking: Asking) -> Request:
+        path = f"/wallet/{asking.id(self.wallet)}/freeze"
+        return "POST", path, {"reason": asking.by}
+
+
+@dataclass(frozen=True, repr=False)
+class Unfreeze(Operation):
+    wallet: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        book = ledger.book(self.wallet)._replace(frozen=None)
+        return book.snapshot(self.wallet), ledger.with_book(self.wallet, book)
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        return service.freeze.unfreeze(asking.id(self.wallet), asking.claim)
+
+    def request(self, asking: Asking) -> Request:
+        return "POST", f"/wallet/{asking.id(self.wallet)}/unfreeze", {}
+
+
+@dataclass(frozen=True, repr=False)
+class SetLimits(Operation):
+    """None lets as much leave in a day as there is."""
+
+    wallet: str
+    daily: int | None
+    threshold: int | None = None
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        book = ledger.book(self.wallet)
+        book = book._replace(daily=self.daily, threshold=self.threshold)
+        return book.usage(self.wallet), ledger.with_book(self.wallet, book)
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        limits = Limits(daily=self.daily, approval_threshold=self.threshold)
+        return service.limits.put(asking.id(self.wallet), limits)
+
+    def request(self, asking: Asking) -> Request:
+        path = f"/wallet/{asking.id(self.wallet)}/limits"
+        limits: dict[str, object] = {"daily": self.daily}
+        return "PUT", path, limits | {"approvalThreshold": self.threshold}
+
+
+@dataclass(frozen=True, repr=False)
+class GetLimits(Operation):
+    wallet: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        return ledger.book(self.wallet).usage(self.wallet), ledger
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        return service.limits.get(asking.id(self.wallet))
+
+    def request(self, asking: Asking) -> Request:
+        return "GET", f"/wallet/{asking.id(self.wallet)}/limits", None
+
+
+@dataclass(frozen=True, repr=False)
+class Confirm(Operation):
+    """Confirms what waits, with the right code; `label` is that of the movement."""
+
+    label: str
+    writes = 1
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        waiting = dict(ledger.waiting)
+        if self.label not in waiting:
+            raise Refusal("approval_not_found")
+        movement = waiting[self.label]
+        if movement is None:
+            raise Refusal("approval_closed")
+        result, ledger = movement.approved(ledger, self.label)
+        waiting[self.label] = None
+        return result, ledger._replace(waiting=frozenset(waiting.items()))
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        approval_id = asking.made(self.label)
+        return service.approvals.confirm(approval_id, CODE, asking.claim)
+
+    def request(self, asking: Asking) -> Request:
+        path = f"/approvals/{asking.made(self.label)}/confirm"
+        return "POST", path, {"otp": CODE}
+
+
+@dataclass(frozen=True, repr=False)
+class Quote(Operation):
+    """Quotes what an amount of INR comes to in USD."""
+
+    amount: int
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        quoted = Quoted(self.amount, self.amount * RATE)
+        for name in (HOUSE, DOLLARS + HOUSE):
+            if name not in dict(ledger.books):
+                ledger = ledger.with_book(name, Book(currency_of(name)))
+        return quoted, ledger._replace(quotes=ledger.quotes | {(by, quoted)})
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        return service.quotes.create("INR", "USD", self.amount, asking.claim)
+
+    def request(self, asking: Asking) -> Request:
+        pair: dict[str, object] = {"fromCurrency": "INR", "toCurrency": "USD"}
+        return "POST", "/fx/quotes", pair | {"amount": self.amount}
+
+
+@dataclass(frozen=True, repr=False)
+class Exchange(Operation):
+    """Transfers with a quote; `label` is that of the quote."""
+
+    source: str
+    target: str
+    amount: int
+    label: str
+    writes = 4
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        source, target = ledger.book(self.source), ledger.book(self.target)
+        quotes = dict(ledger.quotes)
+        if self.label not in quotes:
+            raise Refusal("quote_not_found")
+        _refuse_frozen(source, target)
+        quoted = quotes[self.label]
+        if quoted is None:
+            raise Refusal("quote_used")
+        _check(source, None, self.amount)
+        quotes[self.label] = None
+        ledger = ledger._replace(quotes=frozenset(quotes.items()))
+        comes_to, house = quoted.to_amount, (HOUSE, DOLLARS + HOUSE)
+        sent, ledger = ledger.move(self.source, "TRANSFER_OUT", -self.amount, by)
+        _, ledger = ledger.move(house[0], "TRANSFER_IN", self.amount, by)
+        _, ledger = ledger.move(house[1], "TRANSFER_OUT", -comes_to, by)
+        received, ledger = ledger.move(self.target, "TRANSFER_IN", comes_to, by)
+        return (sent, received), ledger
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        return service.exchange.transfer(
+            asking.id(self.source),
+            asking.id(self.target),
+            self.amount,
+            description=asking.by,
+            quote_id=asking.made(self.label),
+            claim=asking.claim,
+        )
+
+    def request(self, asking: Asking) -> Request:
+        body: dict[str, object] = {
+            "fromWalletId": asking.id(self.source),
+            "toWalletId": asking.id(self.target),
+            "amount": self.amount,
+            "description": asking.by,
+            "quoteId": asking.made(self.label),
+        }
+        return "POST", "/wallet/transfer", body
 
 
 @dataclass(frozen=True, repr=False)
@@ -403,7 +670,7 @@ class AtRest(Operation):
         return (
             Rest(
                 tuple(
-                    (Snapshot(name, book.currency, book.balance), book.history)
+                    (book.snapshot(name), book.usage(name), book.history)
                     for name, book in ledger.books
                 )
             ),
@@ -411,20 +678,37 @@ class AtRest(Operation):
         )
 
     def call(self, service: WalletService, asking: Asking) -> object:
-        return list(service.store.wallets.values())
+        return list(service.store.readable.values())
 
     def __str__(self) -> str:
         return "The wallets"
 
 
-def _refuse_overdraft(source: Book, amount: int) -> None:
-    if source.balance < amount:
+def _check(source: Book | None, target: Book | None, amount: int) -> None:
+    """Refuse a movement for the first reason that the service has."""
+    _refuse_frozen(source, target)
+    if source is not None and source.balance < amount:
         raise Refusal("insufficient_funds", balance=source.balance, amount=amount)
-
-
-def _refuse_overflow(target: Book, amount: int) -> None:
-    if target.balance + amount > AMOUNT_MAX:
+    if target is not None and target.balance + amount > AMOUNT_MAX:
         raise Refusal("balance_overflow", amount=amount, maximum=AMOUNT_MAX)
+    if source is not None and source.daily is not None:
+        remaining = max(source.daily - source.spent, 0)
+        if amount > remaining:
+            used = {"used": source.spent, "remaining": remaining}
+            raise Refusal("limit_exceeded", amount=amount, limit=source.daily, **used)
+
+
+def _refuse_frozen(source: Book | None, target: Book | None) -> None:
+    if any(book is not None and book.frozen is not None for book in (source, target)):
+        raise Refusal("wallet_frozen")
+
+
+def _waits(source: Book, amount: int) -> bool:
+    return source.threshold is not None and amount > source.threshold
+
+
+def currency_of(name: str) -> str:
+    return "USD" if name.startswith(DOLLARS) else CURRENCY
 
 
 def _body(

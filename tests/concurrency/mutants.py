@@ -21,20 +21,26 @@ from wallet_app.domain import Transaction, TransactionType, WalletSnapshot
 from wallet_app.errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
+    QuoteExpired,
+    QuoteUsed,
     SameWallet,
 )
+from wallet_app.services.approvals import Approvals, Confirmation, Moved
 from wallet_app.services.audit import Audit, AuditReport, _note, _problems
+from wallet_app.services.freeze import not_frozen
 from wallet_app.services.history import History
-from wallet_app.services.idempotency import Claim, IdempotencyKeys
+from wallet_app.services.idempotency import Claim, IdempotencyKeys, Keeper
+from wallet_app.services.limits import within_limits
 from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money, move
 from wallet_app.services.movement import Movement
+from wallet_app.services.quotes import Quote, Quotes
 from wallet_app.services.rules import RULES
 from wallet_app.services.wallets import Wallets
 from wallet_app.store import Store, Wallet, in_lock_order
 
 T = TypeVar("T")
 
-new_wallet = Store.new_wallet
+new_wallet, find = Store.new_wallet, Quotes.find
 
 
 @dataclass(frozen=True)
@@ -167,10 +173,48 @@ class DoubleSpend(Money):
     """The funds are checked before the lock is taken: two movements spend the same
     money."""
 
-    def deduct(self, wallet_id: str, amount: int, **details: Any) -> Transaction:
+    def deduct(
+        self, wallet_id: str, amount: int, approved: bool = False, **details: Any
+    ) -> Transaction:
         wallet = self._wallets[wallet_id]
-        check(wallet, None, amount)
+        check(wallet, None, amount, approved)
         with wallet:
+            return _move(self, wallet, DEBIT, -amount, **details)
+
+
+@seeded
+class LimitOutsideTheLock(Money):
+    """What is left of a limit is counted before the lock is taken: two movements pass
+    it together."""
+
+    def deduct(
+        self, wallet_id: str, amount: int, approved: bool = False, **details: Any
+    ) -> Transaction:
+        wallet = self._wallets[wallet_id]
+        asked = Movement(wallet, None, amount, None, None, None, 0, approved)
+        within_limits(asked)
+        with wallet:
+            for rule in RULES:
+                if rule is not within_limits:
+                    rule(asked)
+            return _move(self, wallet, DEBIT, -amount, **details)
+
+
+@seeded
+class FreezeRace(Money):
+    """Whether a wallet is frozen is asked before the lock is taken: a movement comes
+    after the freeze was answered."""
+
+    def deduct(
+        self, wallet_id: str, amount: int, approved: bool = False, **details: Any
+    ) -> Transaction:
+        wallet = self._wallets[wallet_id]
+        asked = Movement(wallet, None, amount, None, None, None, 0, approved)
+        not_frozen(asked)
+        with wallet:
+            for rule in RULES:
+                if rule is not not_frozen:
+                    rule(asked)
             return _move(self, wallet, DEBIT, -amount, **details)
 
 
@@ -184,7 +228,7 @@ class HistoryOutsideTheLock(Money):
         wallet_id: str,
         amount: int,
         description: str | None = None,
-        claim: Claim | None = None,
+        claim: Keeper | None = None,
     ) -> Transaction:
         wallet = self._wallets[wallet_id]
         id, now = self._new_id(), self._clock()
@@ -210,7 +254,7 @@ class TimeRunsBack(Money):
         wallet_id: str,
         amount: int,
         description: str | None = None,
-        claim: Claim | None = None,
+        claim: Keeper | None = None,
     ) -> Transaction:
         wallet = self._wallets[wallet_id]
         id, now = self._new_id(), self._clock()
@@ -227,11 +271,16 @@ class UnsortedLocks(Money):
     each other, for ever."""
 
     def transfer(
-        self, source_id: str, target_id: str, amount: int, **details: Any
+        self,
+        source_id: str,
+        target_id: str,
+        amount: int,
+        approved: bool = False,
+        **details: Any,
     ) -> Transfer:
         source, target = _pair(self, source_id, target_id)
         with source, target:
-            check(source, target, amount)
+            check(source, target, amount, approved)
             return _transfer(self, source, target, amount, **details)
 
 
@@ -241,12 +290,17 @@ class SelfTransfer(Money):
     it holds."""
 
     def transfer(
-        self, source_id: str, target_id: str, amount: int, **details: Any
+        self,
+        source_id: str,
+        target_id: str,
+        amount: int,
+        approved: bool = False,
+        **details: Any,
     ) -> Transfer:
         source, target = self._wallets[source_id], self._wallets[target_id]
         first, second = in_lock_order(source, target)
         with first, second:
-            check(source, target, amount)
+            check(source, target, amount, approved)
             return _transfer(self, source, target, amount, **details)
 
 
@@ -260,13 +314,14 @@ class TwoSections(Money):
         source_id: str,
         target_id: str,
         amount: int,
-        claim: Claim | None = None,
+        approved: bool = False,
+        claim: Keeper | None = None,
         **details: Any,
     ) -> Transfer:
         source, target = _pair(self, source_id, target_id)
         reference_id = self._new_id()
         with source:
-            check(source, target, amount)
+            check(source, target, amount, approved)
             sent = _move(self, source, OUT, -amount, reference_id, **details)
         with target:
             received = _move(self, target, IN, amount, reference_id, **details)
@@ -300,7 +355,7 @@ class DirtyTotal(Store):
     @contextmanager
     def all_locked(self) -> Iterator[list[Wallet]]:
         with self.registry:
-            yield list(self._wallets.values())
+            yield list(self._readable.values())
 
 
 @seeded
@@ -311,7 +366,7 @@ class TornTotal(Audit):
     def run(self) -> AuditReport:
         report, books = AuditReport(), []
         with self._store.registry:
-            for wallet in list(self._store.wallets.values()):
+            for wallet in list(self._store.readable.values()):
                 with wallet:
                     books.append(_note(wallet))
         report.problems.extend(_problems(books, report))
@@ -326,9 +381,9 @@ class CreateDuringAudit(Store):
     @contextmanager
     def all_locked(self) -> Iterator[list[Wallet]]:
         with ExitStack() as held:
-            for wallet in self._wallets.values():
+            for wallet in self._readable.values():
                 held.enter_context(wallet)
-            yield list(self._wallets.values())
+            yield list(self._readable.values())
 
 
 # Uniqueness
@@ -339,8 +394,10 @@ class DuplicateCreate(Wallets):
     """Whether the user has a wallet is asked without the lock: two calls open one
     each."""
 
-    def create(self, user_id: str, claim: Claim | None = None) -> WalletSnapshot:
-        id, currency = str(self._new_id()), self._default_currency
+    def create(
+        self, user_id: str, currency: str, claim: Keeper | None = None
+    ) -> WalletSnapshot:
+        id = str(self._new_id())
         wallet = self._store.new_wallet(id, user_id, currency, self._clock())
         with self._store.registry:
             self._store.publish(wallet)
@@ -366,6 +423,36 @@ class CheckThenAct(IdempotencyKeys):
         return claim, False
 
 
+@seeded
+class CodeConfirmedTwice(Approvals):
+    """Whether an approval still waits is asked under its lock, and its movement made
+    when that has opened: two who confirm both move the money."""
+
+    def confirm(
+        self, approval_id: str, code: str, claim: Keeper | None = None
+    ) -> Moved:
+        approval = self._find(approval_id)
+        with approval.lock:
+            command = self._pending(approval)
+        return command(claim=Confirmation(approval, claim), approved=True)
+
+
+@seeded
+class QuoteUsedTwice(Quotes, Quote):
+    """Whether a quote was used is asked when it is looked up, before the locks: two
+    exchanges use it."""
+
+    def find(self, quote_id: str) -> Quote:
+        quote = find(self, quote_id)
+        if quote.used:
+            raise QuoteUsed(quote_id)
+        return quote
+
+    def check(self, source: str, target: str, amount: int, now: int) -> None:
+        if now >= self.expires_at:
+            raise QuoteExpired(self.id, self.expires_at)
+
+
 # What the wrong movements share with the right ones
 
 
@@ -379,9 +466,11 @@ def _mark_of(wallet: Wallet) -> Any:
     )
 
 
-def check(source: Wallet | None, target: Wallet | None, amount: int) -> None:
+def check(
+    source: Wallet | None, target: Wallet | None, amount: int, approved: bool = False
+) -> None:
     for rule in RULES:
-        rule(Movement(source, target, amount, None, None, None, 0))
+        rule(Movement(source, target, amount, None, None, None, 0, approved))
 
 
 Transfer = tuple[Transaction, Transaction]
@@ -394,7 +483,7 @@ def _move(
     change: int,
     reference_id: UUID | None = None,
     description: str | None = None,
-    claim: Claim | None = None,
+    claim: Keeper | None = None,
 ) -> Transaction:
     id, now = money._new_id(), money._clock()
     movement = Movement(None, None, 0, reference_id, None, description, now)
@@ -407,7 +496,7 @@ def _transfer(
     target: Wallet,
     amount: int,
     description: str | None = None,
-    claim: Claim | None = None,
+    claim: Keeper | None = None,
 ) -> Transfer:
     reference_id = money._new_id()
     sent = _move(money, source, OUT, -amount, reference_id, description)
@@ -422,7 +511,7 @@ def _pair(money: Money, source_id: str, target_id: str) -> tuple[Wallet, Wallet]
     return pair
 
 
-def _kept(claim: Claim | None, result: T) -> T:
+def _kept(claim: Keeper | None, result: T) -> T:
     if claim is not None:
         claim.keep(result)
     return result

@@ -17,15 +17,23 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.concurrency.model import (
+    DOLLARS,
     Add,
     Audit,
+    Confirm,
     Create,
     Deduct,
+    Exchange,
+    Freeze,
     Get,
+    GetLimits,
     History,
     Ledger,
     Operation,
+    Quote,
+    SetLimits,
     Transfer,
+    Unfreeze,
     answer,
 )
 from tests.concurrency.scheduler import Schedule
@@ -92,6 +100,7 @@ NEW = "zoe"
 """Whose wallet there is only when a call of the program has created it."""
 
 AMOUNTS = (60, 40, 100)
+MOSTLY_ASHA = (("asha",), ("asha",), ("ravi",))
 ONE = (("asha",), ("ravi",), ("asha",), ("ravi",), ("mei",), (NEW,))
 TWO = (
     *(("asha", "ravi"), ("ravi", "asha")) * 3,
@@ -119,6 +128,10 @@ EXTRAS: tuple[dict[str, Any], ...] = (
     {"key": "k", "faults": (1,)},
 )
 PLAIN: tuple[dict[str, Any], ...] = ({}, {})
+REPEATED: tuple[dict[str, Any], ...] = ({}, {}, {"faults": (1,)}, {"key": "k"})
+
+WAITS = (SetLimits("asha", None, 90), Deduct("asha", 100, key="waits"))
+"""What leaves a deduct of asha's waiting for its approval."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +144,11 @@ class Draw:
     """
 
     kind: Callable[..., Operation]
-    wallets: Sequence[tuple[str, ...]]
-    amounts: Sequence[int] | None = AMOUNTS
+    wallets: Sequence[tuple[Any, ...]]
+    amounts: Sequence[int | None] | None = AMOUNTS
     extras: Sequence[dict[str, Any]] = EXTRAS
+    before: Sequence[Operation] = ()
+    """What must have been called before, for the operation to have something to do."""
 
     @property
     def values(self) -> list[tuple[Any, ...]]:
@@ -178,27 +193,65 @@ OPERATIONS: dict[type[Operation], Draw] = {
     History: Draw(History, ONE, None, PLAIN),
     Audit: Draw(Audit, [(), ()], None, PLAIN),
     Create: Draw(Create, [(NEW,), ("asha",)], None),
+    Freeze: Draw(Freeze, MOSTLY_ASHA, None, PLAIN),
+    Unfreeze: Draw(Unfreeze, MOSTLY_ASHA, None, PLAIN, [Freeze("asha")]),
+    SetLimits: Draw(SetLimits, MOSTLY_ASHA, (60, 100, None), PLAIN),
+    GetLimits: Draw(GetLimits, MOSTLY_ASHA, None, PLAIN, [SetLimits("asha", 60)]),
+    Confirm: Draw(Confirm, [("waits",), ("waits",), ("k",)], None, REPEATED, WAITS),
+    Quote: Draw(Quote, [(60,), (60,), (100,)], None, PLAIN),
+    Exchange: Draw(
+        Exchange,
+        [(who, DOLLARS + "ravi", 60, "quote") for who in ("asha", "asha", "ravi")],
+        None,
+        REPEATED,
+        [Create(DOLLARS + "ravi"), Quote(60, key="quote")],
+    ),
 }
 """How each operation is drawn. A new operation is one line here."""
 
 DRAWS = [*OPERATIONS.values(), *[OPERATIONS[Transfer], OPERATIONS[Get]] * 2]
 """Each operation as often as it is drawn."""
 
-operations: SearchStrategy[Operation] = st.sampled_from(DRAWS).flatmap(
-    lambda draw: draw.strategy
-)
+MONEY = (Add, Deduct, *(Transfer, Get) * 3, History, Audit, Create)
+TERMS = (*(Deduct, Transfer, Get) * 2, Freeze, Unfreeze, SetLimits, GetLimits)
+PROMISES = (Deduct, Transfer, Get, Audit, Confirm, Quote, Exchange, Freeze)
+FAMILIES: list[list[Draw]] = [
+    *[[OPERATIONS[kind] for kind in family] for family in (MONEY, TERMS, PROMISES)],
+    DRAWS,
+]
+"""Operations that have to do with each other. A program draws from one family: among
+all operations, two that meet would be rare."""
+
+
+def drawn_from(draws: Sequence[Draw]) -> SearchStrategy[Operation]:
+    return st.sampled_from(draws).flatmap(lambda draw: draw.strategy)
+
+
+operations = drawn_from(DRAWS)
+
+
+def before(*operations: Operation) -> list[Operation]:
+    """Return what must have been called before these have something to do."""
+    needed = [call for each in operations for call in OPERATIONS[type(each)].before]
+    return list(dict.fromkeys(needed))
 
 
 def programs(threads: int = 3, calls: int = 4) -> SearchStrategy[Program]:
     """Draw programs with two threads or more, and up to so many calls altogether."""
+    return st.sampled_from(FAMILIES).flatmap(
+        lambda family: _programs(drawn_from(family), threads, calls)
+    )
+
+
+def _programs(
+    drawn: SearchStrategy[Operation], threads: int, calls: int
+) -> SearchStrategy[Program]:
     return st.builds(
         _program,
         st.sampled_from(LEDGERS),
-        operations,
-        operations,
-        st.lists(
-            st.tuples(st.integers(0, threads - 1), operations), max_size=calls - 2
-        ),
+        drawn,
+        drawn,
+        st.lists(st.tuples(st.integers(0, threads - 1), drawn), max_size=calls - 2),
     )
 
 
@@ -211,7 +264,8 @@ def _program(
     threads = {0: [one], 1: [other]}
     for thread, operation in more:
         threads.setdefault(thread, []).append(operation)
-    return Program(wallets, *threads.values())
+    calls = [operation for thread in threads.values() for operation in thread]
+    return Program(wallets, *threads.values(), before=before(*calls))
 
 
 def simpler(program: Program) -> Iterator[Program]:
@@ -255,7 +309,9 @@ def pairs() -> SearchStrategy[Program]:
     """Draw two calls that overlap: small enough to be explored line by line. The
     simplest wallets are those that nobody has used."""
     return st.builds(
-        lambda wallets, one, other: Program(wallets, [one], [other]),
+        lambda wallets, one, other: Program(
+            wallets, [one], [other], before=before(one, other)
+        ),
         st.sampled_from([{"asha": 0, "ravi": 0}, {"asha": 100, "ravi": 100}]),
         operations,
         operations,

@@ -16,13 +16,21 @@ from tests.concurrency.execution import Laboratory
 from tests.concurrency.model import (
     Add,
     Audit,
+    Confirm,
     Create,
     Deduct,
+    Exchange,
+    Freeze,
     Get,
+    GetLimits,
     History,
+    Operation,
+    Quote,
+    SetLimits,
     Transfer,
+    Unfreeze,
 )
-from tests.concurrency.programs import OPERATIONS, Program
+from tests.concurrency.programs import OPERATIONS, WAITS, Program, before
 from tests.concurrency.trace import assert_held
 from wallet_app.domain import AMOUNT_MAX
 
@@ -33,6 +41,12 @@ HALF_WAY = Transfer("asha", "ravi", 60, faults=(2,))
 """A transfer that has taken from one wallet, and fails before it gives."""
 TWICE_FAILED = Transfer("asha", "ravi", 60, faults=(2, 3))
 """One that fails again where the wallet is put back from which it took."""
+
+LIMITED = [SetLimits("asha", 100)]
+RICH = {"asha": 200, "ravi": 100}
+EXCHANGE = Exchange("asha", "$ravi", 60, "quote")
+QUOTED = before(EXCHANGE)
+"""What makes the quote that an exchange uses."""
 
 Record = Callable[[str, object], None]
 
@@ -118,6 +132,105 @@ SCENARIOS: dict[str, tuple[int, Program]] = {
             [Add("ravi", 60), Deduct("ravi", 60, key="k")],
         ),
     ),
+    "freeze, transfer out": (
+        3,
+        Program(TWO, [Freeze("asha")], [Transfer("asha", "ravi", 60)]),
+    ),
+    "freeze, transfer in and audit": (
+        2,
+        Program(TWO, [Freeze("ravi")], [Transfer("asha", "ravi", 60), Audit()]),
+    ),
+    "freeze and look, deduct": (
+        2,
+        Program(TWO, [Freeze("asha"), Get("asha")], [Deduct("asha", 60)]),
+    ),
+    "freeze, freeze, unfreeze": (
+        2,
+        Program(TWO, [Freeze("asha")], [Freeze("asha")], [Unfreeze("asha")]),
+    ),
+    "freeze, crossing transfers": (
+        2,
+        Program(
+            TWO,
+            [Freeze("asha")],
+            [Transfer("asha", "ravi", 60)],
+            [Transfer("ravi", "asha", 60)],
+        ),
+    ),
+    "three who spend under one limit": (
+        2,
+        Program(
+            RICH,
+            [Deduct("asha", 60)],
+            [Transfer("asha", "ravi", 60)],
+            [Deduct("asha", 40)],
+            before=LIMITED,
+        ),
+    ),
+    "a limit is set while two spend": (
+        2,
+        Program(
+            RICH, [SetLimits("asha", 100)], [Deduct("asha", 60)], [Deduct("asha", 60)]
+        ),
+    ),
+    "deduct, failing transfer under a limit": (
+        2,
+        Program(RICH, [Deduct("asha", 60)], [HALF_WAY], before=LIMITED),
+    ),
+    "what of a limit is used, failing transfer": (
+        2,
+        Program(RICH, [GetLimits("asha")], [HALF_WAY], before=LIMITED),
+    ),
+    "three who confirm one approval": (
+        2,
+        Program(RICH, *[[Confirm("waits")]] * 3, before=WAITS),
+    ),
+    "confirm, deduct, freeze": (
+        2,
+        Program(
+            TWO,
+            [Confirm("waits")],
+            [Deduct("asha", 60)],
+            [Freeze("asha")],
+            before=WAITS,
+        ),
+    ),
+    "confirm that fails first, confirm": (
+        2,
+        Program(
+            TWO,
+            [Confirm("waits", faults=(1,)), Confirm("waits")],
+            [Confirm("waits")],
+            before=WAITS,
+        ),
+    ),
+    "two movements with one key wait": (
+        2,
+        Program(
+            RICH,
+            [Deduct("asha", 100, key="k")],
+            [Deduct("asha", 100, key="k"), Confirm("k")],
+            before=WAITS[:1],
+        ),
+    ),
+    "two exchanges with one quote": (
+        3,
+        Program(TWO, [EXCHANGE], [EXCHANGE], before=QUOTED),
+    ),
+    "an exchange that fails, exchange": (
+        2,
+        Program(
+            TWO,
+            [Exchange("asha", "$ravi", 60, "quote", faults=(3,))],
+            [EXCHANGE],
+            before=QUOTED,
+        ),
+    ),
+    "exchange, audit": (2, Program(TWO, [EXCHANGE], [Audit()], before=QUOTED)),
+    "two who quote first, audit": (
+        2,
+        Program(TWO, [Quote(60)], [Quote(60)], [Audit()]),
+    ),
     "create twice": (2, Program({}, [Create("zoe")], [Create("zoe")])),
     "create twice with one key": (
         2,
@@ -145,6 +258,13 @@ LINE_BY_LINE: dict[str, Program] = {
     ),
     "create twice with one key": Program(
         {}, [Create("zoe", key="k")], [Create("zoe", key="k")]
+    ),
+    "freeze, deduct": Program({"asha": 100}, [Freeze("asha")], [Deduct("asha", 60)]),
+    "two who spend under one limit": Program(
+        {"asha": 200}, [Deduct("asha", 60)], [Deduct("asha", 60)], before=LIMITED
+    ),
+    "two who confirm one approval": Program(
+        {"asha": 200}, [Confirm("waits")], [Confirm("waits")], before=WAITS
     ),
     "history, failing transfer": Program(TWO, [History("asha")], [HALF_WAY]),
     "same key twice": Program(
@@ -180,7 +300,7 @@ def test_every_operation_holds_beside_every_other(record_property: Record) -> No
     laboratory = Laboratory()
     with laboratory.open():
         schedules = sum(
-            exhaust(laboratory, Program(TWO, [one], [other]), 2) for one, other in pairs
+            exhaust(laboratory, pair(one, other), 2) for one, other in pairs
         )
     record_property(f"each of {len(pairs)} pairs of calls", told(schedules, 2))
 
@@ -193,9 +313,13 @@ def test_every_operation_holds_beside_every_other_line_by_line(
     laboratory = Laboratory(lines=True)
     with laboratory.open():
         schedules = sum(
-            exhaust(laboratory, Program(TWO, [one], [other]), 1) for one, other in pairs
+            exhaust(laboratory, pair(one, other), 1) for one, other in pairs
         )
     record_property(f"line by line: each of {len(pairs)} pairs", told(schedules, 1))
+
+
+def pair(one: Operation, other: Operation) -> Program:
+    return Program(TWO, [one], [other], before=before(one, other))
 
 
 def exhaust(laboratory: Laboratory, program: Program, preemptions: int) -> int:

@@ -21,6 +21,7 @@ from tests.concurrency.model import (
     AtRest,
     Audit,
     Get,
+    GetLimits,
     History,
     Operation,
     Report,
@@ -198,7 +199,8 @@ class NewLedger(HttpClient):
         for name in sorted(self._ids):
             page = self.ask(History(name), "")
             assert page.total <= History.limit
-            wallets.append((self.ask(Get(name), ""), page.entries[::-1]))
+            wallet, usage = self.ask(Get(name), ""), self.ask(GetLimits(name), "")
+            wallets.append((wallet, usage, page.entries[::-1]))
         return Rest(tuple(wallets))
 
     def _without_before(self, now: Report) -> Report:

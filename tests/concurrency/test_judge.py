@@ -7,6 +7,7 @@ import pytest
 from tests.concurrency.judge import Asked, judge, told
 from tests.concurrency.linearizability import Call
 from tests.concurrency.model import (
+    OUTGOING,
     CRASHED,
     KEY_IN_PROGRESS,
     KEY_REUSED,
@@ -24,9 +25,12 @@ from tests.concurrency.model import (
     Report,
     Rest,
     Result,
+    Quoted,
     Snapshot,
     Totals,
     Transfer,
+    Usage,
+    Waiting,
 )
 from tests.concurrency.programs import Program
 
@@ -61,10 +65,15 @@ def deducted(amount: int, balance: int, by: str) -> Entry:
 def wallets(*asha: Entry) -> Rest:
     """Return what is left when asha's wallet has these entries after its first."""
     balance = asha[-1].balance_after if asha else 100
+    spent = sum(each.amount for each in asha if each.type in OUTGOING)
     return Rest(
         (
-            (Snapshot("asha", "INR", balance), (ASHA, *asha)),
-            (Snapshot("ravi", "INR", 100), (RAVI,)),
+            (
+                Snapshot("asha", "INR", balance),
+                Usage("asha", None, spent),
+                (ASHA, *asha),
+            ),
+            (Snapshot("ravi", "INR", 100), Usage("ravi", None, 0), (RAVI,)),
         )
     )
 
@@ -237,7 +246,8 @@ def test_a_read_of_the_past_is_told() -> None:
 
 def test_an_answer_that_is_wrong_in_the_words_of_a_right_one_is_told_last() -> None:
     one, other = added(60, 160, "0.0"), added(60, 220, "1.0")
-    swapped = Rest(((Snapshot("asha", "INR", 220), (ASHA, other, one)),))
+    usage = Usage("asha", None, 0)
+    swapped = Rest(((Snapshot("asha", "INR", 220), usage, (ASHA, other, one)),))
     problem = "the balance is 220, which is not the last balanceAfter"
     calls = [
         called("0.0", Add("asha", 60), (0, 2), one),
@@ -415,7 +425,12 @@ def test_a_key_that_was_refused_meanwhile_has_no_effect() -> None:
         (HistoryPage((), 0), "no transactions"),
         (HistoryPage((deducted(60, 40, "x"), ASHA), 2), "+100 -60"),
         (Rest(()), "no wallets"),
-        (Rest(((Snapshot("asha", "INR", 0), ()),)), "asha 0"),
+        (Rest(((Snapshot("asha", "INR", 0), Usage("asha", None, 0), ()),)), "asha 0"),
+        (Snapshot("asha", "INR", 40, "0.0"), "asha 40, frozen by 0.0"),
+        (Usage("asha", None, 60), "asha has spent 60 of any"),
+        (Usage("asha", 100, 60), "asha has spent 60 of 100"),
+        (Waiting("asha", 60), "-60 from asha waits for its approval"),
+        (Quoted(60, 120), "60 come to 120"),
         (wallets(deducted(60, 40, "x")), "asha 40 (+100 -60), ravi 100 (+100)"),
         (Report((), 0, 0, ()), "balanced: 0 wallets with 0"),
         (balanced(200, 2), "balanced: 2 wallets with INR 200"),

@@ -33,6 +33,7 @@ from tests.concurrency.model import (
     Snapshot,
     Totals,
     Transfer,
+    Usage,
     answer,
 )
 from tests.concurrency.programs import LEDGERS, OPERATIONS, Program, operations
@@ -81,6 +82,16 @@ PAST = ledger(
     mei=[],
     ravi=[Entry("ravi", "TRANSFER_IN", 20, 20, "three")],
 )
+
+
+def used(name: str, spent: int) -> Usage:
+    return Usage(name, None, spent)
+
+
+def history(name: str) -> tuple[Entry, ...]:
+    return PAST.book(name).history
+
+
 READS: list[tuple[Operation, Result]] = [
     (Get("asha"), Snapshot("asha", "INR", 50)),
     (Get("mei"), Snapshot("mei", "INR", 0)),
@@ -101,9 +112,9 @@ READS: list[tuple[Operation, Result]] = [
         AtRest(),
         Rest(
             (
-                (Snapshot("asha", "INR", 50), PAST.book("asha").history),
-                (Snapshot("mei", "INR", 0), ()),
-                (Snapshot("ravi", "INR", 20), PAST.book("ravi").history),
+                (Snapshot("asha", "INR", 50), used("asha", 50), history("asha")),
+                (Snapshot("mei", "INR", 0), used("mei", 0), ()),
+                (Snapshot("ravi", "INR", 20), used("ravi", 0), history("ravi")),
             )
         ),
     ),

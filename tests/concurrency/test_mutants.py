@@ -24,6 +24,9 @@ TELLTALES = {
     "unsorted-locks": r"Deadlock.*held by thread [01]",
     "self-transfer": r"Deadlock.*held by itself",
     "create-during-audit": r"dictionary changed size",
+    "limit-outside-the-lock": r"limit_exceeded amount=\d+ limit=\d+",
+    "code-confirmed-twice": r"approval_closed|insufficient_funds",
+    "quote-used-twice": r"quote_used",
     "time-runs-back": r"transaction is older than what came before",
 }
 """What must be said of the bugs that show in one way only."""

@@ -33,6 +33,7 @@ from tests.concurrency.programs import (
     OPERATIONS,
     SETUP,
     Program,
+    before,
     operations,
     pairs,
     program_from,
@@ -218,7 +219,8 @@ def test_threads_and_calls_are_as_many_as_asked_for_and_no_more(
     for program in all_drawn:
         assert program.wallets in LEDGERS
         assert all(program.threads), "a thread has nothing to do"
-        assert not program.before
+        made = [call for thread in program.threads for call in thread]
+        assert list(program.before) == before(*made)
     numbers = range(2, min(threads, calls) + 1)
     assert {len(program.threads) for program in all_drawn} == set(numbers)
     assert {program.calls for program in all_drawn} == set(range(2, calls + 1))

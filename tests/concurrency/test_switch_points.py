@@ -345,8 +345,10 @@ def ask_for_everything() -> None:
     assert isinstance(approval, ApprovalSnapshot)
     service.approvals.cancel(approval.id)
     quote = service.quotes.create("INR", "USD", 100)
+    dollars = service.wallets.create("ravi", "USD").id
+    service.freeze.freeze(ravi, "Card stolen")
     with pytest.raises(WalletFrozen):
-        service.exchange.transfer(ravi, asha, 100, quote_id=quote.id)
+        service.exchange.transfer(ravi, dollars, 100, quote_id=quote.id)
     assert service.audit.run().balanced
 
 
@@ -358,7 +360,7 @@ def test_each_line_of_the_store_and_the_services_is_a_step_and_no_other(
     run = scheduler.run([Lines(scheduler).traced(ask_for_everything)])
     assert lines_of(run.steps) == in_watched_files(expected)
     ran = {Path(file) for file, _ in expected}
-    files = {path for path in SERVICES.glob("*.py") if "def " in path.read_text()}
+    files = {*SERVICES.glob("*.py")} - {SERVICES / "movement.py"}  # no line runs there
     assert ran >= {Path(store.__file__), *files}, "a file is left out"
     assert ran > {Path(file) for file, _ in lines_of(run.steps)}
     assert [step.number for step in run.steps] == list(range(len(run.steps)))

@@ -13,22 +13,34 @@ from tests.concurrency.client import Asks, Client, HttpClient
 from tests.concurrency.model import (
     Add,
     AtRest,
+    CODE,
+    SETTINGS,
     Audit,
+    Confirm,
     Create,
     Deduct,
     Entry,
+    Exchange,
     Failed,
+    Freeze,
     Get,
+    GetLimits,
     History,
     HistoryPage,
     Operation,
+    Quote,
+    Quoted,
     Refused,
     Report,
     Rest,
     Result,
+    SetLimits,
     Snapshot,
     Totals,
     Transfer,
+    Unfreeze,
+    Usage,
+    Waiting,
 )
 from tests.concurrency.programs import OPERATIONS
 from tests.concurrency.values import value_of, value_of_json
@@ -38,6 +50,11 @@ from wallet_app.api import examples, problems
 from wallet_app.domain import AMOUNT_MAX
 from wallet_app.errors import WalletError
 from wallet_app.services import WalletService
+
+
+@pytest.fixture
+def service() -> WalletService:
+    return new_service(SETTINGS, new_code=lambda: CODE)
 
 
 def over_http(app: FlaskClient) -> HttpClient:
@@ -54,6 +71,7 @@ def over_http(app: FlaskClient) -> HttpClient:
 FILLED = AMOUNT_MAX - 60
 INSUFFICIENT = Refused("insufficient_funds", (("amount", 101), ("balance", 100)))
 OVERFLOW = Refused("balance_overflow", (("amount", 61), ("maximum", AMOUNT_MAX)))
+OVERFLOW_OF_6 = Refused("balance_overflow", (("amount", 6), ("maximum", AMOUNT_MAX)))
 REUSED = Refused("idempotency_key_reused")
 MISSING = Refused("wallet_not_found")
 ASKED: list[tuple[Operation, Result]] = [
@@ -107,6 +125,56 @@ ASKED: list[tuple[Operation, Result]] = [
     ),
     (History("zoe"), MISSING),
     (Audit(), Report((), 2, 5, (Totals("INR", AMOUNT_MAX + 30, FILLED + 100, 10),))),
+    (GetLimits("asha"), Usage("asha", None, 70)),
+    (GetLimits("zoe"), MISSING),
+    (SetLimits("asha", 80), Usage("asha", 80, 70)),
+    (SetLimits("zoe", 80), MISSING),
+    (
+        Deduct("asha", 11),
+        Refused(
+            "limit_exceeded",
+            (("amount", 11), ("limit", 80), ("remaining", 10), ("used", 70)),
+        ),
+    ),
+    (SetLimits("asha", None, 5), Usage("asha", None, 70)),
+    (Deduct("asha", 6, key="w"), Waiting("asha", 6)),
+    (Deduct("asha", 6, key="w"), Waiting("asha", 6)),
+    (Transfer("asha", "ravi", 6), OVERFLOW_OF_6),
+    (Freeze("asha"), Snapshot("asha", "INR", 30, "37")),
+    (Freeze("asha"), Snapshot("asha", "INR", 30, "37")),
+    (Get("asha"), Snapshot("asha", "INR", 30, "37")),
+    (Confirm("w"), Refused("wallet_frozen")),
+    (Add("asha", 1), Refused("wallet_frozen")),
+    (Unfreeze("asha"), Snapshot("asha", "INR", 30)),
+    (Unfreeze("zoe"), MISSING),
+    (Freeze("zoe"), MISSING),
+    (Confirm("w"), Entry("asha", "DEBIT", 6, 24, "w")),
+    (Confirm("w"), Refused("approval_closed")),
+    (Confirm("x"), Refused("approval_not_found")),
+    (SetLimits("asha", None), Usage("asha", None, 76)),
+    (Quote(5, key="q"), Quoted(5, 10)),
+    (Create("$mei"), Snapshot("$mei", "USD", 0)),
+    (Exchange("asha", "$mei", 5, "x"), Refused("quote_not_found")),
+    (
+        Exchange("asha", "$mei", 5, "q"),
+        (
+            Entry("asha", "TRANSFER_OUT", 5, 19, "52"),
+            Entry("$mei", "TRANSFER_IN", 10, 10, "52"),
+        ),
+    ),
+    (Exchange("asha", "$mei", 5, "q"), Refused("quote_used")),
+    (
+        Audit(),
+        Report(
+            (),
+            5,
+            10,
+            (
+                Totals("INR", AMOUNT_MAX + 24, FILLED + 100, 16),
+                Totals("USD", 0, 0, 0),
+            ),
+        ),
+    ),
 ]
 """What is asked one after the other, and what comes of it. The label of each request
 is its position."""
@@ -130,7 +198,8 @@ def test_every_answer_over_http_has_the_same_value(client: FlaskClient) -> None:
 
 
 def test_ids_and_times_make_no_difference() -> None:
-    assert_asked(Client(new_service(clock=time.time_ns, new_id=uuid4)))
+    owned: dict[str, Any] = {"clock": time.time_ns, "new_id": uuid4}
+    assert_asked(Client(new_service(SETTINGS, new_code=lambda: CODE, **owned)))
 
 
 def test_an_audit_that_is_not_balanced_has_its_problems_either_way(
@@ -181,12 +250,13 @@ def test_what_there_is_at_rest_is_told_by_name_and_oldest_first(
     service: WalletService,
 ) -> None:
     client = Client(service)
-    for position, (operation, _) in enumerate(ASKED):
+    for position, (operation, _) in enumerate(ASKED[:28]):
         client.ask(operation, str(position))
     assert client.ask(AtRest(), "") == Rest(
         (
             (
                 Snapshot("asha", "INR", 30),
+                Usage("asha", None, 70),
                 (
                     Entry("asha", "CREDIT", 100, 100, "6"),
                     Entry("asha", "DEBIT", 10, 90, "16"),
@@ -195,6 +265,7 @@ def test_what_there_is_at_rest_is_told_by_name_and_oldest_first(
             ),
             (
                 Snapshot("ravi", "INR", AMOUNT_MAX),
+                Usage("ravi", None, 0),
                 (
                     Entry("ravi", "CREDIT", FILLED, FILLED, "k"),
                     Entry("ravi", "TRANSFER_IN", 60, AMOUNT_MAX, "m"),

@@ -15,6 +15,7 @@ from rich.text import Text
 from tests.concurrency.execution import Execution, Exploration
 from tests.concurrency.judge import told
 from tests.concurrency.scheduler import Lock, Step
+from tests.concurrency.values import name_in
 from wallet_app.store import Wallet
 
 LANE_MIN, LANE_MAX = 24, 52
@@ -130,15 +131,19 @@ def _row(step: Step, number: int | None) -> Row:
         case "release", Lock() as lock:
             return Row(number, step.thread, f"unlocks {lock.name}")
         case "read", Wallet() as wallet:
-            text = f"reads {wallet.user_id}: {step.value}"
+            text = f"reads {named(wallet)}: {step.value}"
             return Row(number, step.thread, text, where)
         case "write", Wallet() as wallet:
-            text = f"writes {wallet.user_id}: {step.value}"
+            text = f"writes {named(wallet)}: {step.value}"
             return Row(number, step.thread, text, where)
         case "crash", Wallet() as wallet:
-            text = f"crashes, not writing {wallet.user_id}: {step.value}"
+            text = f"crashes, not writing {named(wallet)}: {step.value}"
             return Row(number, step.thread, text, where, style=FATAL)
         case "line", (str(file), int(line)):
             source = linecache.getline(file, line).strip()
             return Row(number, step.thread, source, f"{Path(file).name}:{line}")
     raise TypeError(f"no words for {step.what} {step.subject!r}")
+
+
+def named(wallet: Wallet) -> str:
+    return name_in(wallet.currency, wallet.user_id)

@@ -19,11 +19,18 @@ from tests.concurrency.model import (
     Result,
     Snapshot,
     Totals,
+    Quoted,
+    Usage,
+    Waiting,
 )
-from wallet_app.domain import Transaction, WalletSnapshot
+from tests.concurrency import model
+from wallet_app.domain import HOUSE, Transaction, WalletSnapshot
 from wallet_app.errors import WalletError
+from wallet_app.services import limits
+from wallet_app.services.approvals import ApprovalSnapshot
 from wallet_app.services.audit import AuditReport
 from wallet_app.services.history import Page
+from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 
 Name = Callable[[str], str]
@@ -42,7 +49,20 @@ def value_of(answer: object, name: Name) -> Result:
                 answer.description or "",
             )
         case WalletSnapshot():
-            return Snapshot(answer.user_id, answer.currency, answer.balance)
+            return Snapshot(
+                name_in(answer.currency, answer.user_id),
+                answer.currency,
+                answer.balance,
+                answer.frozen_reason,
+            )
+        case limits.Usage():
+            return Usage(
+                name(answer.wallet_id), answer.limits.daily, answer.spent_today
+            )
+        case ApprovalSnapshot():
+            return Waiting(name(answer.wallet_id), answer.amount)
+        case Quote():
+            return Quoted(answer.from_amount, answer.to_amount)
         case Page():
             entries = tuple(value_of(each, name) for each in answer.transactions)
             return HistoryPage(entries, answer.total)
@@ -59,11 +79,18 @@ def value_of(answer: object, name: Name) -> Result:
         case Exception():
             return Failed(type(answer).__name__, str(answer))
         case Wallet():
-            return value_of(answer.snapshot(), name), value_of(
-                tuple(answer.history), name
+            return (
+                value_of(answer.snapshot(), name),
+                Usage(
+                    name_in(answer.currency, answer.user_id),
+                    answer.terms.limits.daily if answer.terms else None,
+                    answer.spent - answer.memory.spent_before_day,
+                ),
+                value_of(tuple(answer.history), name),
             )
         case list():
-            return Rest(tuple(sorted(value_of(each, name) for each in answer)))
+            wallets = [value_of(each, name) for each in answer]
+            return Rest(tuple(sorted(wallets, key=lambda each: each[0].name)))
         case tuple():
             return tuple([value_of(each, name) for each in answer])
     return Failed("nothing that is known", repr(answer))
@@ -88,9 +115,24 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
                 body["transactions"],
                 tuple(Totals(c, **totals) for c, totals in sorted(currencies.items())),
             )
+        case {"approvalId": _, "walletId": id, "amount": int(amount)}:
+            return Waiting(name(id), amount)
+        case {"quoteId": _, "fromAmount": int(amount), "toAmount": int(comes_to)}:
+            return Quoted(amount, comes_to)
+        case {"walletId": id, "daily": daily, "spentToday": int(spent)}:
+            return Usage(name(id), daily, spent)
         case {"userId": user, "currency": currency, "balance": int(balance)}:
-            return Snapshot(name(user), currency, balance)
+            frozen = body.get("frozenReason")
+            if body["status"] == ("ACTIVE" if frozen is None else "FROZEN"):
+                named = name_in(currency, name(user))
+                return Snapshot(named, currency, balance, frozen)
     return Failed("nothing that is known", repr(body))
+
+
+def name_in(currency: str, user: str) -> str:
+    """Return how a user's wallet in a currency is called."""
+    user = model.HOUSE if user == HOUSE else user
+    return user if currency == model.CURRENCY else model.DOLLARS + user
 
 
 def _entry(transaction: dict[str, Any], name: Name) -> Entry:
@@ -105,5 +147,5 @@ def _entry(transaction: dict[str, Any], name: Name) -> Entry:
 
 def _numbers(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
     """Return the amounts among the values of a refusal."""
-    told = ("balance", "amount", "maximum")
+    told = ("balance", "amount", "maximum", "limit", "used", "remaining")
     return tuple((each, values[each]) for each in sorted(told) if each in values)

@@ -135,8 +135,8 @@ class Quotes:
         if not 1 <= to_amount <= AMOUNT_MAX:
             raise AmountNotExchangeable(from_currency, to_currency, amount)
         now = self._clock()
-        for currency in (from_currency, to_currency):
-            self._store.add_liquidity(str(self._new_id()), currency, now)
+        pair = from_currency, to_currency
+        self._store.add_liquidity({each: str(self._new_id()) for each in pair}, now)
         quote = Quote(
             str(self._new_id()),
             from_currency,
