@@ -118,7 +118,7 @@ def everything(service: WalletService) -> Everything:
             tuple(wallet.history),
             (wallet.spent, wallet.memory, wallet.terms),
         )
-        for wallet in service.store.wallets.values()
+        for wallet in service.store.readable.values()
     }
 
 

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any, NoReturn
 
 import pytest
@@ -28,6 +29,8 @@ from tests.ledgers import (
 from wallet_app.errors import WalletError, WalletExists
 from wallet_app.services import WalletService
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
+from wallet_app.settings import Settings
+from wallet_app.spending import Limits
 from wallet_app.store import Wallet
 
 TIMEOUT_SECONDS = 10
@@ -64,8 +67,8 @@ class Watch:
         self.touched.append((wallet, tuple(self.held)))
 
 
-class WatchedBalance:
-    """Stands in for the wallet's slot and tells the watch of each touch."""
+class WatchedSlot:
+    """Stands in for a slot of the wallet and tells the watch of each touch."""
 
     def __init__(self, slot: Any, watch: Watch) -> None:
         self._slot = slot
@@ -77,18 +80,18 @@ class WatchedBalance:
         self._watch.touch(wallet)
         return self._slot.__get__(wallet, owner)
 
-    def __set__(self, wallet: Wallet, balance: int) -> None:
+    def __set__(self, wallet: Wallet, value: object) -> None:
         if hasattr(wallet, "_lock"):  # not while the wallet is being made
             self._watch.touch(wallet)
-        self._slot.__set__(wallet, balance)
+        self._slot.__set__(wallet, value)
 
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     watch = Watch()
-    monkeypatch.setattr(
-        Wallet, "balance", WatchedBalance(Wallet.__dict__["balance"], watch)
-    )
+    for slot in ("balance", "terms", "spent"):
+        stand_in = WatchedSlot(Wallet.__dict__[slot], watch)
+        monkeypatch.setattr(Wallet, slot, stand_in)
     return watch
 
 
@@ -113,6 +116,12 @@ CALLS: dict[str, Callable[[WalletService], object]] = {
     "transfer down": lambda s: s.money.transfer(ids(s)[1], ids(s)[0], 1),
     "refused deduct": lambda service: service.money.deduct(ids(service)[0], 999),
     "refused transfer": lambda s: s.money.transfer(ids(s)[1], ids(s)[0], 999),
+    "freeze": lambda service: service.freeze.freeze(ids(service)[0], "stolen"),
+    "unfreeze": lambda service: service.freeze.unfreeze(ids(service)[0]),
+    "put limits": lambda s: s.limits.put(ids(s)[0], Limits(daily=5)),
+    "get limits": lambda service: service.limits.get(ids(service)[0]),
+    "of user": lambda service: service.wallets.of_user("asha"),
+    "summary": lambda service: service.summary.totals(ids(service)[0]),
     "get": lambda service: service.wallets.get(ids(service)[0]),
     "audit": lambda service: service.audit.run(),
 }
@@ -321,20 +330,31 @@ class Struck:
         self._fault.step()
 
 
-MOVEMENTS = ["add", "deduct", "transfer up", "transfer down"]
+def exchange(service: WalletService) -> object:
+    """Use the one quote that there is."""
+    (quote,) = [quote for _, quote in service.quotes._quotes._entries.values()]
+    (dollars,) = [w.id for w in service.wallets.of_user("asha") if w.currency == "USD"]
+    rupees = service.wallets.of_user("ravi")[0].id
+    return service.exchange.transfer(
+        rupees, dollars, quote.from_amount, quote_id=quote.id
+    )
+
+
+FAILING = CALLS | {"exchange": exchange}
+MOVEMENTS = ["add", "deduct", "transfer up", "transfer down", "exchange"]
 
 
 def run_with_fault(
     service: WalletService, name: str, fault: Fault, patch: pytest.MonkeyPatch
 ) -> None:
     """Make a movement in which some steps fail, if it comes so far."""
-    for wallet in service.store.wallets.values():
+    for wallet in service.store.readable.values():
         patch.setattr(wallet, "history", Record(wallet.history))
         patch.setattr(wallet.history, "fault", fault, raising=False)
     for slot in ("balance", "updated_at", "spent", "memory"):
         patch.setattr(Wallet, slot, Struck(Wallet.__dict__[slot], fault))
     with contextlib.suppress(Crash):
-        CALLS[name](service)
+        FAILING[name](service)
 
 
 @pytest.mark.parametrize("name", MOVEMENTS)
@@ -347,8 +367,8 @@ def test_a_movement_that_fails_at_any_step_leaves_no_trace(
         for again in itertools.count(step + 1):  # while the wallets are put back
             if len(leaves_no_trace(name, monkeypatch, step, again)) < 2:
                 break
-    steps = {"add": 4, "deduct": 6}  # what is taken out is counted, too
-    assert step - 1 == steps.get(name, sum(steps.values())), "steps that were struck"
+    steps = {"add": 4, "deduct": 6, "exchange": 20}  # what is taken out is counted
+    assert step - 1 == steps.get(name, 4 + 6), "steps that were struck"
 
 
 def leaves_no_trace(
@@ -357,9 +377,13 @@ def leaves_no_trace(
     """Assert that a movement that fails in these steps has changed nothing; return
     those that it came to."""
     clock = Clock()
-    service = new_service(clock=clock)
+    rates = (("INR", "USD", Decimal(2)),)
+    service = new_service(Settings(fx_rates=rates), clock=clock)
     for user in ("asha", "ravi"):
         open_wallet(service, 100, user)
+    if name == "exchange":
+        open_wallet(service, 0, "asha", "USD")
+        service.quotes.create("INR", "USD", 60)
     before = everything(service)
     clock.now += SECOND
     fault = Fault(*steps)
@@ -368,7 +392,7 @@ def leaves_no_trace(
         after = everything(service)
     if fault.struck:
         assert after == before, f"after a crash at {fault.struck}"
-        CALLS[name](service)  # no lock was leaked
+        FAILING[name](service)  # no lock was leaked, and no quote used
     return fault.struck
 
 
@@ -381,6 +405,7 @@ COMMANDS: dict[str, Callable[[WalletService, Claim], object]] = {
     "create": lambda s, claim: s.wallets.create("new", claim=claim),
     "add": lambda s, claim: s.money.add(ids(s)[0], 1, claim=claim),
     "deduct": lambda s, claim: s.money.deduct(ids(s)[0], 1, claim=claim),
+    "freeze": lambda s, claim: s.freeze.freeze(ids(s)[0], "stolen", claim),
     "transfer up": lambda s, claim: move(s, ids(s), claim),
     "transfer down": lambda s, claim: move(s, ids(s)[::-1], claim),
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tests.benchmarks import (
     before,
+    export,
     garbage,
     in_process,
     memory,
@@ -22,9 +23,11 @@ ROWS: dict[str, Callable[[Scale], list[Row]]] = {
     "transfer": in_process.transfer_rows,
     "before": before.before_rows,
     "histories": in_process.histories_rows,
+    "rules": in_process.rules_rows,
     "page": in_process.page_rows,
     "http": over_http.http_rows,
     "memory": memory.memory_rows,
+    "export": export.export_rows,
     "pause": pauses.pause_rows,
     "schedules": schedules.schedules_rows,
 }

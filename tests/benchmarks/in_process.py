@@ -3,6 +3,7 @@ the length of a history costs neither movements nor readers anything."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from functools import partial
 from tests.benchmarks.conditions import in_fresh_process, settle_as_the_server
 from tests.benchmarks.filled import BALANCE, WALLETS, fill, new_wallets, random_pairs
 from tests.benchmarks.report import Row, Scale, at_least, at_most
+from wallet_app.domain import AMOUNT_MAX
 from wallet_app.services import WalletService
+from wallet_app.settings import FRAUD_RULES, Settings
 
 TRANSFERS = 60_000
 """Transfers in a slice of the first row: many times the interpreter's switch
@@ -55,6 +58,13 @@ def histories_rows(scale: Scale) -> list[Row]:
     """A transfer between long histories against one between empty ones."""
     what = f"a transfer, {scale.transactions:,} transactions in two histories or none"
     times = in_fresh_process(transfer_times, scale.transactions, scale.rounds)
+    return [at_most(what, "us", *times, 1.10)]
+
+
+def rules_rows(scale: Scale) -> list[Row]:
+    """The same with every rule on."""
+    what = f"a transfer with all rules on, {scale.transactions:,} transactions or none"
+    times = in_fresh_process(ruled_times, scale.transactions, scale.rounds)
     return [at_most(what, "us", *times, 1.10)]
 
 
@@ -152,8 +162,37 @@ def transfer_times(transactions: int, rounds: int) -> Timings:
     )
 
 
-def _transfer_between_empty() -> Call:
-    service = WalletService()
+def ruled_times(transactions: int, rounds: int) -> Timings:
+    """Return microseconds per transfer under limits, a threshold and all fraud rules,
+    with long histories and with empty ones. Seconds pass between two transfers, so
+    that none is too many."""
+    service = _ruled_service()
+    settle_as_the_server()
+    source, target = new_wallets(service, 2)
+    fill(service, [source, target], transactions)
+    transfer = partial(service.money.transfer, source, target, 1)
+    return in_turns(
+        rounds * PAIRS_OF_SLICES,
+        lambda: microseconds(transfer),
+        lambda: microseconds(_transfer_between_empty(_ruled_service())),
+    )
+
+
+def _ruled_service() -> WalletService:
+    most = AMOUNT_MAX
+    settings = Settings(
+        limit_per_transaction=most,
+        limit_daily=most,
+        limit_monthly=most,
+        approval_threshold=most,
+        fraud_rules=FRAUD_RULES,
+    )
+    seconds = itertools.count(1_767_225_600_000_000_000, 10_000_000_000)
+    return WalletService(settings, clock=seconds.__next__)
+
+
+def _transfer_between_empty(service: WalletService | None = None) -> Call:
+    service = service or WalletService()
     source, target = new_wallets(service, 2)
     return partial(service.money.transfer, source, target, 1)
 
