@@ -327,9 +327,7 @@ class CodeInvalid(WalletError):
     status, code, title = 400, "otp_invalid", "Wrong code"
 
     def __init__(self, attempts_left: int) -> None:
-        left = (
-            f"{attempts_left} attempts are left" if attempts_left else "It is rejected"
-        )
+        left = f"Attempts left: {attempts_left}" if attempts_left else "It is rejected"
         super().__init__(
             f"This is not the code of the approval. {left}.",
             attempts_left=attempts_left,

@@ -68,8 +68,9 @@ def deduct(body: dict[str, Any]) -> Response:
 
     What is above the wallet's approval threshold is kept back until it is confirmed.
     """
-    debit = partial(service().money.deduct, **body)
-    return outcome(once(lambda claim: service().approvals.run(debit, claim)))
+    services = service()
+    debit = partial(services.money.deduct, **body)
+    return outcome(once(lambda claim: services.approvals.run(debit, claim)))
 
 
 @blueprint.post("/wallet/transfer")
@@ -99,5 +100,6 @@ def transfer(body: dict[str, Any]) -> Response:
     is above the source's approval threshold is kept back until it is confirmed. Between
     currencies it takes a quote, and goes through two wallets of the house.
     """
-    transfer = partial(service().exchange.transfer, **body)
-    return outcome(once(lambda claim: service().approvals.run(transfer, claim)))
+    services = service()
+    transfer = partial(services.exchange.transfer, **body)
+    return outcome(once(lambda claim: services.approvals.run(transfer, claim)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask import Response
 
 from wallet_app.api.answers import (
-    Json,
     answer,
     approval_json,
     movement_json,
@@ -18,15 +17,15 @@ from wallet_app.services.approvals import ApprovalSnapshot, Moved
 
 def outcome(result: Moved | ApprovalSnapshot) -> Response:
     """Return the answer to a movement."""
-    match result:
-        case ApprovalSnapshot():
-            location = f"/approvals/{result.id}"
-            return answer(approval_json(result), 202, Location=location)
-        case Transaction():
-            return answer(_movement(result))
-        case sent, received:
-            return answer(transfer_json(_movement(sent), _movement(received)))
-
-
-def _movement(transaction: Transaction) -> Json:
-    return movement_json(service().wallets.after(transaction), transaction)
+    if isinstance(result, ApprovalSnapshot):
+        location = f"/approvals/{result.id}"
+        return answer(approval_json(result), 202, Location=location)
+    after = service().wallets.after
+    if isinstance(result, Transaction):
+        return answer(movement_json(after(result), result))
+    sent, received = result
+    return answer(
+        transfer_json(
+            movement_json(after(sent), sent), movement_json(after(received), received)
+        )
+    )

@@ -51,9 +51,11 @@ class BodyReader:
     def __init__(self, schema: Schema) -> None:
         assert not any(schema._hooks.values()), "hooks would not be called"
         self._unknown = schema.error_messages["unknown"]
+        fields = schema.load_fields
+        assert all(each.load_default is missing for each in fields.values())
         self._fields = {
-            str(field.data_key): (name, field.deserialize)
-            for name, field in schema.load_fields.items()
+            str(field.data_key): (name, field.required, field.deserialize)
+            for name, field in fields.items()
         }
 
     def __call__(self) -> dict[str, Any]:
@@ -69,14 +71,14 @@ class BodyReader:
         body = read_json_object(_read_bytes())
         loaded: dict[str, Any] = {}
         errors: dict[str, list[str]] = {}
-        for key, (name, deserialize) in self._fields.items():
+        for key, (name, required, deserialize) in self._fields.items():
+            value = body.pop(key, missing)
+            if value is missing and not required:
+                continue
             try:
-                value = deserialize(body.pop(key, missing))
+                loaded[name] = deserialize(value)
             except ValidationError as error:
                 errors[key] = list(error.messages)
-            else:
-                if value is not missing:
-                    loaded[name] = value
         errors |= {key: [self._unknown] for key in body}
         if errors:
             raise InvalidRequest("The body is not what this operation takes.", errors)
