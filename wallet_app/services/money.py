@@ -98,7 +98,8 @@ class Money:
         source, target = self._wallets[source_id], self._wallets[target_id]
         if source is target:
             raise SameWallet(source_id)
-        out_id, in_id, now = self._new_id(), self._new_id(), self._clock()
+        new_id, clock = self._new_id, self._clock
+        out_id, in_id, now = new_id(), new_id(), clock()
         movement = Movement(
             source, target, amount, out_id, category, description, now, approved
         )
