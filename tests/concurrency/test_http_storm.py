@@ -18,6 +18,7 @@ from flask import Flask
 
 from tests.concurrency.client import HttpClient
 from tests.concurrency.model import (
+    SETTINGS,
     AtRest,
     Audit,
     Get,
@@ -32,7 +33,9 @@ from tests.concurrency.model import (
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.storm import WrongRound, storm, unsettled
 from tests.server import GUNICORN, running
+from tests.ledgers import passing_time
 from wallet_app import create_app
+from wallet_app.services import WalletService
 
 CLIENTS = 20
 TIMEOUT_SECONDS = 20.0
@@ -230,7 +233,8 @@ def unsettled_app(*mutants: str) -> Flask:
     _FOR_EVER.enter_context(unsettled(SEED))
     for mutant in mutants:
         _FOR_EVER.enter_context(MUTANTS[mutant].planted())
-    return create_app()
+    # A clock that never comes to midnight: what was spent today would be nothing then.
+    return create_app(WalletService(SETTINGS, clock=passing_time()))
 
 
 _FOR_EVER = ExitStack()
