@@ -143,11 +143,6 @@ class Wallet:
         )
 
 
-def in_lock_order(one: Wallet, other: Wallet) -> tuple[Wallet, Wallet]:
-    """Return both wallets in the order in which they must be locked."""
-    return (one, other) if one.id < other.id else (other, one)
-
-
 @contextmanager
 def locked(wallets: Iterable[Wallet]) -> Iterator[list[Wallet]]:
     """Hold any number of wallets, in the order in which they must be locked."""

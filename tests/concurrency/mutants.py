@@ -36,7 +36,7 @@ from wallet_app.services.movement import Movement
 from wallet_app.services.quotes import Quote, Quotes
 from wallet_app.services.rules import RULES
 from wallet_app.services.wallets import Wallets
-from wallet_app.store import Store, Wallet, in_lock_order
+from wallet_app.store import Store, Wallet, locked
 
 T = TypeVar("T")
 
@@ -298,8 +298,7 @@ class SelfTransfer(Money):
         **details: Any,
     ) -> Transfer:
         source, target = self._wallets[source_id], self._wallets[target_id]
-        first, second = in_lock_order(source, target)
-        with first, second:
+        with locked((source, target)):
             check(source, target, amount, approved)
             return _transfer(self, source, target, amount, **details)
 

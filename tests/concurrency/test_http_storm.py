@@ -32,8 +32,8 @@ from tests.concurrency.model import (
 )
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.storm import WrongRound, storm, unsettled
-from tests.server import GUNICORN, running
 from tests.ledgers import passing_time
+from tests.server import GUNICORN, running
 from wallet_app import create_app
 from wallet_app.services import WalletService
 

@@ -73,8 +73,9 @@ class SpendingLimits:
         wallet = self._wallets[wallet_id]
         now = self._clock()
         with wallet:
+            usage = replace(_usage(wallet, now), limits=limits)
             wallet.terms = replace(wallet.terms or Terms(), limits=limits)
-            return _usage(wallet, now)
+        return usage
 
 
 def _usage(wallet: Wallet, now: int) -> Usage:
