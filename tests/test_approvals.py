@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import threading
 from collections.abc import Callable
@@ -436,6 +437,15 @@ def test_a_code_is_kept_nowhere(waiting: Waiting) -> None:
     other_process.service.approvals._new_code = lambda: "314159"
     same_id = other_process.approvals._find(other_process.request().id)
     assert same_id.digest != approval.digest, "there is no key"
+
+
+def test_codes_are_compared_in_constant_time(
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approval_id = waiting.request().id
+    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: False)
+    with pytest.raises(CodeInvalid):
+        waiting.approvals.confirm(approval_id, waiting.codes.sent[approval_id])
 
 
 @pytest.mark.parametrize("channel", ["log", "webhook"])
