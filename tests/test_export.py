@@ -199,28 +199,39 @@ def test_what_comes_after_an_export_began_is_not_in_it(service: WalletService) -
     assert only[3] == "1000"
 
 
+class WatchedHistory(list[Transaction]):
+    """A history that counts how many of its transactions were read."""
+
+    read = 0
+
+    def __getitem__(self, position: Any) -> Any:
+        self.read += 1
+        return super().__getitem__(position)
+
+    def __iter__(self) -> Any:
+        raise AssertionError("it may only be read as far as was committed")
+
+
 def test_an_export_is_read_as_slowly_as_the_client_reads(
     service: WalletService,
 ) -> None:
     wallet_id = open_wallet(service)
     for _ in range(3 * ROWS_PER_CHUNK):
         service.money.add(wallet_id, 1)
-    read: list[Transaction] = []
-
-    def watched() -> Any:
-        for transaction in service.history.latest_first(wallet_id):
-            read.append(transaction)
-            yield transaction
-
-    chunks = csv_chunks(watched())
-    assert read == []
-    next(chunks)
-    assert len(read) <= ROWS_PER_CHUNK
-    next(chunks)
-    assert len(read) <= 2 * ROWS_PER_CHUNK
-    assert len(rows_of(b"".join(chunks).decode())) == 3 * ROWS_PER_CHUNK + 1 - (
-        2 * ROWS_PER_CHUNK
+    wallet = service.store.readable[wallet_id]
+    wallet.history = history = WatchedHistory(wallet.history)
+    response = (
+        create_app(service).test_client().get(f"/wallet/{wallet_id}/transactions.csv")
     )
+    chunks = iter(response.iter_encoded())
+    assert history.read <= ROWS_PER_CHUNK
+    next(chunks)
+    assert history.read <= ROWS_PER_CHUNK
+    next(chunks)
+    assert ROWS_PER_CHUNK < history.read <= 2 * ROWS_PER_CHUNK
+    rest = b"".join(chunks).decode()
+    assert len(rows_of(rest)) == 3 * ROWS_PER_CHUNK + 1 - 2 * ROWS_PER_CHUNK
+    assert history.read == 3 * ROWS_PER_CHUNK
 
 
 def test_no_lock_is_held_while_a_client_reads() -> None:
