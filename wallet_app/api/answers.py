@@ -27,8 +27,10 @@ def answer(body: Json, status: int = 200, **headers: str) -> Response:
     return Response(json.encode(body), status, headers, content_type="application/json")
 
 
+@lru_cache(maxsize=1024)
 def timestamp(nanoseconds: int) -> str:
-    """Return a time by RFC 3339 in UTC, cut to milliseconds."""
+    """Return a time by RFC 3339 in UTC, cut to milliseconds. An answer has the same
+    few times over and over, so they are remembered."""
     milliseconds = nanoseconds // 1_000_000
     return f"{_to_the_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
 

@@ -130,13 +130,7 @@ def read_json_object(body: bytes) -> dict[str, Any]:
     """
     try:
         text = body.decode()
-        value = json.loads(
-            text,
-            parse_int=_read_integer,
-            parse_float=lambda number: _NoInteger(),
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_read_object,
-        )
+        value = _DECODER.decode(text)
         if "\\u" in text:  # only an escape can spell a lone surrogate
             json.dumps(value, ensure_ascii=False, default=str).encode()
     except RecursionError:
@@ -165,6 +159,14 @@ def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise InvalidRequest("The body has an object with a duplicate key.")
     return members
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_read_integer,
+    parse_float=lambda number: _NoInteger(),
+    parse_constant=_refuse_constant,
+    object_pairs_hook=_read_object,
+)
 
 
 def once(command: Callable[[Claim | None], T]) -> T:
