@@ -36,6 +36,7 @@ from wallet_app.errors import (
     LimitExceeded,
     ResendsExhausted,
     TooManyApprovals,
+    TooManyWrongCodes,
     WalletError,
     WalletFrozen,
 )
@@ -391,18 +392,78 @@ def test_no_more_approvals_are_kept_than_is_good() -> None:
     service.approvals = Approvals(
         clock, Ids(), Codes(), Codes().send, TTL_SECONDS, service.alerts, kept_max=2
     )
-    command = partial(service.money.deduct, open_wallet(service, 5), 1)
-    first = service.approvals.run(command)
-    service.approvals.run(command)
-    with nothing_moves(service), pytest.raises(ApprovalsExhausted) as refused:
-        service.approvals.run(command)
-    seconds = KEPT_SECONDS + 4 * TTL_SECONDS
-    assert refused.value.values == {"maximum": 2, "retry_after_seconds": seconds}
-    clock.now += seconds * SECOND
-    assert isinstance(first, ApprovalSnapshot)
-    service.approvals.run(command)
+
+    def ask() -> str:
+        command = partial(service.money.deduct, open_wallet(service, 5), 1)
+        approval = service.approvals.run(command)
+        assert isinstance(approval, ApprovalSnapshot)
+        return approval.id
+
+    first, second = ask(), ask()
+    clock.now += 1
+    with pytest.raises(ApprovalsExhausted) as refused:
+        ask()
+    assert refused.value.values == {
+        "maximum": 2,
+        "retry_after_seconds": TTL_SECONDS,
+    }
+    service.approvals.cancel(first)
+    third = ask()
     with pytest.raises(ApprovalNotFound):
-        service.approvals.get(first.id)
+        service.approvals.get(first)
+    with pytest.raises(ApprovalsExhausted):
+        ask()
+    clock.now += TTL_SECONDS * SECOND - 1
+    assert service.approvals.get(second).status is ApprovalStatus.EXPIRED
+    ask()
+    with pytest.raises(ApprovalNotFound):
+        service.approvals.get(second)
+    assert service.approvals.get(third).status is ApprovalStatus.PENDING
+    assert len(service.approvals._of_wallet) == 2
+
+
+def test_nobody_can_guess_on_and_on(waiting: Waiting) -> None:
+    """Not by approvals that are rejected, cancelled or expired, or sent again."""
+
+    def guess(approval: ApprovalSnapshot) -> None:
+        with pytest.raises(CodeInvalid):
+            waiting.approvals.confirm(approval.id, WRONG)
+
+    began = waiting.clock.now
+    rejected, cancelled, expired = (waiting.request() for _ in range(3))
+    for _ in range(5):
+        guess(rejected)
+    waiting.clock.now += 1
+    for _ in range(4):
+        guess(cancelled)
+    waiting.approvals.cancel(cancelled.id)
+    for _ in range(4):
+        guess(expired)
+    waiting.clock.now += TTL_SECONDS * SECOND
+    last = waiting.request()
+    guess(last)
+    other = waiting.request()
+    waiting.approvals.resend(last.id)
+    guess(last)
+    with nothing_moves(waiting.service), pytest.raises(TooManyWrongCodes) as refused:
+        waiting.deduct(500)
+    assert refused.value.values == {
+        "wallet_id": waiting.source,
+        "maximum": 15,
+        "retry_after_seconds": 86_400 - TTL_SECONDS,
+    }
+    waiting.confirm(other)
+    stranger = open_wallet(waiting.service, 1_000)
+    waiting.service.limits.put(stranger, Limits(approval_threshold=0))
+    waiting.approvals.run(partial(waiting.service.money.deduct, stranger, 1))
+    waiting.clock.now = began + 86_400 * SECOND - 1
+    with pytest.raises(TooManyWrongCodes):
+        waiting.deduct(500)
+    waiting.clock.now += 1
+    waiting.request()
+    waiting.clock.now += 86_400 * SECOND
+    waiting.request()
+    assert waiting.approvals._wrong_codes == {}
 
 
 def test_an_unknown_approval_is_not_found(waiting: Waiting) -> None:
@@ -601,10 +662,26 @@ def test_resend_answers_the_approval_and_is_bounded(
 def test_too_many_approvals_are_refused(http: FlaskClient, waiting: Waiting) -> None:
     for _ in range(10):
         requested(http, waiting)
-    body = {"walletId": waiting.source, "amount": 500}
+    body, key = {"walletId": waiting.source, "amount": 500}, {"Idempotency-Key": "k"}
     with nothing_moves(waiting.service):
-        response = post(http, "/wallet/deduct", body)
+        response = post(http, "/wallet/deduct", body, **key)
         assert_problem(response, 429, "too_many_approvals")
+    one, *_ = waiting.codes.sent
+    http.post(f"/approvals/{one}/cancel")
+    assert post(http, "/wallet/deduct", body, **key).status_code == 202
+
+
+def test_a_wallet_whose_codes_are_guessed_is_told_when_that_is_over(
+    http: FlaskClient, waiting: Waiting
+) -> None:
+    for _ in range(3):
+        path = f"/approvals/{requested(http, waiting)['approvalId']}/confirm"
+        for _ in range(5):
+            post(http, path, {"otp": WRONG})
+    body = {"walletId": waiting.source, "amount": 500}
+    response = post(http, "/wallet/deduct", body)
+    assert_problem(response, 429, "too_many_wrong_codes")
+    assert response.headers["Retry-After"] == "86400"
 
 
 def test_a_request_with_a_key_asks_for_one_approval_and_a_confirmation_confirms_once(

@@ -32,11 +32,13 @@ from wallet_app import create_app
 from wallet_app.currencies import MINOR_DIGITS
 from wallet_app.domain import AMOUNT_MAX, HOUSE, Transaction, TransactionType
 from wallet_app.errors import (
+    ApprovalExpired,
     AmountNotExchangeable,
     BalanceOverflow,
     CurrencyMismatch,
     InsufficientFunds,
     LimitExceeded,
+    LiquidityExhausted,
     QuoteExpired,
     QuoteMismatch,
     QuoteNotFound,
@@ -207,14 +209,22 @@ def test_a_quote_is_remembered_for_a_while_after_it_expired(house: House) -> Non
 def test_no_more_quotes_are_kept_than_is_good(house: House) -> None:
     store = house.service.store
     quotes = Quotes(store, house.clock, Ids(), RATES, 60, BoundedLock, quotes_max=2)
-    for _ in range(2):
-        quotes.create("USD", "INR", 1)
+    first, second = (quotes.create("USD", "INR", 1) for _ in range(2))
+    house.clock.now += 1
     with pytest.raises(QuotesExhausted) as refused:
         quotes.create("USD", "INR", 1)
-    seconds = 60 + KEPT_SECONDS
-    assert refused.value.values == {"maximum": 2, "retry_after_seconds": seconds}
-    house.clock.now += seconds * SECOND
+    assert refused.value.values == {"maximum": 2, "retry_after_seconds": 60}
+    first.used = True
+    third = quotes.create("USD", "INR", 1)
+    with pytest.raises(QuoteNotFound):
+        quotes.find(first.id)
+    with pytest.raises(QuotesExhausted):
+        quotes.create("USD", "INR", 1)
+    house.clock.now += 60 * SECOND - 1
     quotes.create("USD", "INR", 1)
+    with pytest.raises(QuoteNotFound):
+        quotes.find(second.id)
+    assert quotes.find(third.id) is third
 
 
 # Exchanges
@@ -366,15 +376,40 @@ def test_the_house_can_owe_as_much_as_any_wallet_can_hold_and_no_more() -> None:
     giver = service.store.liquidity["JPY"]
     with giver:
         giver.balance = -AMOUNT_MAX + quote.to_amount - 1
-    with pytest.raises(BalanceOverflow) as refused:
+    service.limits.put(rich, Limits(approval_threshold=0))
+    with pytest.raises(LiquidityExhausted) as refused:
         house.exchange(quote, source_id=rich, target_id=full)
-    assert refused.value.values["wallet_id"] == giver.id
+    assert refused.value.values == {"currency": "JPY"}
+    service.limits.put(rich, Limits())
     assert balances(service, rich, full) == [AMOUNT_MAX, 0]
     assert not quote.used
     with giver:
         giver.balance += 1
     house.exchange(quote, source_id=rich, target_id=full)
     assert giver.balance == -AMOUNT_MAX
+
+
+def test_the_house_can_hold_as_much_as_any_wallet_and_no_more(house: House) -> None:
+    quote = house.quote()
+    taker = house.service.store.liquidity["INR"]
+    with taker:
+        taker.balance = AMOUNT_MAX - quote.from_amount + 1
+    with pytest.raises(LiquidityExhausted) as refused:
+        house.exchange(quote)
+    assert refused.value.values == {"currency": "INR"}
+    with taker:
+        taker.balance -= 1
+    house.exchange(quote)
+    assert taker.balance == AMOUNT_MAX
+
+
+def test_a_frozen_wallet_comes_before_a_quote_that_does_not_match(house: House) -> None:
+    quote, same = house.quote(), open_wallet(house.service)
+    with pytest.raises(QuoteMismatch):
+        house.exchange(quote, target_id=same)
+    house.service.freeze.freeze(same, "Card stolen")
+    with pytest.raises(WalletFrozen):
+        house.exchange(quote, target_id=same)
 
 
 def test_an_unknown_quote_or_wallet_is_not_found(house: House) -> None:
@@ -449,6 +484,27 @@ def test_an_exchange_above_the_threshold_waits_for_its_approval(house: House) ->
     assert isinstance(approval, ApprovalSnapshot)
     house.service.approvals.confirm(approval.id, house.codes.sent[approval.id])
     assert balances(house.service, house.target) == [1]
+
+
+def test_an_approval_waits_no_longer_than_its_quote(house: House) -> None:
+    house.service.limits.put(house.source, Limits(approval_threshold=99))
+    quote = house.quote(100)
+    command = partial(
+        house.service.exchange.transfer,
+        house.source,
+        house.target,
+        100,
+        quote_id=quote.id,
+    )
+    house.clock.now += SECOND
+    approval = house.service.approvals.run(command)
+    assert isinstance(approval, ApprovalSnapshot)
+    assert approval.expires_at == quote.expires_at
+    resent = house.service.approvals.resend(approval.id)
+    assert resent.expires_at == quote.expires_at
+    house.clock.now = quote.expires_at
+    with nothing_moves(house.service), pytest.raises(ApprovalExpired):
+        house.service.approvals.confirm(approval.id, house.codes.sent[approval.id])
 
 
 # The house

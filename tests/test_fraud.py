@@ -183,6 +183,16 @@ def test_velocity_blocks_one_too_many_in_a_minute_whoever_confirms() -> None:
         watched.deduct(1)
 
 
+def test_a_window_that_a_wallet_has_left_stays_behind_whatever_the_clock_says() -> None:
+    watched = Watched("velocity")
+    for _ in range(10):
+        watched.deduct(1)
+    watched.clock.now += 60 * SECOND
+    watched.service.money.add(watched.source, 1)
+    watched.clock.now -= 60 * SECOND
+    watched.deduct(1)
+
+
 def test_what_arrives_and_what_is_refused_is_not_counted() -> None:
     watched = Watched("velocity", balance=10, velocity_count=2)
     for _ in range(5):

@@ -122,6 +122,7 @@ def test_the_contract_says_which_refusals_are_kept() -> None:
         "currency_mismatch",
         "insufficient_funds",
         "balance_overflow",
+        "fx_liquidity_exhausted",
         "wallet_frozen",
         "limit_exceeded",
         "fraud_blocked",
@@ -134,7 +135,6 @@ def test_the_contract_says_which_refusals_are_kept() -> None:
         "approval_not_found",
         "approval_expired",
         "otp_invalid",
-        "too_many_approvals",
         "too_many_resends",
     }
 

@@ -163,6 +163,17 @@ def test_a_clock_that_steps_back_gives_no_day_back() -> None:
     assert service.audit.run().problems == []
 
 
+def test_a_day_that_a_wallet_has_seen_has_begun_whatever_the_clock_says() -> None:
+    clock = Clock(START + DAY)
+    service, wallet_id = limited(clock, daily=500)
+    service.money.deduct(wallet_id, 500)
+    clock.now += DAY
+    service.money.add(wallet_id, 1)
+    clock.now -= DAY
+    service.money.deduct(wallet_id, 500)
+    assert service.audit.run().problems == []
+
+
 def test_what_fails_is_not_counted() -> None:
     service, wallet_id = limited(daily=500)
 

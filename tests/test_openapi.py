@@ -58,12 +58,21 @@ OVER_A_LIMIT = (422, "limit_exceeded")
 NO_UUID = (404, "not_found")
 TOO_LITTLE = (400, "insufficient_funds")
 TOO_LARGE = (400, "balance_overflow")
-TOO_MANY = {(429, "too_many_approvals"), (503, "approvals_exhausted")}
+TOO_MANY = {
+    (429, "too_many_approvals"),
+    (429, "too_many_wrong_codes"),
+    (503, "approvals_exhausted"),
+}
 FRAUD = (403, "fraud_blocked")
 OUTGOING = {NO_WALLET, FROZEN, TOO_LITTLE, OVER_A_LIMIT, FRAUD} | TOO_MANY
 OF_APPROVALS = {(404, "approval_not_found"), NO_UUID}
 NOT_PENDING = {(410, "approval_expired"), (409, "approval_closed")}
-OF_QUOTES = {(404, "quote_not_found"), (410, "quote_expired"), (409, "quote_used")}
+OF_QUOTES = {
+    (404, "quote_not_found"),
+    (410, "quote_expired"),
+    (409, "quote_used"),
+    (422, "fx_liquidity_exhausted"),
+}
 TRANSFERS = OF_QUOTES | {
     (400, "same_wallet"),
     (400, "currency_mismatch"),

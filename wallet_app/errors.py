@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 
 class WalletError(Exception):
-    """A request that is refused. Nothing was changed."""
+    """A request that is refused. No money was moved."""
 
     status: ClassVar[int]
     code: ClassVar[str]
@@ -34,7 +34,7 @@ class ApprovalRequired(Exception):
     """A movement that is neither made nor refused: somebody must confirm it first.
 
     `reason` is why: the threshold of the wallet, or the name of a fraud rule.
-    `amount` minor units are to leave the wallet.
+    `amount` minor units are to leave the wallet, before `expires_at` if it is given.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class ApprovalRequired(Exception):
         amount: int,
         currency: str,
         target_id: str | None,
+        expires_at: int | None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -51,6 +52,7 @@ class ApprovalRequired(Exception):
         self.amount = amount
         self.currency = currency
         self.target_id = target_id
+        self.expires_at = expires_at
 
 
 class WalletNotFound(WalletError):
@@ -244,14 +246,15 @@ class QuoteExpired(WalletError):
 
 
 class QuotesExhausted(WalletError):
-    """As many quotes are kept as the service will keep at one time."""
+    """As many quotes can be used as the service will keep at one time."""
 
     status, code, title = 503, "quotes_exhausted", "Too many quotes"
     kept = False
 
     def __init__(self, maximum: int, retry_after_seconds: int) -> None:
         super().__init__(
-            f"All {maximum} quotes that are kept are in use. Nothing was done.",
+            f"{maximum} quotes wait to be used, and no more are kept. Nothing was "
+            "done.",
             maximum=maximum,
             retry_after_seconds=retry_after_seconds,
         )
@@ -281,6 +284,18 @@ class BalanceOverflow(WalletError):
             wallet_id=wallet_id,
             amount=amount,
             maximum=maximum,
+        )
+
+
+class LiquidityExhausted(WalletError):
+    """The exchange would take a liquidity wallet past what it may hold or owe."""
+
+    status, code = 422, "fx_liquidity_exhausted"
+    title = "Liquidity exhausted"
+
+    def __init__(self, currency: str) -> None:
+        super().__init__(
+            f"The house cannot exchange so much {currency} now.", currency=currency
         )
 
 
@@ -322,7 +337,7 @@ class ApprovalNotFound(WalletError):
 
 
 class CodeInvalid(WalletError):
-    """The code is not the one that was sent last."""
+    """The code is not the approval's, or one that was sent before its latest."""
 
     status, code, title = 400, "otp_invalid", "Wrong code"
 
@@ -365,6 +380,7 @@ class TooManyApprovals(WalletError):
     """As many approvals wait for one wallet as may."""
 
     status, code, title = 429, "too_many_approvals", "Too many approvals"
+    kept = False
 
     def __init__(self, wallet_id: str, maximum: int) -> None:
         super().__init__(
@@ -375,15 +391,31 @@ class TooManyApprovals(WalletError):
         )
 
 
+class TooManyWrongCodes(WalletError):
+    """So many wrong codes came for one wallet that somebody may be guessing."""
+
+    status, code, title = 429, "too_many_wrong_codes", "Too many wrong codes"
+    kept = False
+
+    def __init__(self, wallet_id: str, maximum: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"{maximum} wrong codes came for this wallet in a day. Until that is "
+            "over, it can ask for no approval.",
+            wallet_id=wallet_id,
+            maximum=maximum,
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
 class ApprovalsExhausted(WalletError):
-    """As many approvals are kept as the service will keep at one time."""
+    """As many approvals wait as the service will keep at one time."""
 
     status, code, title = 503, "approvals_exhausted", "Too many approvals"
     kept = False
 
     def __init__(self, maximum: int, retry_after_seconds: int) -> None:
         super().__init__(
-            f"All {maximum} approvals that are kept are in use. Nothing was done.",
+            f"{maximum} approvals wait, and no more are kept. Nothing was done.",
             maximum=maximum,
             retry_after_seconds=retry_after_seconds,
         )

@@ -35,6 +35,7 @@ from wallet_app.services.approvals import (
     PENDING_MAX,
     RESENDS_MAX,
     THRESHOLD,
+    WRONG_CODES_MAX,
     ApprovalSnapshot,
     ApprovalStatus,
 )
@@ -229,6 +230,8 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.ApprovalExpired(APPROVAL_ID, _MOVED),
         errors.ApprovalClosed(APPROVAL_ID, ApprovalStatus.CONFIRMED),
         errors.TooManyApprovals(SOURCE_ID, PENDING_MAX),
+        errors.TooManyWrongCodes(SOURCE_ID, WRONG_CODES_MAX, 3600),
+        errors.LiquidityExhausted("USD"),
         errors.ApprovalsExhausted(KEPT_MAX, 60),
         errors.ResendsExhausted(RESENDS_MAX),
         errors.InvalidIdempotencyKey(),

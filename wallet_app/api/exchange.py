@@ -40,7 +40,7 @@ def quote(body: dict[str, Any]) -> Response:
 @blueprint.answers(200, WalletsAnswer, examples.LIQUIDITY)
 @refuses()
 def liquidity() -> Response:
-    """List the house's wallets, one for each currency that was quoted
+    """List the house's wallets, one for each currency that was asked for
 
     Exchanges go through them, and nothing else does. They alone may go below zero.
     """

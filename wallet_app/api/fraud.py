@@ -25,7 +25,8 @@ blueprint = Blueprint("fraud", __name__, description="What looked like fraud.")
 def alerts(query: dict[str, Any]) -> Response:
     """List the movements that a fraud rule flagged, newest first
 
-    The latest 10,000 are kept. One that was sent to review has an `approvalId`.
+    The latest 10,000 are kept. One that was kept back has the `approvalId` that it
+    waits for.
     """
     page = service().alerts.page(**query)
     total_pages = pages_of(page.total, page.limit)

@@ -26,12 +26,14 @@ from wallet_app.errors import (
     FraudBlocked,
     InsufficientFunds,
     LimitExceeded,
+    LiquidityExhausted,
     QuoteExpired,
     QuoteMismatch,
     QuoteNotFound,
     QuoteUsed,
     SameWallet,
     TooManyApprovals,
+    TooManyWrongCodes,
     WalletFrozen,
     WalletNotFound,
 )
@@ -61,6 +63,7 @@ def add(body: dict[str, Any]) -> Response:
     LimitExceeded,
     FraudBlocked,
     TooManyApprovals,
+    TooManyWrongCodes,
     ApprovalsExhausted,
 )
 def deduct(body: dict[str, Any]) -> Response:
@@ -87,10 +90,12 @@ def deduct(body: dict[str, Any]) -> Response:
     QuoteUsed,
     QuoteExpired,
     InsufficientFunds,
+    LiquidityExhausted,
     BalanceOverflow,
     LimitExceeded,
     FraudBlocked,
     TooManyApprovals,
+    TooManyWrongCodes,
     ApprovalsExhausted,
 )
 def transfer(body: dict[str, Any]) -> Response:

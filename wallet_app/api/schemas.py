@@ -256,7 +256,7 @@ class AlertAnswer(CamelSchema):
     amount = fields.Integer(required=True, validate=Range(1, AMOUNT_MAX))
     currency = fields.String(required=True)
     approval_id = fields.UUID(
-        required=True, allow_none=True, metadata={"description": "Of a review."}
+        required=True, allow_none=True, metadata={"description": "What it waits for."}
     )
     created_at = fields.DateTime(required=True)
 

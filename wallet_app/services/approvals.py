@@ -28,17 +28,23 @@ from wallet_app.errors import (
     FraudBlocked,
     ResendsExhausted,
     TooManyApprovals,
+    TooManyWrongCodes,
     WalletError,
 )
-from wallet_app.services.expiring import Expiring
+from wallet_app.services.expiring import Expiring, seconds_until
 from wallet_app.services.fraud import Alerts, Verdict
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement, under_terms
 from wallet_app.store import Lock, LockFactory
 
 ATTEMPTS_MAX = 5
-"""Wrong codes that an approval survives, less one: of a million codes five can be
-tried, however often a new one is sent."""
+"""The last of so many wrong codes rejects an approval, however often a new one was
+sent."""
+
+WRONG_CODES_MAX = 15
+WRONG_CODES_SECONDS = 86_400
+"""After so many wrong codes in a day a wallet can ask for no approval. So with those
+that wait by then, 64 of a million codes can be tried for it, and no more."""
 
 RESENDS_MAX = 3
 PENDING_MAX = 10
@@ -46,7 +52,8 @@ PENDING_MAX = 10
 
 KEPT_SECONDS = 86_400
 KEPT_MAX = 100_000
-"""Approvals that are kept, each for a day after nobody can confirm it any more."""
+"""Approvals that are kept, each for a day after nobody can confirm it any more, or for
+a shorter time where there are very many."""
 
 THRESHOLD = "approval-threshold"
 
@@ -65,6 +72,7 @@ def no_approval_needed(movement: Movement) -> None:
             movement.amount,
             source.currency,
             target.id if target else None,
+            movement.expires_at,
         )
 
 
@@ -113,17 +121,24 @@ SendCode = Callable[[ApprovalSnapshot, str], None]
 
 
 class Approval:
-    """An approval as it lives: its lock protects everything else."""
+    """An approval as it lives: its lock protects everything else. After its deadline,
+    if it has one, the movement cannot be made."""
 
-    __slots__ = ("lock", "now_is", "command", "digest")
+    __slots__ = ("lock", "now_is", "command", "digest", "deadline")
 
     def __init__(
-        self, lock: Lock, snapshot: ApprovalSnapshot, command: Command, digest: bytes
+        self,
+        lock: Lock,
+        snapshot: ApprovalSnapshot,
+        command: Command,
+        digest: bytes,
+        deadline: int | None,
     ) -> None:
         self.lock = lock
         self.now_is = snapshot
         self.command: Command | None = command
         self.digest = digest
+        self.deadline = deadline
 
     def close(self, status: ApprovalStatus) -> None:
         """Let nobody confirm it from now on."""
@@ -178,6 +193,7 @@ class Approvals:
         kept_seconds = KEPT_SECONDS + (1 + RESENDS_MAX) * ttl_seconds
         self._approvals = Expiring[Approval](kept_seconds, kept_max)
         self._of_wallet: dict[str, list[Approval]] = {}
+        self._wrong_codes: dict[str, tuple[int, ...]] = {}
         self._key = secrets.token_bytes()
 
     def run(
@@ -185,8 +201,8 @@ class Approvals:
     ) -> Moved | ApprovalSnapshot:
         """Make a movement; where it needs an approval, ask for that and return it.
 
-        Raises TooManyApprovals and ApprovalsExhausted besides what the movement
-        refuses.
+        Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted besides what
+        the movement refuses.
         """
         try:
             return command(claim=claim)
@@ -238,7 +254,8 @@ class Approvals:
         return cancelled
 
     def resend(self, approval_id: str, claim: Keeper | None = None) -> ApprovalSnapshot:
-        """Send a new code, which alone counts from now on, and wait anew for it.
+        """Send a new code, which alone counts from now on, and wait anew for it, but no
+        longer than the movement can be made.
 
         Raises ApprovalNotFound, ApprovalExpired, ApprovalClosed and ResendsExhausted.
         """
@@ -248,7 +265,7 @@ class Approvals:
             left = approval.now_is.resends_left
             if left == 0:
                 raise ResendsExhausted(RESENDS_MAX)
-            expires_at = self._clock() + self._ttl_nanoseconds
+            expires_at = self._expires_at(self._clock(), approval.deadline)
             resent = replace(
                 approval.now_is, resends_left=left - 1, expires_at=expires_at
             )
@@ -274,10 +291,14 @@ class Approvals:
             attempts_left=ATTEMPTS_MAX,
             resends_left=RESENDS_MAX,
             created_at=now,
-            expires_at=now + self._ttl_nanoseconds,
+            expires_at=self._expires_at(now, required.expires_at),
         )
         approval = Approval(
-            self._new_lock(), snapshot, command, self._digest(approval_id, code)
+            self._new_lock(),
+            snapshot,
+            command,
+            self._digest(approval_id, code),
+            required.expires_at,
         )
         try:
             self._add(approval, now, claim)
@@ -287,6 +308,10 @@ class Approvals:
         self._flag(required, approval_id)
         self._send(snapshot, code)
         return snapshot
+
+    def _expires_at(self, now: int, deadline: int | None) -> int:
+        expires_at = now + self._ttl_nanoseconds
+        return expires_at if deadline is None else min(expires_at, deadline)
 
     def _flag(self, required: ApprovalRequired, approval_id: str | None) -> None:
         """List a movement that a fraud rule sent to review."""
@@ -298,20 +323,38 @@ class Approvals:
         snapshot = approval.now_is
         with self._lock:
             for expired in self._approvals.drop_expired(now):
-                wallet_id = expired.now_is.wallet_id
-                if not self._pending_of(wallet_id, now):
-                    self._of_wallet.pop(wallet_id, None)
+                self._forget(expired, now)
             pending = self._pending_of(snapshot.wallet_id, now)
             if len(pending) >= PENDING_MAX:
                 raise TooManyApprovals(snapshot.wallet_id, PENDING_MAX)
+            self._check_wrong_codes(snapshot.wallet_id, now)
             if self._approvals.is_full:
-                raise ApprovalsExhausted(
-                    self._kept_max, self._approvals.seconds_to_room(now)
-                )
+                oldest = self._approvals.oldest.now_is.at(now)
+                if oldest.status is ApprovalStatus.PENDING:
+                    wait = seconds_until(oldest.expires_at, now)
+                    raise ApprovalsExhausted(self._kept_max, wait)
+                self._forget(self._approvals.drop_oldest(), now)
             if claim is not None:
                 claim.keep(snapshot)
             self._of_wallet[snapshot.wallet_id] = [*pending, approval]
             self._approvals.add(snapshot.id, approval, now)
+
+    def _forget(self, dropped: Approval, now: int) -> None:
+        """Forget the wallet of a dropped approval, too, if no other one waits."""
+        wallet_id = dropped.now_is.wallet_id
+        if not self._pending_of(wallet_id, now):
+            self._of_wallet.pop(wallet_id, None)
+
+    def _check_wrong_codes(self, wallet_id: str, now: int) -> None:
+        """Refuse an approval for a wallet whose codes somebody may be guessing."""
+        window = WRONG_CODES_SECONDS * 1_000_000_000
+        times = self._wrong_codes.pop(wallet_id, ())
+        recent = tuple(time for time in times if time > now - window)
+        if recent:
+            self._wrong_codes[wallet_id] = recent
+        if len(recent) >= WRONG_CODES_MAX:
+            wait = seconds_until(recent[0] + window, now)
+            raise TooManyWrongCodes(wallet_id, WRONG_CODES_MAX, wait)
 
     def _find(self, approval_id: str) -> Approval:
         with self._lock:
@@ -339,8 +382,12 @@ class Approvals:
         ]
 
     def _count_wrong_code(self, approval: Approval) -> int:
-        """Return how many attempts a held approval has left after this one."""
-        left = approval.now_is.attempts_left - 1
+        """Return how many attempts a held approval has left after this one, which its
+        wallet remembers."""
+        wallet_id, left = approval.now_is.wallet_id, approval.now_is.attempts_left - 1
+        with self._lock:
+            times = (*self._wrong_codes.get(wallet_id, ()), self._clock())
+            self._wrong_codes[wallet_id] = times[-WRONG_CODES_MAX:]
         approval.now_is = replace(approval.now_is, attempts_left=left)
         if left == 0:
             approval.close(ApprovalStatus.REJECTED)

@@ -7,14 +7,14 @@ balance.
 
 from __future__ import annotations
 
-from wallet_app.domain import AMOUNT_MAX, Clock, NewId, Transaction, WalletSnapshot
-from wallet_app.errors import BalanceOverflow, SameWallet
+from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
+from wallet_app.errors import SameWallet
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.money import IN, OUT, Money, move
 from wallet_app.services.movement import Movement
 from wallet_app.services.quotes import Quotes
 from wallet_app.services.rules import ALWAYS, RULES
-from wallet_app.store import Store, Wallet, locked
+from wallet_app.store import Store, locked
 
 
 class Exchange:
@@ -44,7 +44,7 @@ class Exchange:
         """Transfer as `Money.transfer` does; with a quote, between its currencies and
         by its amounts.
 
-        Raises QuoteNotFound, QuoteMismatch, QuoteUsed and QuoteExpired besides.
+        Raises QuoteNotFound besides.
         """
         if quote_id is None:
             return self._money.transfer(
@@ -54,19 +54,24 @@ class Exchange:
         if source is target:
             raise SameWallet(source_id)
         quote = self._quotes.find(quote_id)
-        if source.currency == target.currency:
-            raise quote.mismatch()
         taker = self._liquidity[quote.from_currency]
         giver = self._liquidity[quote.to_currency]
         ids, now = [self._new_id() for _ in range(4)], self._clock()
         movement = Movement(
-            source, target, amount, ids[0], category, description, now, approved, quote
+            source,
+            target,
+            amount,
+            ids[0],
+            category,
+            description,
+            now,
+            approved,
+            quote,
+            (taker, giver),
         )
         with locked((source, target, taker, giver)):
             for rule in RULES if source.terms or target.terms else ALWAYS:
                 rule(movement)
-            _check_room(taker, quote.from_amount)
-            _check_room(giver, -quote.to_amount)
             sent = move(movement, source, OUT, -quote.from_amount, ids[0])
             move(movement, taker, IN, quote.from_amount, ids[1])
             move(movement, giver, OUT, -quote.to_amount, ids[2])
@@ -82,9 +87,3 @@ class Exchange:
         with locked(list(self._liquidity.values())) as wallets:
             snapshots = [wallet.snapshot() for wallet in wallets]
         return sorted(snapshots, key=lambda snapshot: snapshot.currency)
-
-
-def _check_room(liquidity: Wallet, change: int) -> None:
-    """Refuse to take a liquidity wallet past the largest balance, either way."""
-    if abs(liquidity.balance + change) > AMOUNT_MAX:
-        raise BalanceOverflow(liquidity.id, abs(change), AMOUNT_MAX)

@@ -41,16 +41,29 @@ class Expiring(Generic[T]):
     def drop_expired(self, now: int) -> list[T]:
         """Forget what has expired, and return it; the oldest stands in front."""
         dropped = []
-        while self._entries:
-            oldest = next(iter(self._entries))
-            expires_at, value = self._entries[oldest]
-            if expires_at > now:
-                break
-            del self._entries[oldest]
-            dropped.append(value)
+        while self._entries and self._oldest[0] <= now:
+            dropped.append(self.drop_oldest())
         return dropped
 
-    def seconds_to_room(self, now: int) -> int:
-        """Return when the next one expires, in whole seconds, rounded up."""
-        expires_at, _ = next(iter(self._entries.values()))
-        return -((now - expires_at) // 1_000_000_000)
+    def drop_oldest(self) -> T:
+        """Forget the oldest, even before its time, and return it."""
+        oldest = next(iter(self._entries))
+        _, value = self._entries.pop(oldest)
+        return value
+
+    @property
+    def oldest(self) -> T:
+        return self._oldest[1]
+
+    @property
+    def oldest_expires_at(self) -> int:
+        return self._oldest[0]
+
+    @property
+    def _oldest(self) -> tuple[int, T]:
+        return next(iter(self._entries.values()))
+
+
+def seconds_until(moment: int, now: int) -> int:
+    """Return how long it is until a moment, in whole seconds, rounded up."""
+    return -((now - moment) // 1_000_000_000)

@@ -128,7 +128,7 @@ def no_fraud(movement: Movement) -> None:
             raise FraudBlocked(name, *facts)
     for name, verdict in verdicts.items():
         if verdict is Verdict.REVIEW and not movement.approved:
-            raise ApprovalRequired(name, *facts)
+            raise ApprovalRequired(name, *facts, movement.expires_at)
 
 
 def remember(movement: Movement, wallet: Wallet, change: int, now: int) -> None:

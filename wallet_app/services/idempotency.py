@@ -17,7 +17,7 @@ from wallet_app.errors import (
     IdempotencyKeysExhausted,
     WalletError,
 )
-from wallet_app.services.expiring import Expiring
+from wallet_app.services.expiring import Expiring, seconds_until
 from wallet_app.store import LockFactory
 
 KEYS_MAX = 200_000
@@ -110,7 +110,8 @@ class IdempotencyKeys:
             if claim is None:
                 if self._claims.is_full:
                     raise IdempotencyKeysExhausted(
-                        self._keys_max, self._claims.seconds_to_room(now)
+                        self._keys_max,
+                        seconds_until(self._claims.oldest_expires_at, now),
                     )
                 claim = Claim(fingerprint)
                 self._claims.add(key, claim, now)

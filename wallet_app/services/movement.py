@@ -17,7 +17,8 @@ class Movement(Struct, frozen=True, gc=False):
     means that they come from outside (an add), no target that they leave (a deduct).
     `now` is in nanoseconds since 1970, UTC. An approved movement has been confirmed,
     and needs no further approval. With a quote the target receives its amount, in its
-    currency."""
+    currency, and the money goes through two wallets of the house: one takes what the
+    source gives, one gives what the target receives."""
 
     source: Wallet | None
     target: Wallet | None
@@ -28,6 +29,12 @@ class Movement(Struct, frozen=True, gc=False):
     now: int
     approved: bool = False
     quote: Quote | None = None
+    house: tuple[Wallet, Wallet] | None = None
+
+    @property
+    def expires_at(self) -> int | None:
+        """When it can no longer be made, whoever confirms it."""
+        return self.quote.expires_at if self.quote else None
 
 
 Rule = Callable[[Movement], None]

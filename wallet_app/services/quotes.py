@@ -22,14 +22,14 @@ from wallet_app.errors import (
     RateUnavailable,
     SameCurrency,
 )
-from wallet_app.services.expiring import Expiring
+from wallet_app.services.expiring import Expiring, seconds_until
 from wallet_app.services.idempotency import Keeper
 from wallet_app.store import LockFactory, Store
 
 QUOTES_MAX = 100_000
 KEPT_SECONDS = 3_600
 """How long a quote is remembered after it can no longer be used, so that who comes too
-late is told so."""
+late is told so; for a shorter time where there are very many."""
 
 _EXACT = Context(prec=100)
 """Enough digits for an amount times a rate."""
@@ -80,17 +80,11 @@ class Quote:
         """Refuse an exchange between these currencies that was not promised."""
         promised = self.from_currency, self.to_currency, self.from_amount
         if promised != (source, target, amount):
-            raise self.mismatch()
+            raise QuoteMismatch(self.id, *promised)
         if self.used:
             raise QuoteUsed(self.id)
         if now >= self.expires_at:
             raise QuoteExpired(self.id, self.expires_at)
-
-    def mismatch(self) -> QuoteMismatch:
-        """Return the refusal of what the quote does not promise."""
-        return QuoteMismatch(
-            self.id, self.from_currency, self.to_currency, self.from_amount
-        )
 
 
 class Quotes:
@@ -149,9 +143,11 @@ class Quotes:
         with self._lock:
             self._quotes.drop_expired(now)
             if self._quotes.is_full:
-                raise QuotesExhausted(
-                    self._quotes_max, self._quotes.seconds_to_room(now)
-                )
+                oldest = self._quotes.oldest
+                if not oldest.used and now < oldest.expires_at:
+                    wait = seconds_until(oldest.expires_at, now)
+                    raise QuotesExhausted(self._quotes_max, wait)
+                self._quotes.drop_oldest()
             if claim is not None:
                 claim.keep(quote)
             self._quotes.add(quote.id, quote, now)

@@ -7,7 +7,12 @@ its subject is, and name it in `RULES`.
 from __future__ import annotations
 
 from wallet_app.domain import AMOUNT_MAX
-from wallet_app.errors import BalanceOverflow, CurrencyMismatch, InsufficientFunds
+from wallet_app.errors import (
+    BalanceOverflow,
+    CurrencyMismatch,
+    InsufficientFunds,
+    LiquidityExhausted,
+)
 from wallet_app.services.approvals import no_approval_needed
 from wallet_app.services.fraud import no_fraud
 from wallet_app.services.freeze import not_frozen
@@ -16,9 +21,10 @@ from wallet_app.services.movement import UNDER_TERMS, Movement, Rule
 
 
 def one_currency(movement: Movement) -> None:
-    """Refuse a transfer between currencies, but for one that a quote promises."""
+    """Refuse a transfer between currencies without a quote, and what the quote does not
+    promise."""
     source, target = movement.source, movement.target
-    if source and target and source.currency != target.currency:
+    if source and target and (movement.quote or source.currency != target.currency):
         pair = source.currency, target.currency
         if movement.quote is None:
             raise CurrencyMismatch(*pair)
@@ -26,13 +32,18 @@ def one_currency(movement: Movement) -> None:
 
 
 def enough_funds(movement: Movement) -> None:
-    """Refuse to take more than there is, and to fill a wallet past the largest
-    balance."""
+    """Refuse to take more than there is, or than the house can exchange, and to fill a
+    wallet past the largest balance."""
     source, target, amount = movement.source, movement.target, movement.amount
     if source and source.balance < amount:
         raise InsufficientFunds(source.balance, amount)
-    if movement.quote:
+    if movement.quote and movement.house:
+        taker, giver = movement.house
+        if taker.balance > AMOUNT_MAX - amount:
+            raise LiquidityExhausted(taker.currency)
         amount = movement.quote.to_amount
+        if giver.balance < giver.balance_min + amount:
+            raise LiquidityExhausted(giver.currency)
     if target and target.balance > AMOUNT_MAX - amount:
         raise BalanceOverflow(target.id, amount, AMOUNT_MAX)
 

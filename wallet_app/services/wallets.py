@@ -54,8 +54,8 @@ class Wallets:
     def after(self, transaction: Transaction) -> WalletSnapshot:
         """Return the wallet as this transaction left it, whatever came since.
 
-        No lock is needed: a transaction says all that it changed, and the rest
-        of a wallet never changes.
+        No lock is needed: a transaction says all that it changed, a frozen wallet has
+        none, and the rest of a wallet never changes.
         """
         wallet = self._store.wallets[transaction.wallet_id]
         return WalletSnapshot(
