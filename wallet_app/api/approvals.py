@@ -98,8 +98,8 @@ def cancel(body: dict[str, Any], id: UUID) -> Response:
 def resend(body: dict[str, Any], id: UUID) -> Response:
     """Send a new code
 
-    It alone counts from now on, and the time to confirm begins anew. The wrong codes
-    so far still count.
+    It alone counts from now on, and the time to confirm begins anew, though for an
+    exchange it ends with the quote. The wrong codes so far still count.
     """
     resent = once(lambda claim: service().approvals.resend(str(id), claim))
     return answer(approval_json(resent))
