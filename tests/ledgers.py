@@ -13,7 +13,7 @@ from uuid_utils import UUID
 
 from wallet_app.domain import Transaction, WalletSnapshot
 from wallet_app.services import WalletService
-from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.settings import Settings
 
 START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z

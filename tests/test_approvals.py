@@ -41,12 +41,12 @@ from wallet_app.errors import (
     WalletFrozen,
 )
 from wallet_app.services import approvals
-from wallet_app.services.approvals import (
-    KEPT_SECONDS,
-    Approvals,
+from wallet_app.services.approval import (
     ApprovalSnapshot,
     ApprovalStatus,
 )
+from wallet_app.services.approval_table import KEPT_SECONDS
+from wallet_app.services.approvals import Approvals
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
 
@@ -382,8 +382,8 @@ def test_an_approval_is_kept_for_a_day_and_then_forgotten(waiting: Waiting) -> N
     other = open_wallet(waiting.service, 5)
     waiting.service.limits.put(other, Limits(approval_threshold=0))
     waiting.approvals.run(partial(waiting.service.money.deduct, other, 1))
-    assert list(waiting.approvals._of_wallet) == [other]
-    assert len(waiting.approvals._approvals) == 1
+    assert list(waiting.approvals._table._of_wallet) == [other]
+    assert len(waiting.approvals._table._approvals) == 1
 
 
 def test_no_more_approvals_are_kept_than_is_good() -> None:
@@ -401,8 +401,9 @@ def test_no_more_approvals_are_kept_than_is_good() -> None:
 
     first, second = ask(), ask()
     clock.now += 1
-    with pytest.raises(ApprovalsExhausted) as refused:
-        ask()
+    one = open_wallet(service, 5)
+    with nothing_moves(service), pytest.raises(ApprovalsExhausted) as refused:
+        service.approvals.run(partial(service.money.deduct, one, 1))
     assert refused.value.values == {
         "maximum": 2,
         "retry_after_seconds": TTL_SECONDS,
@@ -419,7 +420,7 @@ def test_no_more_approvals_are_kept_than_is_good() -> None:
     with pytest.raises(ApprovalNotFound):
         service.approvals.get(second)
     assert service.approvals.get(third).status is ApprovalStatus.PENDING
-    assert len(service.approvals._of_wallet) == 2
+    assert len(service.approvals._table._of_wallet) == 2
 
 
 def test_nobody_can_guess_on_and_on(waiting: Waiting) -> None:
@@ -463,7 +464,7 @@ def test_nobody_can_guess_on_and_on(waiting: Waiting) -> None:
     waiting.request()
     waiting.clock.now += 86_400 * SECOND
     waiting.request()
-    assert waiting.approvals._wrong_codes == {}
+    assert waiting.approvals._table._wrong_codes == {}
 
 
 def test_an_unknown_approval_is_not_found(waiting: Waiting) -> None:
@@ -489,14 +490,14 @@ def test_codes_are_six_digits_made_by_chance() -> None:
 
 def test_a_code_is_kept_nowhere(waiting: Waiting) -> None:
     waiting.service.approvals._new_code = lambda: "314159"
-    approval = waiting.approvals._find(waiting.request().id)
+    approval = waiting.approvals._table.find(waiting.request().id)
     kept = repr([getattr(approval, slot) for slot in approval.__slots__])
     assert "314159" not in kept + repr(vars(waiting.approvals))
-    twin = waiting.approvals._find(waiting.request().id)
+    twin = waiting.approvals._table.find(waiting.request().id)
     assert twin.digest != approval.digest, "equal codes can be told apart"
     other_process = Waiting()
     other_process.service.approvals._new_code = lambda: "314159"
-    same_id = other_process.approvals._find(other_process.request().id)
+    same_id = other_process.approvals._table.find(other_process.request().id)
     assert same_id.digest != approval.digest, "there is no key"
 
 
@@ -679,7 +680,8 @@ def test_a_wallet_whose_codes_are_guessed_is_told_when_that_is_over(
         for _ in range(5):
             post(http, path, {"otp": WRONG})
     body = {"walletId": waiting.source, "amount": 500}
-    response = post(http, "/wallet/deduct", body)
+    with nothing_moves(waiting.service):
+        response = post(http, "/wallet/deduct", body)
     assert_problem(response, 429, "too_many_wrong_codes")
     assert response.headers["Retry-After"] == "86400"
 

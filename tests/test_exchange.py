@@ -52,7 +52,7 @@ from wallet_app.errors import (
     WalletNotFound,
 )
 from wallet_app.services import WalletService
-from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.quotes import KEPT_SECONDS, Quote, Quotes, convert
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
@@ -96,6 +96,23 @@ class House:
             "quote_id": quote.id,
         }
         return self.service.exchange.transfer(**asked | others)
+
+    def ask_for_approval(self, quote: Quote) -> ApprovalSnapshot:
+        """Ask for an exchange that is above the threshold."""
+        self.service.limits.put(
+            self.source, Limits(approval_threshold=quote.from_amount - 1)
+        )
+        command = partial(
+            self.service.exchange.transfer,
+            self.source,
+            self.target,
+            quote.from_amount,
+            quote_id=quote.id,
+        )
+        with nothing_moves(self.service):
+            approval = self.service.approvals.run(command)
+        assert isinstance(approval, ApprovalSnapshot)
+        return approval
 
 
 @pytest.fixture
@@ -211,7 +228,7 @@ def test_no_more_quotes_are_kept_than_is_good(house: House) -> None:
     quotes = Quotes(store, house.clock, Ids(), RATES, 60, BoundedLock, quotes_max=2)
     first, second = (quotes.create("USD", "INR", 1) for _ in range(2))
     house.clock.now += 1
-    with pytest.raises(QuotesExhausted) as refused:
+    with nothing_moves(house.service), pytest.raises(QuotesExhausted) as refused:
         quotes.create("USD", "INR", 1)
     assert refused.value.values == {"maximum": 2, "retry_after_seconds": 60}
     first.used = True
@@ -377,8 +394,10 @@ def test_the_house_can_owe_as_much_as_any_wallet_can_hold_and_no_more() -> None:
     with giver:
         giver.balance = -AMOUNT_MAX + quote.to_amount - 1
     service.limits.put(rich, Limits(approval_threshold=0))
+    before = everything(service)
     with pytest.raises(LiquidityExhausted) as refused:
         house.exchange(quote, source_id=rich, target_id=full)
+    assert everything(service) == before
     assert refused.value.values == {"currency": "JPY"}
     service.limits.put(rich, Limits())
     assert balances(service, rich, full) == [AMOUNT_MAX, 0]
@@ -394,8 +413,10 @@ def test_the_house_can_hold_as_much_as_any_wallet_and_no_more(house: House) -> N
     taker = house.service.store.liquidity["INR"]
     with taker:
         taker.balance = AMOUNT_MAX - quote.from_amount + 1
+    before = everything(house.service)
     with pytest.raises(LiquidityExhausted) as refused:
         house.exchange(quote)
+    assert everything(house.service) == before
     assert refused.value.values == {"currency": "INR"}
     with taker:
         taker.balance -= 1
@@ -405,10 +426,10 @@ def test_the_house_can_hold_as_much_as_any_wallet_and_no_more(house: House) -> N
 
 def test_a_frozen_wallet_comes_before_a_quote_that_does_not_match(house: House) -> None:
     quote, same = house.quote(), open_wallet(house.service)
-    with pytest.raises(QuoteMismatch):
+    with nothing_moves(house.service), pytest.raises(QuoteMismatch):
         house.exchange(quote, target_id=same)
     house.service.freeze.freeze(same, "Card stolen")
-    with pytest.raises(WalletFrozen):
+    with nothing_moves(house.service), pytest.raises(WalletFrozen):
         house.exchange(quote, target_id=same)
 
 
@@ -470,35 +491,15 @@ def liquidity_of(service: WalletService) -> list[Wallet]:
 
 
 def test_an_exchange_above_the_threshold_waits_for_its_approval(house: House) -> None:
-    house.service.limits.put(house.source, Limits(approval_threshold=99))
-    quote = house.quote(100)
-    command = partial(
-        house.service.exchange.transfer,
-        house.source,
-        house.target,
-        100,
-        quote_id=quote.id,
-    )
-    with nothing_moves(house.service):
-        approval = house.service.approvals.run(command)
-    assert isinstance(approval, ApprovalSnapshot)
+    approval = house.ask_for_approval(house.quote(100))
     house.service.approvals.confirm(approval.id, house.codes.sent[approval.id])
     assert balances(house.service, house.target) == [1]
 
 
 def test_an_approval_waits_no_longer_than_its_quote(house: House) -> None:
-    house.service.limits.put(house.source, Limits(approval_threshold=99))
     quote = house.quote(100)
-    command = partial(
-        house.service.exchange.transfer,
-        house.source,
-        house.target,
-        100,
-        quote_id=quote.id,
-    )
     house.clock.now += SECOND
-    approval = house.service.approvals.run(command)
-    assert isinstance(approval, ApprovalSnapshot)
+    approval = house.ask_for_approval(quote)
     assert approval.expires_at == quote.expires_at
     resent = house.service.approvals.resend(approval.id)
     assert resent.expires_at == quote.expires_at

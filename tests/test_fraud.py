@@ -22,10 +22,14 @@ from tests.ledgers import (
 )
 from tests.test_api import assert_problem, post
 from wallet_app import create_app
-from wallet_app.errors import ApprovalRequired, FraudBlocked, TooManyApprovals
+from wallet_app.errors import (
+    FraudBlocked,
+    TooManyApprovals,
+)
+from wallet_app.services.movement import ApprovalRequired
 from wallet_app.fraud import ARRIVALS_MAX, PAYEES_MAX, Past, Thresholds
 from wallet_app.services import WalletService
-from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.fraud import RULES, Alerts, Outgoing, Verdict
 from wallet_app.settings import FRAUD_RULES, Settings
 from wallet_app.spending import Limits

@@ -1,7 +1,8 @@
 """Everything the service can refuse, as one tree of exceptions.
 
 An error names what happened and carries the values a client needs to act.
-It knows its HTTP status and its stable code, and nothing of how it is sent.
+It knows its HTTP status and its stable code, and nothing of how it is sent. All stand
+in one file, so that every code can be seen beside the others.
 """
 
 from __future__ import annotations
@@ -28,31 +29,6 @@ class WalletError(Exception):
         twin = type(self).__new__(type(self))
         WalletError.__init__(twin, self.detail, **self.values)
         return twin
-
-
-class ApprovalRequired(Exception):
-    """A movement that is neither made nor refused: somebody must confirm it first.
-
-    `reason` is why: the threshold of the wallet, or the name of a fraud rule.
-    `amount` minor units are to leave the wallet, before `expires_at` if it is given.
-    """
-
-    def __init__(
-        self,
-        reason: str,
-        wallet_id: str,
-        amount: int,
-        currency: str,
-        target_id: str | None,
-        expires_at: int | None,
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.wallet_id = wallet_id
-        self.amount = amount
-        self.currency = currency
-        self.target_id = target_id
-        self.expires_at = expires_at
 
 
 class WalletNotFound(WalletError):

@@ -21,7 +21,7 @@ from tests.concurrency.model import (
 from tests.concurrency.values import name_in, value_of, value_of_json
 from wallet_app.domain import HOUSE
 from wallet_app.services import WalletService
-from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.idempotency import Claim
 from wallet_app.services.quotes import Quote
 

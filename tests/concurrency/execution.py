@@ -212,11 +212,11 @@ def _wrong(run: Run, locks: Sequence[Lock]) -> str | None:
 def _name_locks(service: WalletService) -> None:
     """Give the locks names that people know."""
     named = {"the registry": service.store.registry, "keys": service.idempotency._lock}
-    named["approvals"] = service.approvals._lock
+    named["approvals"] = service.approvals._table._lock
     named["quotes"] = service.quotes._lock
     for wallet in service.store.readable.values():
         named[name_in(wallet.currency, wallet.user_id)] = wallet._lock
-    for _, approval in service.approvals._approvals._entries.values():
+    for _, approval in service.approvals._table._approvals._entries.values():
         named[f"approval of {approval.now_is.amount}"] = approval.lock
     for name, lock in named.items():
         if isinstance(lock, Lock):  # it is not always, in a mutant

@@ -25,7 +25,11 @@ from wallet_app.errors import (
     QuoteUsed,
     SameWallet,
 )
-from wallet_app.services.approvals import Approvals, Confirmation, Moved
+from wallet_app.services.approval import (
+    Confirmation,
+    Moved,
+)
+from wallet_app.services.approvals import Approvals
 from wallet_app.services.audit import Audit, AuditReport, _note, _problems
 from wallet_app.services.freeze import not_frozen
 from wallet_app.services.history import History
@@ -430,7 +434,7 @@ class CodeConfirmedTwice(Approvals):
     def confirm(
         self, approval_id: str, code: str, claim: Keeper | None = None
     ) -> Moved:
-        approval = self._find(approval_id)
+        approval = self._table.find(approval_id)
         with approval.lock:
             command = self._pending(approval)
         return command(claim=Confirmation(approval, claim), approved=True)

@@ -26,7 +26,7 @@ from wallet_app.errors import (
     WalletNotFound,
 )
 from wallet_app.services import WalletService
-from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
 from wallet_app.store import Store, Wallet

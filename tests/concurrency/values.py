@@ -27,7 +27,7 @@ from tests.concurrency import model
 from wallet_app.domain import HOUSE, Transaction, WalletSnapshot
 from wallet_app.errors import WalletError
 from wallet_app.services import limits
-from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.audit import AuditReport
 from wallet_app.services.history import Page
 from wallet_app.services.quotes import Quote

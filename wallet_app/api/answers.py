@@ -1,5 +1,6 @@
 """Domain objects become JSON, by plain functions: measured fifty times as fast as
-schemas, which describe the same shapes in `schemas.py` for the API description."""
+schemas, which describe the same shapes in `answer_schemas.py` for the API description.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from flask import Response
 from msgspec import json
 
 from wallet_app.domain import Transaction, WalletSnapshot
-from wallet_app.services.approvals import ApprovalSnapshot
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.audit import AuditReport, Problem
 from wallet_app.services.fraud import Alert
 from wallet_app.services.limits import Usage

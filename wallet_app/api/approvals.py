@@ -13,12 +13,14 @@ from wallet_app.api.answers import answer, approval_json
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outcomes import outcome
 from wallet_app.api.requests import once
-from wallet_app.api.schemas import (
+from wallet_app.api.answer_schemas import (
     ApprovalAnswer,
-    ConfirmBody,
-    EmptyBody,
     MovementAnswer,
     TransferAnswer,
+)
+from wallet_app.api.request_schemas import (
+    ConfirmBody,
+    EmptyBody,
 )
 from wallet_app.api.service import service
 from wallet_app.errors import (

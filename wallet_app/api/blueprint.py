@@ -25,7 +25,7 @@ from wallet_app.api.requests import (
     BodyReader,
     read_query,
 )
-from wallet_app.api.schemas import ProblemAnswer
+from wallet_app.api.answer_schemas import ProblemAnswer
 
 View = Callable[..., Response]
 Decorator = Callable[[View], View]

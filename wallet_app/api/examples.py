@@ -29,15 +29,19 @@ from wallet_app.domain import (
     TransactionType,
     WalletSnapshot,
 )
-from wallet_app.services.approvals import (
-    ATTEMPTS_MAX,
-    KEPT_MAX,
-    PENDING_MAX,
-    RESENDS_MAX,
-    THRESHOLD,
-    WRONG_CODES_MAX,
+from wallet_app.services.approval import (
     ApprovalSnapshot,
     ApprovalStatus,
+)
+from wallet_app.services.approval_table import (
+    KEPT_MAX,
+    PENDING_MAX,
+    WRONG_CODES_MAX,
+)
+from wallet_app.services.approvals import (
+    ATTEMPTS_MAX,
+    RESENDS_MAX,
+    THRESHOLD,
 )
 from wallet_app.services.audit import AuditReport, CurrencyTotals
 from wallet_app.services.fraud import Alert, Verdict

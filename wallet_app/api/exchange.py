@@ -10,7 +10,11 @@ from wallet_app.api import examples
 from wallet_app.api.answers import answer, quote_json, wallets_json
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.requests import once
-from wallet_app.api.schemas import QuoteAnswer, QuoteBody, WalletsAnswer
+from wallet_app.api.answer_schemas import (
+    QuoteAnswer,
+    WalletsAnswer,
+)
+from wallet_app.api.request_schemas import QuoteBody
 from wallet_app.api.service import service
 from wallet_app.errors import (
     AmountNotExchangeable,

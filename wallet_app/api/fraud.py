@@ -10,7 +10,8 @@ from wallet_app.api import examples
 from wallet_app.api.answers import alert_json, answer
 from wallet_app.api.blueprint import Blueprint, refuses
 from wallet_app.api.paging import around, links, pages_of
-from wallet_app.api.schemas import AlertPageAnswer, PageQuery
+from wallet_app.api.answer_schemas import AlertPageAnswer
+from wallet_app.api.request_schemas import PageQuery
 from wallet_app.api.service import service
 
 blueprint = Blueprint("fraud", __name__, description="What looked like fraud.")

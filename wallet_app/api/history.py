@@ -13,12 +13,14 @@ from wallet_app.api.answers import answer, summary_json, transaction_json
 from wallet_app.api.blueprint import Blueprint, refuses
 from wallet_app.api.csv_answers import MEDIA_TYPE, csv_answer
 from wallet_app.api.paging import Starts, around, links, pages_of
-from wallet_app.api.schemas import (
+from wallet_app.api.answer_schemas import (
     CSV_TEXT,
-    ExportQuery,
-    HistoryQuery,
     PageAnswer,
     SummaryAnswer,
+)
+from wallet_app.api.request_schemas import (
+    ExportQuery,
+    HistoryQuery,
     SummaryQuery,
 )
 from wallet_app.api.service import service

@@ -11,7 +11,8 @@ from werkzeug.exceptions import NotFound
 from wallet_app.api import examples
 from wallet_app.api.answers import answer, limits_json
 from wallet_app.api.blueprint import Blueprint, refuses
-from wallet_app.api.schemas import LimitsAnswer, LimitsBody
+from wallet_app.api.answer_schemas import LimitsAnswer
+from wallet_app.api.request_schemas import LimitsBody
 from wallet_app.api.service import service
 from wallet_app.errors import WalletNotFound
 from wallet_app.spending import Limits

@@ -11,11 +11,13 @@ from wallet_app.api import examples
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outcomes import outcome
 from wallet_app.api.requests import once
-from wallet_app.api.schemas import (
-    AmountBody,
+from wallet_app.api.answer_schemas import (
     ApprovalAnswer,
     MovementAnswer,
     TransferAnswer,
+)
+from wallet_app.api.request_schemas import (
+    AmountBody,
     TransferBody,
 )
 from wallet_app.api.service import service

@@ -8,7 +8,10 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from wallet_app.api import examples
 from wallet_app.api.answers import answer, audit_json
 from wallet_app.api.blueprint import Blueprint, refuses
-from wallet_app.api.schemas import AuditAnswer, HealthAnswer
+from wallet_app.api.answer_schemas import (
+    AuditAnswer,
+    HealthAnswer,
+)
 from wallet_app.api.service import service
 
 blueprint = Blueprint("operations", __name__, description="The service as a whole.")

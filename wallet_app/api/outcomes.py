@@ -12,7 +12,10 @@ from wallet_app.api.answers import (
 )
 from wallet_app.api.service import service
 from wallet_app.domain import Transaction
-from wallet_app.services.approvals import ApprovalSnapshot, Moved
+from wallet_app.services.approval import (
+    ApprovalSnapshot,
+    Moved,
+)
 
 
 def outcome(result: Moved | ApprovalSnapshot) -> Response:

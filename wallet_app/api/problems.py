@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from wallet_app.api.answers import timestamp
+from wallet_app.api.camel import camel
 from wallet_app.errors import WalletError
 
 MEDIA_TYPE = "application/problem+json"
@@ -51,12 +52,6 @@ def http_document(status: int, detail: str | None = None) -> dict[str, object]:
         "detail": detail or title,
         "code": title.lower().replace(" ", "_"),
     }
-
-
-def camel(name: str) -> str:
-    """Return a Python name as JSON spells it."""
-    head, *tail = name.split("_")
-    return head + "".join(word.capitalize() for word in tail)
 
 
 def _refusal(error: WalletError) -> Response:

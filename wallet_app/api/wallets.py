@@ -12,7 +12,11 @@ from wallet_app.api import examples
 from wallet_app.api.answers import answer, wallet_json, wallets_json
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.requests import once
-from wallet_app.api.schemas import CreateBody, WalletAnswer, WalletsAnswer
+from wallet_app.api.answer_schemas import (
+    WalletAnswer,
+    WalletsAnswer,
+)
+from wallet_app.api.request_schemas import CreateBody
 from wallet_app.api.service import service
 from wallet_app.errors import WalletExists, WalletNotFound
 

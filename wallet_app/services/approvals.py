@@ -11,49 +11,37 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable
-from enum import StrEnum
-from typing import Protocol
 
-from msgspec import Struct
 from msgspec.structs import replace
 
-from wallet_app.domain import Clock, NewId, Transaction
+from wallet_app.domain import Clock, NewId
 from wallet_app.errors import (
     ApprovalClosed,
     ApprovalExpired,
-    ApprovalNotFound,
-    ApprovalRequired,
-    ApprovalsExhausted,
     CodeInvalid,
     FraudBlocked,
     ResendsExhausted,
-    TooManyApprovals,
-    TooManyWrongCodes,
     WalletError,
 )
-from wallet_app.services.expiring import Expiring, seconds_until
+from wallet_app.services.approval import (
+    Approval,
+    ApprovalSnapshot,
+    ApprovalStatus,
+    Command,
+    Confirmation,
+    Moved,
+)
+from wallet_app.services.approval_table import KEPT_MAX, ApprovalTable
 from wallet_app.services.fraud import Alerts, Verdict
 from wallet_app.services.idempotency import Keeper
-from wallet_app.services.movement import Movement, under_terms
-from wallet_app.store import Lock, LockFactory
+from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
+from wallet_app.store import LockFactory
 
 ATTEMPTS_MAX = 5
 """The last of so many wrong codes rejects an approval, however often a new one was
 sent."""
 
-WRONG_CODES_MAX = 15
-WRONG_CODES_SECONDS = 86_400
-"""After so many wrong codes in a day a wallet can ask for no approval. So with those
-that wait by then, 64 of a million codes can be tried for it, and no more."""
-
 RESENDS_MAX = 3
-PENDING_MAX = 10
-"""Approvals that wait for one wallet at the same time."""
-
-KEPT_SECONDS = 86_400
-KEPT_MAX = 100_000
-"""Approvals that are kept, each for a day after nobody can confirm it any more, or for
-a shorter time where there are very many."""
 
 THRESHOLD = "approval-threshold"
 
@@ -61,105 +49,16 @@ THRESHOLD = "approval-threshold"
 @under_terms
 def no_approval_needed(movement: Movement) -> None:
     """Keep back what is above the wallet's threshold until it is confirmed."""
-    source, target = movement.source, movement.target
+    source = movement.source
     if source is None or source.terms is None or movement.approved:
         return
     threshold = source.terms.limits.approval_threshold
     if threshold is not None and movement.amount > threshold:
-        raise ApprovalRequired(
-            THRESHOLD,
-            source.id,
-            movement.amount,
-            source.currency,
-            target.id if target else None,
-            movement.expires_at,
-        )
-
-
-class ApprovalStatus(StrEnum):
-    PENDING = "PENDING"
-    CONFIRMED = "CONFIRMED"
-    REJECTED = "REJECTED"
-    CANCELLED = "CANCELLED"
-    EXPIRED = "EXPIRED"
-
-
-class ApprovalSnapshot(Struct, frozen=True, gc=False):
-    """What an approval was at one moment; it has no code. `amount` is in minor units,
-    times are in nanoseconds since 1970, UTC."""
-
-    id: str
-    wallet_id: str
-    target_id: str | None
-    amount: int
-    currency: str
-    reason: str
-    status: ApprovalStatus
-    attempts_left: int
-    resends_left: int
-    created_at: int
-    expires_at: int
-
-    def at(self, now: int) -> ApprovalSnapshot:
-        """Return what it is at a time: nobody tells an approval that it expires."""
-        if self.status is ApprovalStatus.PENDING and now >= self.expires_at:
-            return replace(self, status=ApprovalStatus.EXPIRED)
-        return self
-
-
-Moved = Transaction | tuple[Transaction, Transaction]
-
-
-class Command(Protocol):
-    """A movement that can be asked for again, approved."""
-
-    def __call__(self, *, claim: Keeper | None, approved: bool = False) -> Moved: ...
+        raise ApprovalRequired(THRESHOLD, movement)
 
 
 SendCode = Callable[[ApprovalSnapshot, str], None]
 """Sends a code to whoever may confirm. It is called under no lock."""
-
-
-class Approval:
-    """An approval as it lives: its lock protects everything else. After its deadline,
-    if it has one, the movement cannot be made."""
-
-    __slots__ = ("lock", "now_is", "command", "digest", "deadline")
-
-    def __init__(
-        self,
-        lock: Lock,
-        snapshot: ApprovalSnapshot,
-        command: Command,
-        digest: bytes,
-        deadline: int | None,
-    ) -> None:
-        self.lock = lock
-        self.now_is = snapshot
-        self.command: Command | None = command
-        self.digest = digest
-        self.deadline = deadline
-
-    def close(self, status: ApprovalStatus) -> None:
-        """Let nobody confirm it from now on."""
-        self.now_is = replace(self.now_is, status=status)
-        self.command = None
-
-
-class Confirmation:
-    """Keeps a movement's outcome in the approval, too: under the locks of the wallets,
-    as the last step. So the money has moved exactly when the approval is confirmed."""
-
-    __slots__ = ("_approval", "_claim")
-
-    def __init__(self, approval: Approval, claim: Keeper | None) -> None:
-        self._approval = approval
-        self._claim = claim
-
-    def keep(self, outcome: object) -> None:
-        if self._claim is not None:
-            self._claim.keep(outcome)
-        self._approval.close(ApprovalStatus.CONFIRMED)
 
 
 def new_code() -> str:
@@ -188,12 +87,8 @@ class Approvals:
         self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
         self._alerts = alerts
         self._new_lock = lock_factory
-        self._lock = lock_factory()
-        self._kept_max = kept_max
-        kept_seconds = KEPT_SECONDS + (1 + RESENDS_MAX) * ttl_seconds
-        self._approvals = Expiring[Approval](kept_seconds, kept_max)
-        self._of_wallet: dict[str, list[Approval]] = {}
-        self._wrong_codes: dict[str, tuple[int, ...]] = {}
+        longest_seconds = (1 + RESENDS_MAX) * ttl_seconds
+        self._table = ApprovalTable(longest_seconds, kept_max, lock_factory())
         self._key = secrets.token_bytes()
 
     def run(
@@ -214,7 +109,7 @@ class Approvals:
 
     def get(self, approval_id: str) -> ApprovalSnapshot:
         """Raise ApprovalNotFound where there is no such approval."""
-        approval = self._find(approval_id)
+        approval = self._table.find(approval_id)
         with approval.lock:
             return approval.now_is.at(self._clock())
 
@@ -226,7 +121,7 @@ class Approvals:
         Where they refuse it, the approval still waits. Raises ApprovalNotFound,
         ApprovalExpired, ApprovalClosed, CodeInvalid, and what the movement refuses.
         """
-        approval = self._find(approval_id)
+        approval = self._table.find(approval_id)
         with approval.lock:
             command = self._pending(approval)
             if not hmac.compare_digest(
@@ -244,7 +139,7 @@ class Approvals:
 
         Raises ApprovalNotFound, ApprovalExpired and ApprovalClosed.
         """
-        approval = self._find(approval_id)
+        approval = self._table.find(approval_id)
         with approval.lock:
             self._pending(approval)
             cancelled = replace(approval.now_is, status=ApprovalStatus.CANCELLED)
@@ -259,7 +154,7 @@ class Approvals:
 
         Raises ApprovalNotFound, ApprovalExpired, ApprovalClosed and ResendsExhausted.
         """
-        approval, code = self._find(approval_id), self._new_code()
+        approval, code = self._table.find(approval_id), self._new_code()
         with approval.lock:
             self._pending(approval)
             left = approval.now_is.resends_left
@@ -301,7 +196,7 @@ class Approvals:
             required.expires_at,
         )
         try:
-            self._add(approval, now, claim)
+            self._table.add(approval, now, claim)
         except WalletError:
             self._flag(required, None)
             raise
@@ -318,51 +213,6 @@ class Approvals:
         if required.reason != THRESHOLD:
             self._alerts.add(required, Verdict.REVIEW, approval_id)
 
-    def _add(self, approval: Approval, now: int, claim: Keeper | None) -> None:
-        """Let a new approval be found, if there is room for it."""
-        snapshot = approval.now_is
-        with self._lock:
-            for expired in self._approvals.drop_expired(now):
-                self._forget(expired, now)
-            pending = self._pending_of(snapshot.wallet_id, now)
-            if len(pending) >= PENDING_MAX:
-                raise TooManyApprovals(snapshot.wallet_id, PENDING_MAX)
-            self._check_wrong_codes(snapshot.wallet_id, now)
-            if self._approvals.is_full:
-                oldest = self._approvals.oldest.now_is.at(now)
-                if oldest.status is ApprovalStatus.PENDING:
-                    wait = seconds_until(oldest.expires_at, now)
-                    raise ApprovalsExhausted(self._kept_max, wait)
-                self._forget(self._approvals.drop_oldest(), now)
-            if claim is not None:
-                claim.keep(snapshot)
-            self._of_wallet[snapshot.wallet_id] = [*pending, approval]
-            self._approvals.add(snapshot.id, approval, now)
-
-    def _forget(self, dropped: Approval, now: int) -> None:
-        """Forget the wallet of a dropped approval, too, if no other one waits."""
-        wallet_id = dropped.now_is.wallet_id
-        if not self._pending_of(wallet_id, now):
-            self._of_wallet.pop(wallet_id, None)
-
-    def _check_wrong_codes(self, wallet_id: str, now: int) -> None:
-        """Refuse an approval for a wallet whose codes somebody may be guessing."""
-        window = WRONG_CODES_SECONDS * 1_000_000_000
-        times = self._wrong_codes.pop(wallet_id, ())
-        recent = tuple(time for time in times if time > now - window)
-        if recent:
-            self._wrong_codes[wallet_id] = recent
-        if len(recent) >= WRONG_CODES_MAX:
-            wait = seconds_until(recent[0] + window, now)
-            raise TooManyWrongCodes(wallet_id, WRONG_CODES_MAX, wait)
-
-    def _find(self, approval_id: str) -> Approval:
-        with self._lock:
-            approval = self._approvals.get(approval_id)
-        if approval is None:
-            raise ApprovalNotFound(approval_id)
-        return approval
-
     def _pending(self, approval: Approval) -> Command:
         """Return the command of a held approval that can still be confirmed."""
         now_is = approval.now_is.at(self._clock())
@@ -372,22 +222,10 @@ class Approvals:
             raise ApprovalClosed(now_is.id, now_is.status)
         return approval.command
 
-    def _pending_of(self, wallet_id: str, now: int) -> list[Approval]:
-        """Return what waits for a wallet. No approval's lock is needed: one that is
-        just being closed may count."""
-        return [
-            approval
-            for approval in self._of_wallet.get(wallet_id, [])
-            if approval.now_is.at(now).status is ApprovalStatus.PENDING
-        ]
-
     def _count_wrong_code(self, approval: Approval) -> int:
-        """Return how many attempts a held approval has left after this one, which its
-        wallet remembers."""
-        wallet_id, left = approval.now_is.wallet_id, approval.now_is.attempts_left - 1
-        with self._lock:
-            times = (*self._wrong_codes.get(wallet_id, ()), self._clock())
-            self._wrong_codes[wallet_id] = times[-WRONG_CODES_MAX:]
+        """Return how many attempts a held approval has left after this one."""
+        left = approval.now_is.attempts_left - 1
+        self._table.note_wrong_code(approval.now_is.wallet_id, self._clock())
         approval.now_is = replace(approval.now_is, attempts_left=left)
         if left == 0:
             approval.close(ApprovalStatus.REJECTED)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from wallet_app.services.approvals import ApprovalSnapshot, SendCode
+from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.services.approvals import SendCode
 
 logger = logging.getLogger("wallet_app.otp")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -10,13 +11,20 @@ T = TypeVar("T")
 class Expiring(Generic[T]):
     """Values by key, each kept for the same time, and so many of them at most.
 
-    It has no lock: whoever shares one locks around it. Times are in nanoseconds since
-    1970, UTC.
+    Where they are as many, the oldest may go before its time, as soon as it is no
+    longer needed: `needed_until` tells when that is. It has no lock: whoever shares one
+    locks around it. Times are in nanoseconds since 1970, UTC.
     """
 
-    def __init__(self, ttl_seconds: int, at_most: int) -> None:
+    def __init__(
+        self,
+        ttl_seconds: int,
+        at_most: int,
+        needed_until: Callable[[T], int] | None = None,
+    ) -> None:
         self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
         self._at_most = at_most
+        self._needed_until = needed_until
         self._entries: dict[str, tuple[int, T]] = {}
 
     def __len__(self) -> int:
@@ -38,30 +46,31 @@ class Expiring(Generic[T]):
     def remove(self, key: str) -> None:
         del self._entries[key]
 
-    def drop_expired(self, now: int) -> list[T]:
-        """Forget what has expired, and return it; the oldest stands in front."""
+    def make_room(self, now: int) -> list[T]:
+        """Forget what has expired and, if that is not enough, the oldest that is not
+        needed; return what was forgotten. It may still be full."""
         dropped = []
-        while self._entries and self._oldest[0] <= now:
-            dropped.append(self.drop_oldest())
+        while self._entries and self._oldest()[0] <= now:
+            dropped.append(self._drop_oldest())
+        if self.is_full and self._can_go_at() <= now:
+            dropped.append(self._drop_oldest())
         return dropped
 
-    def drop_oldest(self) -> T:
-        """Forget the oldest, even before its time, and return it."""
-        oldest = next(iter(self._entries))
-        _, value = self._entries.pop(oldest)
-        return value
+    def seconds_to_room(self, now: int) -> int:
+        """Return when the oldest can go, in whole seconds, rounded up."""
+        return seconds_until(self._can_go_at(), now)
 
-    @property
-    def oldest(self) -> T:
-        return self._oldest[1]
+    def _can_go_at(self) -> int:
+        expires_at, value = self._oldest()
+        return self._needed_until(value) if self._needed_until else expires_at
 
-    @property
-    def oldest_expires_at(self) -> int:
-        return self._oldest[0]
-
-    @property
     def _oldest(self) -> tuple[int, T]:
+        """The first, because all are kept for the same time."""
         return next(iter(self._entries.values()))
+
+    def _drop_oldest(self) -> T:
+        _, value = self._entries.pop(next(iter(self._entries)))
+        return value
 
 
 def seconds_until(moment: int, now: int) -> int:

@@ -16,9 +16,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain import Clock, NewId
-from wallet_app.errors import ApprovalRequired, FraudBlocked
+from wallet_app.errors import FraudBlocked
 from wallet_app.fraud import SECOND, Past, Thresholds
-from wallet_app.services.movement import Movement, under_terms
+from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
 from wallet_app.store import LockFactory, Wallet
 
 ALERTS_MAX = 10_000
@@ -122,13 +122,14 @@ def no_fraud(movement: Movement) -> None:
         source.terms.fraud,
     )
     verdicts = {name: RULES[name](out) for name in out.by.rules}
-    facts = source.id, movement.amount, source.currency, out.target_id
     for name, verdict in verdicts.items():
         if verdict is Verdict.BLOCK:
-            raise FraudBlocked(name, *facts)
+            raise FraudBlocked(
+                name, source.id, movement.amount, source.currency, out.target_id
+            )
     for name, verdict in verdicts.items():
         if verdict is Verdict.REVIEW and not movement.approved:
-            raise ApprovalRequired(name, *facts, movement.expires_at)
+            raise ApprovalRequired(name, movement)
 
 
 def remember(movement: Movement, wallet: Wallet, change: int, now: int) -> None:

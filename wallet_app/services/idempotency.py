@@ -17,7 +17,7 @@ from wallet_app.errors import (
     IdempotencyKeysExhausted,
     WalletError,
 )
-from wallet_app.services.expiring import Expiring, seconds_until
+from wallet_app.services.expiring import Expiring
 from wallet_app.store import LockFactory
 
 KEYS_MAX = 200_000
@@ -105,13 +105,12 @@ class IdempotencyKeys:
         """Return the key's claim, and whether this call made it."""
         now = self._clock()
         with self._lock:
-            self._claims.drop_expired(now)
+            self._claims.make_room(now)
             claim = self._claims.get(key)
             if claim is None:
                 if self._claims.is_full:
                     raise IdempotencyKeysExhausted(
-                        self._keys_max,
-                        seconds_until(self._claims.oldest_expires_at, now),
+                        self._keys_max, self._claims.seconds_to_room(now)
                     )
                 claim = Claim(fingerprint)
                 self._claims.add(key, claim, now)

@@ -31,15 +31,29 @@ class Movement(Struct, frozen=True, gc=False):
     quote: Quote | None = None
     house: tuple[Wallet, Wallet] | None = None
 
-    @property
-    def expires_at(self) -> int | None:
-        """When it can no longer be made, whoever confirms it."""
-        return self.quote.expires_at if self.quote else None
+
+class ApprovalRequired(Exception):
+    """A movement that is neither made nor refused: somebody must confirm it first.
+
+    `reason` is why: the threshold of the wallet, or the name of a fraud rule. After
+    `expires_at`, if it is given, the movement cannot be made, whoever confirms it.
+    """
+
+    def __init__(self, reason: str, movement: Movement) -> None:
+        source, target, quote = movement.source, movement.target, movement.quote
+        assert source is not None
+        super().__init__(reason)
+        self.reason = reason
+        self.wallet_id = source.id
+        self.amount = movement.amount
+        self.currency = source.currency
+        self.target_id = target.id if target else None
+        self.expires_at = quote.expires_at if quote else None
 
 
 Rule = Callable[[Movement], None]
-"""Refuses a movement by raising, and changes nothing. It is called under the locks of
-the movement's wallets, and looks only at what they protect."""
+"""Refuses a movement, or keeps it back, by raising, and changes nothing. It is called
+under the locks of the movement's wallets, and looks only at what they protect."""
 
 UNDER_TERMS: set[Rule] = set()
 

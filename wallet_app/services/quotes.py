@@ -22,7 +22,7 @@ from wallet_app.errors import (
     RateUnavailable,
     SameCurrency,
 )
-from wallet_app.services.expiring import Expiring, seconds_until
+from wallet_app.services.expiring import Expiring
 from wallet_app.services.idempotency import Keeper
 from wallet_app.store import LockFactory, Store
 
@@ -107,7 +107,11 @@ class Quotes:
         self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
         self._quotes_max = quotes_max
         self._lock = lock_factory()
-        self._quotes = Expiring[Quote](ttl_seconds + KEPT_SECONDS, quotes_max)
+        self._quotes = Expiring[Quote](
+            ttl_seconds + KEPT_SECONDS,
+            quotes_max,
+            needed_until=lambda quote: 0 if quote.used else quote.expires_at,
+        )
 
     def create(
         self,
@@ -141,13 +145,11 @@ class Quotes:
             now + self._ttl_nanoseconds,
         )
         with self._lock:
-            self._quotes.drop_expired(now)
+            self._quotes.make_room(now)
             if self._quotes.is_full:
-                oldest = self._quotes.oldest
-                if not oldest.used and now < oldest.expires_at:
-                    wait = seconds_until(oldest.expires_at, now)
-                    raise QuotesExhausted(self._quotes_max, wait)
-                self._quotes.drop_oldest()
+                raise QuotesExhausted(
+                    self._quotes_max, self._quotes.seconds_to_room(now)
+                )
             if claim is not None:
                 claim.keep(quote)
             self._quotes.add(quote.id, quote, now)

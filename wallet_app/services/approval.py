@@ -1,0 +1,95 @@
+"""One approval: what it is, how long it waits, and what closes it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wallet_app.domain import Transaction
+from wallet_app.services.idempotency import Keeper
+from wallet_app.store import Lock
+
+
+class ApprovalStatus(StrEnum):
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+class ApprovalSnapshot(Struct, frozen=True, gc=False):
+    """What an approval was at one moment; it has no code. `amount` is in minor units,
+    times are in nanoseconds since 1970, UTC."""
+
+    id: str
+    wallet_id: str
+    target_id: str | None
+    amount: int
+    currency: str
+    reason: str
+    status: ApprovalStatus
+    attempts_left: int
+    resends_left: int
+    created_at: int
+    expires_at: int
+
+    def at(self, now: int) -> ApprovalSnapshot:
+        """Return what it is at a time: nobody tells an approval that it expires."""
+        if self.status is ApprovalStatus.PENDING and now >= self.expires_at:
+            return replace(self, status=ApprovalStatus.EXPIRED)
+        return self
+
+
+Moved = Transaction | tuple[Transaction, Transaction]
+
+
+class Command(Protocol):
+    """A movement that can be asked for again, approved."""
+
+    def __call__(self, *, claim: Keeper | None, approved: bool = False) -> Moved: ...
+
+
+class Approval:
+    """An approval as it lives: its lock protects everything else. After its deadline,
+    if it has one, the movement cannot be made."""
+
+    __slots__ = ("lock", "now_is", "command", "digest", "deadline")
+
+    def __init__(
+        self,
+        lock: Lock,
+        snapshot: ApprovalSnapshot,
+        command: Command,
+        digest: bytes,
+        deadline: int | None,
+    ) -> None:
+        self.lock = lock
+        self.now_is = snapshot
+        self.command: Command | None = command
+        self.digest = digest
+        self.deadline = deadline
+
+    def close(self, status: ApprovalStatus) -> None:
+        """Let nobody confirm it from now on."""
+        self.now_is = replace(self.now_is, status=status)
+        self.command = None
+
+
+class Confirmation:
+    """Keeps a movement's outcome in the approval, too: under the locks of the wallets,
+    as the last step. So the money has moved exactly when the approval is confirmed."""
+
+    __slots__ = ("_approval", "_claim")
+
+    def __init__(self, approval: Approval, claim: Keeper | None) -> None:
+        self._approval = approval
+        self._claim = claim
+
+    def keep(self, outcome: object) -> None:
+        if self._claim is not None:
+            self._claim.keep(outcome)
+        self._approval.close(ApprovalStatus.CONFIRMED)

@@ -1,0 +1,109 @@
+"""The approvals that are kept, for how long, and how many of them; and how many wrong
+codes came for each wallet."""
+
+from __future__ import annotations
+
+from wallet_app.errors import (
+    ApprovalNotFound,
+    ApprovalsExhausted,
+    TooManyApprovals,
+    TooManyWrongCodes,
+)
+from wallet_app.services.approval import Approval, ApprovalStatus
+from wallet_app.services.expiring import Expiring, seconds_until
+from wallet_app.services.idempotency import Keeper
+from wallet_app.store import Lock
+
+WRONG_CODES_MAX = 15
+WRONG_CODES_SECONDS = 86_400
+"""After so many wrong codes in a day a wallet can ask for no approval. So with those
+that wait by then, 64 of a million codes can be tried for it, and no more."""
+
+PENDING_MAX = 10
+"""Approvals that wait for one wallet at the same time."""
+
+KEPT_SECONDS = 86_400
+KEPT_MAX = 100_000
+"""Approvals that are kept, each for a day after nobody can confirm it any more, or for
+a shorter time where there are very many."""
+
+
+class ApprovalTable:
+    """Approvals by id, and by the wallet that they are for. Its lock protects the
+    tables; an approval has one of its own."""
+
+    def __init__(self, ttl_seconds: int, kept_max: int, lock: Lock) -> None:
+        self._lock = lock
+        self._kept_max = kept_max
+        self._approvals = Expiring[Approval](
+            ttl_seconds + KEPT_SECONDS, kept_max, _needed_until
+        )
+        self._of_wallet: dict[str, list[Approval]] = {}
+        self._wrong_codes: dict[str, tuple[int, ...]] = {}
+
+    def add(self, approval: Approval, now: int, claim: Keeper | None) -> None:
+        """Let a new approval be found, if there is room for it.
+
+        Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted.
+        """
+        snapshot = approval.now_is
+        with self._lock:
+            pending = self._pending_of(snapshot.wallet_id, now)
+            if len(pending) >= PENDING_MAX:
+                raise TooManyApprovals(snapshot.wallet_id, PENDING_MAX)
+            self._check_wrong_codes(snapshot.wallet_id, now)
+            for dropped in self._approvals.make_room(now):
+                self._forget(dropped, now)
+            if self._approvals.is_full:
+                raise ApprovalsExhausted(
+                    self._kept_max, self._approvals.seconds_to_room(now)
+                )
+            if claim is not None:
+                claim.keep(snapshot)
+            self._of_wallet[snapshot.wallet_id] = [*pending, approval]
+            self._approvals.add(snapshot.id, approval, now)
+
+    def find(self, approval_id: str) -> Approval:
+        """Raise ApprovalNotFound where there is no such approval."""
+        with self._lock:
+            approval = self._approvals.get(approval_id)
+        if approval is None:
+            raise ApprovalNotFound(approval_id)
+        return approval
+
+    def note_wrong_code(self, wallet_id: str, now: int) -> None:
+        """Remember that a wrong code came for an approval of this wallet."""
+        with self._lock:
+            times = (*self._wrong_codes.get(wallet_id, ()), now)
+            self._wrong_codes[wallet_id] = times[-WRONG_CODES_MAX:]
+
+    def _forget(self, dropped: Approval, now: int) -> None:
+        """Forget the wallet of a dropped approval, too, if no other one waits."""
+        wallet_id = dropped.now_is.wallet_id
+        if not self._pending_of(wallet_id, now):
+            self._of_wallet.pop(wallet_id, None)
+
+    def _check_wrong_codes(self, wallet_id: str, now: int) -> None:
+        """Refuse an approval for a wallet whose codes somebody may be guessing."""
+        window = WRONG_CODES_SECONDS * 1_000_000_000
+        times = self._wrong_codes.pop(wallet_id, ())
+        recent = tuple(time for time in times if time > now - window)
+        if recent:
+            self._wrong_codes[wallet_id] = recent
+        if len(recent) >= WRONG_CODES_MAX:
+            wait = seconds_until(recent[0] + window, now)
+            raise TooManyWrongCodes(wallet_id, WRONG_CODES_MAX, wait)
+
+    def _pending_of(self, wallet_id: str, now: int) -> list[Approval]:
+        """Return what waits for a wallet. No approval's lock is needed: one that is
+        just being closed may count."""
+        return [
+            approval
+            for approval in self._of_wallet.get(wallet_id, [])
+            if approval.now_is.at(now).status is ApprovalStatus.PENDING
+        ]
+
+
+def _needed_until(approval: Approval) -> int:
+    now_is = approval.now_is
+    return now_is.expires_at if now_is.status is ApprovalStatus.PENDING else 0
