@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any, NoReturn
 
 import pytest
@@ -20,14 +22,17 @@ from tests.ledgers import (
     SECOND,
     BoundedLock,
     Clock,
+    Codes,
     balances,
     everything,
     new_service,
     nothing_moves,
     open_wallet,
 )
-from wallet_app.errors import WalletError, WalletExists
+from wallet_app.errors import CodeInvalid, WalletError, WalletExists
 from wallet_app.services import WalletService
+from wallet_app.services.approval import Approval, ApprovalSnapshot, ApprovalStatus
+from wallet_app.services.fraud import Alert
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
@@ -189,31 +194,39 @@ def test_a_new_wallet_and_its_outcome_are_kept_under_one_lock(
     assert claim.outcome == wallet
 
 
+class Guarded(dict[str, Any]):
+    """A table that may be touched only while its lock is held."""
+
+    def __init__(self, watch: Watch, lock: object) -> None:
+        super().__init__()
+        self.__dict__["_is_held"] = lambda: lock in watch.held
+
+    def __getattribute__(self, name: str) -> Any:
+        if name != "__dict__":
+            assert self.__dict__["_is_held"](), f"{name} without the lock"
+        return super().__getattribute__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        assert self.__dict__["_is_held"]()
+        return super().__iter__()
+
+    def __getitem__(self, key: str) -> Any:
+        assert self.__dict__["_is_held"]()
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: str, entry: Any) -> None:
+        assert self.__dict__["_is_held"]()
+        super().__setitem__(key, entry)
+
+    def __delitem__(self, key: str) -> None:
+        assert self.__dict__["_is_held"]()
+        super().__delitem__(key)
+
+
 def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
-    class Guarded(dict[str, Any]):
-        def __getattribute__(self, name: str) -> Any:
-            assert watch.held, f"{name} without the lock"
-            return super().__getattribute__(name)
-
-        def __iter__(self) -> Iterator[str]:
-            assert watch.held
-            return super().__iter__()
-
-        def __getitem__(self, key: str) -> Any:
-            assert watch.held
-            return super().__getitem__(key)
-
-        def __setitem__(self, key: str, entry: Any) -> None:
-            assert watch.held
-            super().__setitem__(key, entry)
-
-        def __delitem__(self, key: str) -> None:
-            assert watch.held
-            super().__delitem__(key)
-
     clock = Clock()
     keys = IdempotencyKeys(clock, ttl_seconds=60, lock_factory=watch.new_lock)
-    keys._claims._entries = Guarded()
+    keys._claims._entries = Guarded(watch, keys._lock)
 
     def crash(claim: Claim) -> NoReturn:
         raise Crash
@@ -227,6 +240,94 @@ def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
     for _ in range(3):  # new, kept, and new again because it has expired
         keys.run("key", "", answer)
         clock.now += 30 * SECOND
+    assert watch.held == []
+
+
+class WatchedWrites:
+    """Stands in for a slot of an approval, which is written only under its lock."""
+
+    def __init__(self, slot: Any, watch: Watch) -> None:
+        self._slot = slot
+        self._watch = watch
+
+    def __get__(self, approval: Approval, owner: type[Approval]) -> Any:
+        return self._slot.__get__(approval, owner)
+
+    def __set__(self, approval: Approval, value: object) -> None:
+        if hasattr(approval, "deadline"):  # which is set last when one is made
+            assert approval.lock in self._watch.held
+        self._slot.__set__(approval, value)
+
+
+class GuardedAlerts(deque[Alert]):
+    """Alerts that may be touched only while their lock is held."""
+
+    def __init__(self, watch: Watch, lock: object) -> None:
+        super().__init__()
+        self._is_held: Callable[[], bool] = lambda: lock in watch.held
+
+    def appendleft(self, alert: Alert) -> None:
+        assert self._is_held()
+        super().appendleft(alert)
+
+    def __len__(self) -> int:
+        assert self._is_held()
+        return super().__len__()
+
+    def __iter__(self) -> Iterator[Alert]:
+        assert self._is_held()
+        return super().__iter__()
+
+
+def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for slot in ("now_is", "command", "digest"):
+        stand_in = WatchedWrites(Approval.__dict__[slot], watch)
+        monkeypatch.setattr(Approval, slot, stand_in)
+    clock, codes = Clock(), Codes()
+    settings = Settings(
+        approval_threshold=5,
+        fraud_rules=("new-payee",),
+        fraud_new_payee_amount=1,
+        fx_rates=(("USD", "INR", Decimal("83.12")),),
+    )
+    service = new_service(
+        settings,
+        lock_factory=watch.new_lock,
+        clock=clock,
+        new_code=codes,
+        send_code=codes.send,
+    )
+    table, quotes, alerts = service.approvals._table, service.quotes, service.alerts
+    table._approvals._entries = Guarded(watch, table._lock)
+    table._of_wallet = Guarded(watch, table._lock)
+    table._wrong_codes = Guarded(watch, table._lock)
+    quotes._quotes._entries = Guarded(watch, quotes._lock)
+    alerts._alerts = GuardedAlerts(watch, alerts._lock)
+    source, target = open_wallet(service, 100), open_wallet(service)
+
+    def ask() -> str:
+        command = partial(service.money.transfer, source, target, 1)
+        approval = service.approvals.run(command)
+        assert isinstance(approval, ApprovalSnapshot)
+        return approval.id
+
+    for _ in range(2):  # new, and again when all that was before has expired
+        cancelled, rejected = ask(), ask()
+        for _ in range(5):
+            with pytest.raises(CodeInvalid):
+                service.approvals.confirm(rejected, "999999")
+        service.approvals.resend(cancelled)
+        service.approvals.cancel(cancelled)
+        assert service.approvals.get(cancelled).status is ApprovalStatus.CANCELLED
+        quote = quotes.create("USD", "INR", 100)
+        assert quotes.find(quote.id) is quote
+        assert alerts.page().total >= 2
+        clock.now += 10 * 86_400 * SECOND
+    approval_id = ask()
+    service.approvals.confirm(approval_id, codes.sent[approval_id])
+    assert balances(service, target) == [1]
     assert watch.held == []
 
 

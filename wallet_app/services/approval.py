@@ -54,8 +54,8 @@ class Command(Protocol):
 
 
 class Approval:
-    """An approval as it lives: its lock protects everything else. After its deadline,
-    if it has one, the movement cannot be made."""
+    """An approval as it lives, changed only under its lock. After its deadline, if it
+    has one, the movement cannot be made."""
 
     __slots__ = ("lock", "now_is", "command", "digest", "deadline")
 
