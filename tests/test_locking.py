@@ -36,9 +36,10 @@ from wallet_app.services.fraud import Alert
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
-from wallet_app.store import Wallet
+from wallet_app.store import Wallet, locked
 
 TIMEOUT_SECONDS = 10
+RATES = (("USD", "INR", Decimal("83.12")),)
 
 
 class WatchedLock(BoundedLock):
@@ -290,7 +291,7 @@ def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
         approval_threshold=5,
         fraud_rules=("new-payee",),
         fraud_new_payee_amount=1,
-        fx_rates=(("USD", "INR", Decimal("83.12")),),
+        fx_rates=RATES,
     )
     service = new_service(
         settings,
@@ -329,6 +330,36 @@ def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
     service.approvals.confirm(approval_id, codes.sent[approval_id])
     assert balances(service, target) == [1]
     assert watch.held == []
+
+
+def test_the_house_gets_its_wallets_under_the_lock_of_the_registry(
+    watch: Watch,
+) -> None:
+    service = new_service(Settings(fx_rates=RATES), lock_factory=watch.new_lock)
+    service.store._liquidity = Guarded(watch, service.store.registry)
+    service.quotes.create("USD", "INR", 100)
+    assert len(service.store._liquidity) == 2
+
+
+def test_the_wallets_of_the_house_are_read_under_their_locks(watch: Watch) -> None:
+    service = new_service(Settings(fx_rates=RATES), lock_factory=watch.new_lock)
+    service.quotes.create("USD", "INR", 100)
+    watch.touched.clear()
+    service.exchange.liquidity()
+    locks = {wallet._lock for wallet in service.store.liquidity.values()}
+    last_touches = {wallet.id: held for wallet, held in watch.touched}
+    assert len(last_touches) == 2
+    for held in last_touches.values():
+        assert set(held) == locks, "not at one moment"
+
+
+def test_any_number_of_wallets_is_locked_in_the_order_of_their_ids(
+    watch: Watch, watched: WalletService
+) -> None:
+    wallets = [watched.store.wallets[id] for id in ids(watched)]
+    with locked(reversed(wallets)) as in_order:
+        assert watch.held == [wallet._lock for wallet in wallets]
+    assert in_order == wallets
 
 
 class Meeting(str):
