@@ -34,7 +34,6 @@ class ApprovalTable:
 
     def __init__(self, ttl_seconds: int, kept_max: int, lock: Lock) -> None:
         self._lock = lock
-        self._kept_max = kept_max
         self._approvals = Expiring[Approval](
             ttl_seconds + KEPT_SECONDS, kept_max, _needed_until
         )
@@ -56,7 +55,7 @@ class ApprovalTable:
                 self._forget(dropped, now)
             if self._approvals.is_full:
                 raise ApprovalsExhausted(
-                    self._kept_max, self._approvals.seconds_to_room(now)
+                    self._approvals.at_most, self._approvals.seconds_to_room(now)
                 )
             if claim is not None:
                 claim.keep(snapshot)

@@ -23,7 +23,7 @@ class Expiring(Generic[T]):
         needed_until: Callable[[T], int] | None = None,
     ) -> None:
         self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
-        self._at_most = at_most
+        self.at_most = at_most
         self._needed_until = needed_until
         self._entries: dict[str, tuple[int, T]] = {}
 
@@ -32,7 +32,7 @@ class Expiring(Generic[T]):
 
     @property
     def is_full(self) -> bool:
-        return len(self._entries) >= self._at_most
+        return len(self._entries) >= self.at_most
 
     def get(self, key: str) -> T | None:
         entry = self._entries.get(key)

@@ -60,7 +60,6 @@ class IdempotencyKeys:
         lock_factory: LockFactory = threading.Lock,
     ) -> None:
         self._clock = clock
-        self._keys_max = keys_max
         self._lock = lock_factory()
         self._claims = Expiring[Claim](ttl_seconds, keys_max)
 
@@ -110,7 +109,7 @@ class IdempotencyKeys:
             if claim is None:
                 if self._claims.is_full:
                     raise IdempotencyKeysExhausted(
-                        self._keys_max, self._claims.seconds_to_room(now)
+                        self._claims.at_most, self._claims.seconds_to_room(now)
                     )
                 claim = Claim(fingerprint)
                 self._claims.add(key, claim, now)

@@ -105,7 +105,6 @@ class Quotes:
         self._new_id = new_id
         self._rates = _both_ways(rates)
         self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
-        self._quotes_max = quotes_max
         self._lock = lock_factory()
         self._quotes = Expiring[Quote](
             ttl_seconds + KEPT_SECONDS,
@@ -148,7 +147,7 @@ class Quotes:
             self._quotes.make_room(now)
             if self._quotes.is_full:
                 raise QuotesExhausted(
-                    self._quotes_max, self._quotes.seconds_to_room(now)
+                    self._quotes.at_most, self._quotes.seconds_to_room(now)
                 )
             if claim is not None:
                 claim.keep(quote)
