@@ -8,7 +8,11 @@ import os
 import sys
 from pathlib import Path
 
-DEMO_SETTINGS = {"WALLET_DEMO": "1", "WALLET_OTP_CHANNEL": "log"}
+DEMO_SETTINGS = {
+    "WALLET_DEMO": "1",
+    "WALLET_OTP_CHANNEL": "log",
+    "WALLET_WEBHOOK_ALLOW_PRIVATE": "1",
+}
 """What the demo server switches on, unless the environment says otherwise."""
 
 

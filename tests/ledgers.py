@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from uuid_utils import UUID
 
+from wallet_app.delivery import Reply, Transport, Undelivered
 from wallet_app.domain import Transaction, WalletSnapshot
 from wallet_app.services import WalletService
 from wallet_app.services.approval import ApprovalSnapshot
@@ -83,6 +84,26 @@ class BoundedLock:
         self.release()
 
 
+class Receivers:
+    """Stands where webhooks are sent: remembers what came, and answers what it is told
+    to answer, in turn; then 204. Nothing leaves the process."""
+
+    def __init__(self, *replies: int | str | Reply) -> None:
+        self.posts: list[tuple[str, dict[str, str], bytes]] = []
+        self.replies = list(replies)
+        """A status, a whole reply, or why nobody answered."""
+
+    def check(self, url: str) -> None:
+        Transport().check(url)
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        self.posts.append((url, dict(headers), body))
+        reply = self.replies.pop(0) if self.replies else 204
+        if isinstance(reply, str):
+            raise Undelivered(reply)
+        return Reply(reply, None) if isinstance(reply, int) else reply
+
+
 def new_service(settings: Settings = Settings(), **injected: Any) -> WalletService:
     """Return a service over an empty ledger in which nothing is left to chance."""
     owned: dict[str, Any] = {
@@ -91,6 +112,8 @@ def new_service(settings: Settings = Settings(), **injected: Any) -> WalletServi
         "new_id": Ids(),
         "new_code": Codes(),
         "send_code": lambda approval, code: None,
+        "transport": Receivers(),
+        "jitter": lambda longest: longest,
     }
     return WalletService(settings, **owned | injected)
 

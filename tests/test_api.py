@@ -157,6 +157,7 @@ def test_audit_answers_the_proof(client: FlaskClient, service: WalletService) ->
     service.money.transfer(source, target, 200)
     service.money.deduct(target, 50)
     totals = {"balances": 450, "credits": 500, "debits": 50}
+    totals |= {"withdrawalsInFlight": 0, "depositsInFlight": 0}
     assert client.get("/audit").get_json() == {
         "balanced": True,
         "wallets": 2,
@@ -171,9 +172,23 @@ def test_audit_answers_the_proof(client: FlaskClient, service: WalletService) ->
     assert report["problems"][0]["detail"]
 
 
-def test_health_is_ok(client: FlaskClient) -> None:
+def test_health_is_ok_and_tells_what_waits(
+    client: FlaskClient, service: WalletService
+) -> None:
+    background = {
+        "running": False,
+        "queueLength": 0,
+        "inProgress": 0,
+        "oldestDueAt": None,
+        "lastError": None,
+        "lastErrorAt": None,
+    }
     response = client.get("/health")
-    assert (response.status_code, response.get_json()) == (200, {"status": "ok"})
+    assert response.status_code == 200
+    assert response.get_json() == {"status": "ok", "background": background}
+    service.payments.deposit(open_wallet(service), 500, "sandbox-ok")
+    waiting = {"queueLength": 1, "oldestDueAt": "2026-01-01T00:00:00.000Z"}
+    assert client.get("/health").get_json()["background"] == background | waiting
 
 
 # The history over HTTP

@@ -12,7 +12,7 @@ from uuid_utils import UUID
 from tests.ledgers import new_service, open_wallet
 from wallet_app.domain import AMOUNT_MAX, Transaction
 from wallet_app.services import WalletService
-from wallet_app.services.audit import PROBLEMS_MAX, CurrencyTotals
+from wallet_app.services.audit_report import PROBLEMS_MAX, CurrencyTotals
 from wallet_app.settings import Settings
 from wallet_app.store import Wallet
 

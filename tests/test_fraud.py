@@ -30,6 +30,7 @@ from wallet_app.services.movement import ApprovalRequired
 from wallet_app.fraud import ARRIVALS_MAX, PAYEES_MAX, Past, Thresholds
 from wallet_app.services import WalletService
 from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.services.events import Outbox
 from wallet_app.services.fraud import RULES, Alerts, Outgoing, Verdict
 from wallet_app.settings import FRAUD_RULES, Settings
 from wallet_app.spending import Limits
@@ -394,7 +395,7 @@ def test_a_review_for_which_no_approval_is_left_is_an_alert_all_the_same() -> No
 
 
 def test_alerts_are_listed_newest_first_and_the_oldest_is_forgotten() -> None:
-    alerts = Alerts(Clock(), Ids(), at_most=5)
+    alerts = Alerts(Clock(), Ids(), Outbox(), at_most=5)
     for amount in range(1, 8):
         flagged = FraudBlocked("velocity", "wallet", amount, "INR", None)
         alerts.add(flagged, Verdict.BLOCK)

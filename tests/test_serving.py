@@ -35,6 +35,7 @@ from tests.server import (
 )
 from wallet_app.ledger_worker import THREADS
 from wallet_app.one_ledger import WHY
+from wallet_app.services.background import THREADS as BACKGROUND_THREADS
 
 BOOTING = "Booting worker with pid: "
 
@@ -166,7 +167,8 @@ def read_answer(connection: socket.socket) -> tuple[int, str | None, Any]:
 
 def test_a_started_server_is_healthy(server: Server) -> None:
     answer = ask("GET", f"{server.url}/health")
-    assert (answer.status, answer.json()) == (200, {"status": "ok"})
+    assert (answer.status, answer.json()["status"]) == (200, "ok")
+    assert answer.json()["background"]["running"]
 
 
 def test_the_demo_server_prints_a_first_request_that_works() -> None:
@@ -337,6 +339,19 @@ def test_a_busy_worker_is_not_recycled_however_short_the_timeout() -> None:
         assert_every_request_finds(wallet)
         assert "WORKER TIMEOUT" not in server.printed
         assert_one_worker_ever(server)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can pin a process")
+def test_all_threads_of_the_worker_stay_on_one_processor(server: Server) -> None:
+    tasks = Path(f"/proc/{worker_pid(server)}/task").glob("*/status")
+    allowed = [
+        line
+        for task in tasks
+        for line in task.read_text().splitlines()
+        if line.startswith("Cpus_allowed_list")
+    ]
+    assert len(allowed) > BACKGROUND_THREADS
+    assert len(set(allowed)) == 1 and re.search(r"\t\d+$", allowed[0])
 
 
 @each_way

@@ -14,13 +14,14 @@ from wallet_app.settings import Settings
 
 def create_app(service: WalletService | None = None) -> Flask:
     """Return the app over a service; without one, over a new and empty ledger with
-    the settings of the environment.
+    the settings of the environment, whose work in the background begins.
 
     Raises SettingsError, and what makes gunicorn refuse a second ledger.
     """
     if service is None:
         admit()
         service = WalletService(Settings.from_environ(os.environ))
+        service.background.start()
     app = Flask(__name__, static_folder=None)
     api.register(app, service)
     return app

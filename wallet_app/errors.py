@@ -408,6 +408,98 @@ class ResendsExhausted(WalletError):
         )
 
 
+class PaymentNotFound(WalletError):
+    """No payment has this id."""
+
+    status, code, title = 404, "payment_not_found", "Payment not found"
+
+    def __init__(self, payment_id: str) -> None:
+        super().__init__(f"There is no payment {payment_id}.", payment_id=payment_id)
+
+
+class PaymentNotParked(WalletError):
+    """Only a parked payment is taken up again by hand."""
+
+    status, code, title = 409, "payment_not_parked", "Payment not parked"
+    kept = False
+
+    def __init__(self, payment_id: str, status: str) -> None:
+        super().__init__(
+            f"Payment {payment_id} is {status}: it needs no retry by hand.",
+            payment_id=payment_id,
+            payment_status=status,
+        )
+
+
+class PaymentsExhausted(WalletError):
+    """As many payments are under way as the service will carry at one time."""
+
+    status, code, title = 503, "payments_exhausted", "Too many payments"
+    kept = False
+
+    def __init__(self, maximum: int, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"{maximum} payments are under way, and no more are taken. Nothing was "
+            "done.",
+            maximum=maximum,
+            retry_after_seconds=retry_after_seconds,
+        )
+
+
+class WebhookNotFound(WalletError):
+    """No webhook has this id."""
+
+    status, code, title = 404, "webhook_not_found", "Webhook not found"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"There is no webhook {webhook_id}.", webhook_id=webhook_id)
+
+
+class WebhooksExhausted(WalletError):
+    """There are as many webhooks as there may be."""
+
+    status, code, title = 409, "too_many_webhooks", "Too many webhooks"
+    kept = False
+
+    def __init__(self, maximum: int) -> None:
+        super().__init__(
+            f"There are {maximum} webhooks already. Delete one of them first.",
+            maximum=maximum,
+        )
+
+
+class DeliveryNotFound(WalletError):
+    """The webhook has no delivery with this id, or it is no longer kept."""
+
+    status, code, title = 404, "delivery_not_found", "Delivery not found"
+
+    def __init__(self, webhook_id: str, delivery_id: str) -> None:
+        super().__init__(
+            f"Webhook {webhook_id} has no delivery {delivery_id}.",
+            webhook_id=webhook_id,
+            delivery_id=delivery_id,
+        )
+
+
+class NotRedeliverable(WalletError):
+    """The delivery cannot be made again by hand, or not now."""
+
+    status, code, title = 409, "not_redeliverable", "Not redeliverable"
+    kept = False
+
+    def __init__(self, delivery_id: str, why: str) -> None:
+        super().__init__(f"It is not delivered again: {why}.", delivery_id=delivery_id)
+
+
+class UrlNotAllowed(WalletError):
+    """Webhooks cannot be sent to this URL, or must not be: its address is private."""
+
+    status, code, title = 400, "url_not_allowed", "URL not allowed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Webhooks are not sent there: {why}.")
+
+
 class IdempotencyKeyReused(WalletError):
     """The key came before with a different request."""
 

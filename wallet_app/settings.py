@@ -92,6 +92,12 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def _delays(text: str) -> tuple[int, ...]:
+    if not re.fullmatch("[0-9]{1,7}(,[0-9]{1,7}){0,19}", text):
+        raise ValueError("must be up to 20 whole numbers of seconds, such as 0,5,300")
+    return tuple(map(int, text.split(",")))
+
+
 def _switch(text: str) -> bool:
     if text not in ("0", "1"):
         raise ValueError("must be 0 or 1")
@@ -156,6 +162,22 @@ class Settings:
     fraud_structuring_seconds: int = _setting(86_400, _seconds)
     """So many amounts within the seconds that are at least this part of the approval
     threshold, and not above it: the last of them is reviewed."""
+
+    payment_retry_base_seconds: int = _setting(1, _seconds)
+    """How long a payment waits at most after a first attempt that came to nothing;
+    twice as long after each further one, up to an hour."""
+
+    payment_max_attempts: int = _setting(6, _whole(1, 100))
+    """After so many attempts a payment is parked, until somebody takes it up again."""
+
+    webhook_retry_seconds: tuple[int, ...] = _setting(
+        (0, 5, 300, 1_800, 7_200, 18_000, 36_000), _delays
+    )
+    """The longest wait before each attempt to deliver; after the last one of them a
+    delivery is given up."""
+
+    webhook_allow_private: bool = _setting(False, _switch)
+    """Let receivers live on private and loopback addresses."""
 
     idempotency_ttl_seconds: int = _setting(86_400, _seconds)
     """How long an idempotency key and its answer are kept."""

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wallet_app.fraud import Past, Thresholds
 
@@ -43,7 +44,8 @@ class Memory(Struct, frozen=True):
 
     Of the day and the month of its last movement out: when each ends, and what had ever
     been spent when each began. So counting a movement is one addition to what has ever
-    been spent. And the past that the fraud rules know.
+    been spent. When the first movement of each was made, so that what is given back is
+    given back to its own day. And the past that the fraud rules know.
     """
 
     zone: ZoneInfo
@@ -51,6 +53,8 @@ class Memory(Struct, frozen=True):
     month_ends: int = 0
     spent_before_day: int = 0
     spent_before_month: int = 0
+    day_began: int = 0
+    month_began: int = 0
     past: Past = Past()
 
     def at(self, now: int, spent: int) -> Memory:
@@ -61,12 +65,31 @@ class Memory(Struct, frozen=True):
         today = datetime.fromtimestamp(now // 1_000_000_000, self.zone).date()
         if now < self.month_ends:
             month_ends, spent_before_month = self.month_ends, self.spent_before_month
+            month_began = self.month_began
         else:
             next_month = (today.replace(day=1) + 31 * _DAY).replace(day=1)
             month_ends, spent_before_month = _begins(next_month, self.zone, now), spent
-        day_ends = _begins(today + _DAY, self.zone, now)
+            month_began = now
         return Memory(
-            self.zone, day_ends, month_ends, spent, spent_before_month, self.past
+            self.zone,
+            _begins(today + _DAY, self.zone, now),
+            month_ends,
+            spent,
+            spent_before_month,
+            now,
+            month_began,
+            self.past,
+        )
+
+    def given_back(self, taken_at: int, amount: int) -> Memory:
+        """Return the memory when an amount comes back that was spent at a time, and so
+        has never been spent."""
+        before_day = amount if taken_at < self.day_began else 0
+        before_month = amount if taken_at < self.month_began else 0
+        return replace(
+            self,
+            spent_before_day=self.spent_before_day - before_day,
+            spent_before_month=self.spent_before_month - before_month,
         )
 
 

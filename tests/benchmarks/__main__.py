@@ -14,6 +14,7 @@ from tests.benchmarks import (
     memory,
     over_http,
     pauses,
+    receivers,
     schedules,
     tuning,
 )
@@ -26,6 +27,7 @@ ROWS: dict[str, Callable[[Scale], list[Row]]] = {
     "rules": in_process.rules_rows,
     "page": in_process.page_rows,
     "http": over_http.http_rows,
+    "receivers": receivers.receivers_rows,
     "memory": memory.memory_rows,
     "export": export.export_rows,
     "pause": pauses.pause_rows,

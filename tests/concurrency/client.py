@@ -23,6 +23,7 @@ from wallet_app.domain import HOUSE
 from wallet_app.services import WalletService
 from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.idempotency import Claim
+from wallet_app.services.payment import PaymentSnapshot
 from wallet_app.services.quotes import Quote
 
 NOBODY = str(UUID(int=0))
@@ -61,7 +62,7 @@ class Client:
             answer = self._answer(operation, asking)
         except Exception as failure:  # whatever it is, the model judges it
             answer = failure
-        if isinstance(answer, ApprovalSnapshot | Quote):
+        if isinstance(answer, ApprovalSnapshot | Quote | PaymentSnapshot):
             self._made[label] = answer.id
         return value_of(answer, self._name)
 
@@ -123,6 +124,8 @@ class HttpClient:
             self._ids[operation.name] = body["walletId"]
             self._names[body["walletId"]] = operation.name
         made = body.get("approvalId") or body.get("quoteId")
+        if "direction" in body:
+            made = body["id"]
         if made is not None and status < 400:
             self._made[label] = made
         return value_of_json(status, body, self._names.__getitem__)

@@ -15,6 +15,7 @@ from tests.concurrency.client import Client, last_reads
 from tests.concurrency.judge import Asked, judge
 from tests.concurrency.linearizability import Call
 from tests.concurrency.model import CODE, SETTINGS, Ledger, Operation
+from tests.concurrency.outbox import Told
 from tests.concurrency.programs import SETUP, Program
 from tests.concurrency.scheduler import (
     Choice,
@@ -28,6 +29,7 @@ from tests.concurrency.switch_points import Lines, watched_balances
 from tests.concurrency.values import name_in
 from tests.ledgers import Clock, new_service, passing_time
 from wallet_app.services import WalletService
+from wallet_app.services.payment import PaymentStatus
 
 SCHEDULES_MAX = 100_000
 """Where an exploration stops that was not meant to become so long."""
@@ -136,6 +138,7 @@ class Laboratory:
         service = new_service(
             SETTINGS, lock_factory=new_lock, clock=clock, new_code=lambda: CODE
         )
+        told = Told(service)
         client = Client(service)
         for operation in program.setup:
             client.ask(operation, SETUP)
@@ -151,7 +154,7 @@ class Laboratory:
         wrong = _wrong(run, locks)
         if wrong is None:
             calls += last_reads(client, len(run.steps))
-            wrong = judged(calls)
+            wrong = judged(calls) or told.wrong() or _misplaced(service)
         return Execution(program, schedule, run, calls, wrong)
 
     def _body(
@@ -209,15 +212,35 @@ def _wrong(run: Run, locks: Sequence[Lock]) -> str | None:
     return None
 
 
+def _misplaced(service: WalletService) -> str | None:
+    """Return what is wrong with the number of payments that are under way."""
+    taken = service.payments._table._under_way
+    under_way = sum(
+        payment.status is PaymentStatus.PENDING for payment in service.payments.all()
+    )
+    if taken == under_way:
+        return None
+    return f"{taken} places are taken, but {under_way} payments are under way."
+
+
 def _name_locks(service: WalletService) -> None:
     """Give the locks names that people know."""
-    named = {"the registry": service.store.registry, "keys": service.idempotency._lock}
-    named["approvals"] = service.approvals._table._lock
-    named["quotes"] = service.quotes._lock
+    payments = service.payments._table
+    named = [
+        ("the registry", service.store.registry),
+        ("keys", service.idempotency._lock),
+        ("approvals", service.approvals._table._lock),
+        ("quotes", service.quotes._lock),
+        ("payments", payments._lock),
+        ("the queue", service.background._lock),
+        ("the outbox", service.outbox._lock),
+    ]
     for wallet in service.store.readable.values():
-        named[name_in(wallet.currency, wallet.user_id)] = wallet._lock
+        named.append((name_in(wallet.currency, wallet.user_id), wallet._lock))
     for _, approval in service.approvals._table._approvals._entries.values():
-        named[f"approval of {approval.now_is.amount}"] = approval.lock
-    for name, lock in named.items():
+        named.append((f"approval of {approval.now_is.amount}", approval.lock))
+    for payment in payments._payments.values():
+        named.append((f"payment of {payment.now_is.amount}", payment.lock))
+    for name, lock in named:
         if isinstance(lock, Lock):  # it is not always, in a mutant
             lock.name = name

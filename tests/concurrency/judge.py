@@ -9,17 +9,21 @@ from tests.concurrency.linearizability import Call, linearize
 from tests.concurrency.model import (
     KEY_IN_PROGRESS,
     KEY_REUSED,
+    Attempt,
+    Attempted,
     Entry,
     Failed,
     HistoryPage,
     Ledger,
     Operation,
+    Payment,
     Refused,
     Report,
     Rest,
     Result,
     Quoted,
     Snapshot,
+    Totals,
     Usage,
     Waiting,
     answer,
@@ -46,7 +50,12 @@ class Asked:
 
 def judge(calls: Sequence[Call], initial: Ledger) -> str | None:
     """Return what no order of the calls explains; None when one explains it all."""
-    bound = [call for call in calls if not _meanwhile(call, calls, initial)]
+    bound = [
+        part
+        for call in calls
+        if not _meanwhile(call, calls, initial)
+        for part in _parts(call)
+    ]
     if linearize(bound, initial, _apply) is not None:
         return None
     return explain(bound, initial)
@@ -54,6 +63,18 @@ def judge(calls: Sequence[Call], initial: Ledger) -> str | None:
 
 def _apply(ledger: Ledger, asked: Asked) -> tuple[Result, Ledger]:
     return answer(ledger, asked.operation, asked.operation.key or asked.by)
+
+
+def _parts(call: Call) -> Iterator[Call]:
+    """Yield what others can come between: of an attempt, its two halves."""
+    operation = call.operation.operation
+    if not isinstance(operation, Attempt) or isinstance(call.result, Refused):
+        yield call
+        return
+    learn, settle = operation.halves
+    asked = call.operation
+    yield replace(call, operation=replace(asked, operation=learn), result=Attempted())
+    yield replace(call, operation=replace(asked, operation=settle))
 
 
 def _meanwhile(call: Call, calls: Sequence[Call], initial: Ledger) -> bool:
@@ -124,6 +145,8 @@ def _sequential(
     for i in left:
         if calls[i].invoked < first_return:
             result, after = _apply(ledger, calls[i].operation)
+            if result is None:
+                continue
             for results in _sequential([j for j in left if j != i], calls, after):
                 yield {i: result, **results}
 
@@ -143,18 +166,24 @@ def told(result: Result) -> str:
             return f"-{amount} from {wallet} waits for its approval"
         case Quoted(from_amount=amount, to_amount=comes_to):
             return f"{amount} come to {comes_to}"
+        case Payment(wallet=wallet, direction=direction, amount=amount, status=status):
+            where = "into" if direction == "DEPOSIT" else "from"
+            return f"{direction.lower()} of {amount} {where} {wallet}: {status}"
+        case Attempted():
+            return "done"
         case HistoryPage(entries=entries):
             return _changes(entries[::-1]) or "no transactions"
-        case Rest(wallets=wallets):
+        case Rest(wallets=wallets, payments=payments):
             books = [
                 f"{told(wallet)} ({_changes(history)})" if history else told(wallet)
                 for wallet, _, history in wallets
             ]
-            return ", ".join(books) or "no wallets"
+            told_of = ", ".join(books) or "no wallets"
+            return "; ".join([told_of, *map(told, payments)])
         case Report(problems=problems) if problems:
             return f"not balanced: {problems[0]}"
         case Report(wallets=wallets, currencies=currencies):
-            total = " ".join(f"{each.currency} {each.balances}" for each in currencies)
+            total = " ".join(map(_total, currencies))
             return f"balanced: {wallets} wallets with {total or 0}"
         case Refused(code=code, numbers=numbers):
             return " ".join([code, *(f"{name}={number}" for name, number in numbers)])
@@ -163,6 +192,15 @@ def told(result: Result) -> str:
         case (Entry() as sent, Entry() as received):
             return f"{sent.wallet} {told(sent)}; {received.wallet} {told(received)}"
     raise TypeError(f"no words for {result!r}")
+
+
+def _total(totals: Totals) -> str:
+    text = f"{totals.currency} {totals.balances}"
+    if totals.withdrawals_in_flight:
+        text += f" (and {totals.withdrawals_in_flight} on its way out)"
+    if totals.deposits_in_flight:
+        text += f" (and {totals.deposits_in_flight} on its way in)"
+    return text
 
 
 def _changes(entries: Sequence[Entry]) -> str:

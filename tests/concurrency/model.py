@@ -38,8 +38,16 @@ RATE = 2
 CODE = "000000"
 """The code of every approval."""
 
-SETTINGS = Settings(fx_rates=(("INR", "USD", Decimal(RATE)),))
+SETTINGS = Settings(
+    fx_rates=(("INR", "USD", Decimal(RATE)),),
+    payment_max_attempts=1,  # each that comes to nothing parks its payment
+)
 """The settings of a service that is to do as the model does."""
+
+PAYS, DECLINES = "sandbox-ok", "sandbox-declines"
+TIMES_OUT, DOWN = "sandbox-times-out", "sandbox-down"
+"""Bank accounts: the bank pays; refuses; pays, but its first answer never arrives; is
+never available."""
 
 # What an operation answers, as values that can be compared: two runs of the same
 # schedule are equal, and so are an answer of the model and one of the service.
@@ -87,6 +95,23 @@ class Quoted(NamedTuple):
     to_amount: int
 
 
+class Payment(NamedTuple):
+    """A deposit or a withdrawal, and how far it has come."""
+
+    wallet: str
+    direction: str
+    amount: int
+    status: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in ("PENDING", "PARKED")
+
+
+class Attempted(NamedTuple):
+    """What a worker is told: nothing."""
+
+
 class HistoryPage(NamedTuple):
     entries: tuple[Entry, ...]
     total: int
@@ -97,6 +122,8 @@ class Totals(NamedTuple):
     balances: int
     credits: int
     debits: int
+    withdrawals_in_flight: int = 0
+    deposits_in_flight: int = 0
 
 
 class Report(NamedTuple):
@@ -109,9 +136,11 @@ class Report(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """Each wallet, what it has spent, and its history, oldest first, by name."""
+    """Each wallet, what it has spent, and its history, oldest first, by name; and the
+    payments, in any order."""
 
     wallets: tuple[tuple[Snapshot, Usage, tuple[Entry, ...]], ...]
+    payments: tuple[Payment, ...] = ()
 
 
 class Refused(NamedTuple):
@@ -128,6 +157,9 @@ class Failed(NamedTuple):
     detail: str = ""
 
 
+NOBODY = ""
+"""The label of transactions without a description: those of payments."""
+
 CRASHED = Failed("Crash")
 """What a call answers into which a fault was injected."""
 
@@ -138,13 +170,15 @@ Result = Any
 
 class Book(NamedTuple):
     """A wallet: its history, oldest first, which tells the balance too, and what was
-    spent: all of it on one day, because no test lasts until the next."""
+    spent, less what the bank has not paid: all of it on one day, because no test lasts
+    until the next."""
 
     currency: str = CURRENCY
     history: tuple[Entry, ...] = ()
     frozen: str | None = None
     daily: int | None = None
     threshold: int | None = None
+    given_back: int = 0
 
     @property
     def balance(self) -> int:
@@ -152,7 +186,8 @@ class Book(NamedTuple):
 
     @property
     def spent(self) -> int:
-        return sum(each.amount for each in self.history if each.type in OUTGOING)
+        left = sum(each.amount for each in self.history if each.type in OUTGOING)
+        return left - self.given_back
 
     def snapshot(self, name: str) -> Snapshot:
         return Snapshot(name, self.currency, self.balance, self.frozen)
@@ -169,14 +204,39 @@ class Kept(NamedTuple):
     result: Result
 
 
+class Carried(NamedTuple):
+    """A payment as it is carried through: `answer` is what the bank is known to have
+    done, "UNKNOWN" after a time-out, and None when it was not reached."""
+
+    payment: Payment
+    account: str
+    answer: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        return self.answer in ("PAID", "DECLINED")
+
+    def asked(self) -> Carried:
+        """Return it when the bank was asked once more."""
+        if self.answered or self.account == DOWN:
+            return self
+        if self.account == TIMES_OUT and self.answer is None:
+            return self._replace(answer="UNKNOWN")
+        declined = self.account == DECLINES
+        return self._replace(answer="DECLINED" if declined else "PAID")
+
+
 class Ledger(NamedTuple):
     """All that the service knows: the wallets by name, the keys, and by the labels of
-    their calls the movements that wait, and the quotes: None when they are used."""
+    their calls the movements that wait, and the quotes: None when they are used; the
+    payments, oldest first, and the attempts that have asked the bank."""
 
     books: tuple[tuple[str, Book], ...] = ()
     kept: frozenset[Kept] = frozenset()
-    waiting: frozenset[tuple[str, Deduct | Transfer | None]] = frozenset()
+    waiting: frozenset[tuple[str, Deduct | Transfer | Withdraw | None]] = frozenset()
     quotes: frozenset[tuple[str, Quoted | None]] = frozenset()
+    payments: tuple[tuple[str, Carried], ...] = ()
+    asked: frozenset[str] = frozenset()
 
     def book(self, name: str) -> Book:
         for each, book in self.books:
@@ -189,7 +249,7 @@ class Ledger(NamedTuple):
         return self._replace(books=tuple(sorted([*others, (name, book)])))
 
     def wait(
-        self, name: str, movement: Deduct | Transfer, by: str
+        self, name: str, movement: Deduct | Transfer | Withdraw, by: str
     ) -> tuple[Waiting, Ledger]:
         waiting = self.waiting | {(by, movement)}
         return Waiting(name, movement.amount), self._replace(waiting=waiting)
@@ -200,6 +260,28 @@ class Ledger(NamedTuple):
         return entry, self.with_book(
             name, book._replace(history=(*book.history, entry))
         )
+
+    def open(self, payment: Payment, account: str, by: str) -> tuple[Payment, Ledger]:
+        carried = by, Carried(payment, account)
+        return payment, self._replace(payments=(*self.payments, carried))
+
+    def carried(self, label: str) -> Carried:
+        """Return the payment that was last made with a label."""
+        for each, carried in self.payments[::-1]:
+            if each == label:
+                return carried
+        raise Refusal("payment_not_found")
+
+    def with_carried(self, label: str, carried: Carried) -> Ledger:
+        last = max(i for i, (each, _) in enumerate(self.payments) if each == label)
+        payments = list(self.payments)
+        payments[last] = label, carried
+        return self._replace(payments=tuple(payments))
+
+    def with_status(self, label: str, status: str) -> Ledger:
+        carried = self.carried(label)
+        payment = carried.payment._replace(status=status)
+        return self.with_carried(label, carried._replace(payment=payment))
 
 
 class Refusal(Exception):
@@ -234,7 +316,7 @@ class Asking(Protocol):
         ...
 
     def made(self, label: str, /) -> str:
-        """Return the id of the approval or the quote that a call has made."""
+        """Return the id of what a call has made: an approval, a quote, a payment."""
         ...
 
 
@@ -255,6 +337,10 @@ class Operation:
 
     writes: ClassVar[int] = 0
     """How many writes to a balance the operation needs to succeed."""
+
+    of_workers: ClassVar[bool] = False
+    """Whether the service's own workers do it: then it has no key, and cannot be asked
+    for over HTTP, and it tells itself what a crash leaves behind."""
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         """Return the result and the next ledger, or raise Refusal. `by` is the label
@@ -307,7 +393,8 @@ def answer(ledger: Ledger, operation: Operation, by: str) -> tuple[Result, Ledge
     except Refusal as refusal:
         result, after = refusal.result, ledger
     else:
-        writes = 0 if isinstance(result, Waiting) else operation.writes
+        waits = isinstance(result, Waiting) or operation.of_workers
+        writes = 0 if waits else operation.writes
         if any(fault <= writes for fault in operation.faults):
             result, after = CRASHED, ledger
     if operation.key is not None and is_kept(result):
@@ -320,7 +407,7 @@ def is_kept(result: Result) -> bool:
     return result not in (CRASHED, *map(Refused, CONFLICTS))
 
 
-CONFLICTS = ("wallet_exists", "approval_closed", "quote_used")
+CONFLICTS = ("wallet_exists", "approval_closed", "quote_used", "payment_not_parked")
 """Refusals that no key keeps."""
 
 
@@ -475,11 +562,17 @@ class Audit(Operation):
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         totals: dict[str, list[int]] = {}
         for _, book in ledger.books:
-            sums = totals.setdefault(book.currency, [0, 0, 0])
+            sums = totals.setdefault(book.currency, [0] * 5)
             sums[0] += book.balance
             for entry in book.history:
                 sums[1] += entry.amount * (entry.type == "CREDIT")
                 sums[2] += entry.amount * (entry.type == "DEBIT")
+        for _, (payment, _, answered) in ledger.payments:
+            if payment.is_open:
+                sums = totals[ledger.book(payment.wallet).currency]
+                out = payment.direction == "WITHDRAWAL"
+                sums[3] += payment.amount * out
+                sums[4] += payment.amount * (not out and answered == "PAID")
         currencies = tuple(
             Totals(currency, *sums) for currency, sums in sorted(totals.items())
         )
@@ -578,7 +671,8 @@ class Confirm(Operation):
         movement = waiting[self.label]
         if movement is None:
             raise Refusal("approval_closed")
-        result, ledger = movement.approved(ledger, self.label)
+        pays = isinstance(movement, Withdraw)  # a payment is known by who confirmed it
+        result, ledger = movement.approved(ledger, by if pays else self.label)
         waiting[self.label] = None
         return result, ledger._replace(waiting=frozenset(waiting.items()))
 
@@ -663,6 +757,167 @@ class Exchange(Operation):
 
 
 @dataclass(frozen=True, repr=False)
+class Withdraw(Operation):
+    wallet: str
+    amount: int
+    account: str
+    writes = 1
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        book = ledger.book(self.wallet)
+        _check(book, None, self.amount)
+        if _waits(book, self.amount):
+            return ledger.wait(self.wallet, self, by)
+        return self.approved(ledger, by)
+
+    def approved(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        _check(ledger.book(self.wallet), None, self.amount)
+        _, ledger = ledger.move(self.wallet, "DEBIT", -self.amount, NOBODY)
+        payment = Payment(self.wallet, "WITHDRAWAL", self.amount, "PENDING")
+        return ledger.open(payment, self.account, by)
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        withdraw = partial(
+            service.payments.withdraw,
+            asking.id(self.wallet),
+            self.amount,
+            self.account,
+        )
+        return service.approvals.run(withdraw, asking.claim)
+
+    def request(self, asking: Asking) -> Request:
+        return "POST", "/wallet/withdraw", _payment_body(self, asking)
+
+
+@dataclass(frozen=True, repr=False)
+class Deposit(Operation):
+    wallet: str
+    amount: int
+    account: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        _check(None, ledger.book(self.wallet), self.amount)
+        payment = Payment(self.wallet, "DEPOSIT", self.amount, "PENDING")
+        return ledger.open(payment, self.account, by)
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        return service.payments.deposit(
+            asking.id(self.wallet), self.amount, self.account, asking.claim
+        )
+
+    def request(self, asking: Asking) -> Request:
+        return "POST", "/wallet/deposit", _payment_body(self, asking)
+
+
+@dataclass(frozen=True, repr=False)
+class GetPayment(Operation):
+    """`label` is that of the call that made the payment."""
+
+    label: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        return ledger.carried(self.label).payment, ledger
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        return service.payments.get(asking.made(self.label))
+
+    def request(self, asking: Asking) -> Request:
+        return "GET", f"/payments/{asking.made(self.label)}", None
+
+
+@dataclass(frozen=True, repr=False)
+class Retry(Operation):
+    """Takes a parked payment up again."""
+
+    label: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        if ledger.carried(self.label).payment.status != "PARKED":
+            raise Refusal("payment_not_parked")
+        ledger = ledger.with_status(self.label, "PENDING")
+        return ledger.carried(self.label).payment, ledger
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        return service.payments.retry(asking.made(self.label), asking.claim)
+
+    def request(self, asking: Asking) -> Request:
+        return "POST", f"/payments/{asking.made(self.label)}/retry", {}
+
+
+@dataclass(frozen=True, repr=False)
+class Attempt(Operation):
+    """A worker brings a payment one step on. Two at once are two workers that have
+    picked one job."""
+
+    label: str
+    writes = 1
+    of_workers = True
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        for half in self.halves:
+            result, ledger = half.apply(ledger, by)
+        return result, ledger
+
+    @property
+    def halves(self) -> tuple[Learn, Settle]:
+        """What it does, one after the other, while others look: the bank is asked under
+        no lock, and an audit sees what it has paid before the wallet has it."""
+        return Learn(self.label), Settle(self.label, faults=self.faults)
+
+    def call(self, service: WalletService, asking: Asking) -> object:
+        lane = service.payments._lane
+        payment = service.payments._table.find(asking.made(self.label))
+        try:
+            lane.run(payment)
+        except Exception as error:  # as `Background` does
+            lane.failed(payment, error)
+            raise
+        return Attempted()
+
+
+@dataclass(frozen=True, repr=False)
+class Learn(Attempt):
+    """The first half of an attempt: what the bank has done is known."""
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        carried = ledger.carried(self.label)
+        if carried.payment.is_open:
+            ledger = ledger.with_carried(self.label, carried.asked())
+        return Attempted(), ledger._replace(asked=ledger.asked | {by})
+
+
+@dataclass(frozen=True, repr=False)
+class Settle(Attempt):
+    """The second half of an attempt: what the bank has done is booked. None says that
+    the first half has not come yet."""
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        if by not in ledger.asked:
+            return None, ledger
+        ledger = ledger._replace(asked=ledger.asked - {by})
+        payment, _, answered = carried = ledger.carried(self.label)
+        if not payment.is_open:
+            return Attempted(), ledger
+        parked = ledger.with_status(self.label, "PARKED")
+        if not carried.answered:
+            return Attempted(), parked
+        paid, deposit = answered == "PAID", payment.direction == "DEPOSIT"
+        ended = ledger.with_status(self.label, "SUCCEEDED" if paid else "FAILED")
+        if paid is not deposit:
+            return Attempted(), ended
+        book = ledger.book(payment.wallet)
+        if not deposit:
+            book = book._replace(frozen=None)  # what comes back, comes back
+        try:
+            _check(None, book, payment.amount)
+        except Refusal:
+            return Attempted(), parked
+        if 1 in self.faults:
+            return CRASHED, parked
+        return Attempted(), _arrived(ended, payment)
+
+
+@dataclass(frozen=True, repr=False)
 class AtRest(Operation):
     """Everything there is, read when nothing runs: the last call of each history."""
 
@@ -672,13 +927,14 @@ class AtRest(Operation):
                 tuple(
                     (book.snapshot(name), book.usage(name), book.history)
                     for name, book in ledger.books
-                )
+                ),
+                tuple(sorted(carried.payment for _, carried in ledger.payments)),
             ),
             ledger,
         )
 
     def call(self, service: WalletService, asking: Asking) -> object:
-        return list(service.store.readable.values())
+        return [*service.store.readable.values(), *service.payments.all()]
 
     def __str__(self) -> str:
         return "The wallets"
@@ -707,6 +963,16 @@ def _waits(source: Book, amount: int) -> bool:
     return source.threshold is not None and amount > source.threshold
 
 
+def _arrived(ledger: Ledger, payment: Payment) -> Ledger:
+    """Return the ledger when a wallet has what was paid in, or not paid out."""
+    _, ledger = ledger.move(payment.wallet, "CREDIT", payment.amount, NOBODY)
+    if payment.direction == "DEPOSIT":
+        return ledger
+    book = ledger.book(payment.wallet)
+    given_back = book.given_back + payment.amount
+    return ledger.with_book(payment.wallet, book._replace(given_back=given_back))
+
+
 def currency_of(name: str) -> str:
     return "USD" if name.startswith(DOLLARS) else CURRENCY
 
@@ -716,3 +982,11 @@ def _body(
 ) -> dict[str, object]:
     ids: dict[str, object] = {where: asking.id(name) for where, name in wallets.items()}
     return ids | {"amount": movement.amount, "description": asking.by}
+
+
+def _payment_body(payment: Withdraw | Deposit, asking: Asking) -> dict[str, object]:
+    return {
+        "walletId": asking.id(payment.wallet),
+        "amount": payment.amount,
+        "bankAccount": payment.account,
+    }

@@ -15,28 +15,42 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 from unittest.mock import patch
 
+from msgspec.structs import replace
 from uuid_utils import UUID
 
+from wallet_app.bank import Answer, BankTimeout, Declined, Direction, Paid
 from wallet_app.domain import Transaction, TransactionType, WalletSnapshot
 from wallet_app.errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
+    PaymentNotParked,
     QuoteExpired,
     QuoteUsed,
     SameWallet,
+    WalletError,
 )
 from wallet_app.services.approval import (
     Confirmation,
     Moved,
 )
 from wallet_app.services.approvals import Approvals
-from wallet_app.services.audit import Audit, AuditReport, _note, _problems
+from wallet_app.services.audit import Audit, _note, _problems
+from wallet_app.services.audit_report import AuditReport
+from wallet_app.services.events import Event, EventType
 from wallet_app.services.freeze import not_frozen
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import Claim, IdempotencyKeys, Keeper
 from wallet_app.services.limits import within_limits
 from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money, move
 from wallet_app.services.movement import Movement
+from wallet_app.services.payment import (
+    Ending,
+    Payment,
+    PaymentSnapshot,
+    PaymentStatus,
+)
+from wallet_app.services.payment_table import Opening
+from wallet_app.services.payments import Payments
 from wallet_app.services.quotes import Quote, Quotes
 from wallet_app.services.rules import RULES
 from wallet_app.services.wallets import Wallets
@@ -45,6 +59,7 @@ from wallet_app.store import Store, Wallet, locked
 T = TypeVar("T")
 
 new_wallet, find = Store.new_wallet, Quotes.find
+add, ask = Money.add, Payments._ask
 
 
 @dataclass(frozen=True)
@@ -233,7 +248,10 @@ class HistoryOutsideTheLock(Money):
         amount: int,
         description: str | None = None,
         claim: Keeper | None = None,
+        **of_payment: Any,
     ) -> Transaction:
+        if of_payment:
+            return add(self, wallet_id, amount, claim=claim, **of_payment)
         wallet = self._wallets[wallet_id]
         id, now = self._new_id(), self._clock()
         with wallet:
@@ -245,6 +263,7 @@ class HistoryOutsideTheLock(Money):
             *(None, None, description, now),
         )
         wallet.history.append(credit)
+        self._outbox.transactions(credit)
         return _kept(claim, credit)
 
 
@@ -259,14 +278,19 @@ class TimeRunsBack(Money):
         amount: int,
         description: str | None = None,
         claim: Keeper | None = None,
+        **of_payment: Any,
     ) -> Transaction:
+        if of_payment:
+            return add(self, wallet_id, amount, claim=claim, **of_payment)
         wallet = self._wallets[wallet_id]
         id, now = self._new_id(), self._clock()
         with wallet:
             check(None, wallet, amount)
             wallet.updated_at = now
             movement = Movement(None, wallet, amount, None, None, description, now)
-            return _kept(claim, move(movement, wallet, CREDIT, amount, id))
+            credit = move(movement, wallet, CREDIT, amount, id)
+            self._outbox.transactions(credit)
+            return _kept(claim, credit)
 
 
 @seeded
@@ -372,7 +396,7 @@ class TornTotal(Audit):
             for wallet in list(self._store.readable.values()):
                 with wallet:
                     books.append(_note(wallet))
-        report.problems.extend(_problems(books, report))
+        report.problems.extend(_problems(books, self._payments.all(), report))
         return report
 
 
@@ -456,6 +480,154 @@ class QuoteUsedTwice(Quotes, Quote):
             raise QuoteExpired(self.id, self.expires_at)
 
 
+# Payments
+
+
+@seeded
+class CompensatedTwice(Payments):
+    """Whether a payment is still open is asked before its lock is taken: two workers
+    that have picked one job both give the money back."""
+
+    def _settle(self, payment: Payment, answer: Answer) -> int | None:
+        if not payment.now_is.is_open:
+            return None
+        with payment.lock:
+            return _settled(self, payment, answer)
+
+
+@seeded
+class BlindCompensation(Payments):
+    """A bank that does not answer in time counts as one that refuses: it has paid, and
+    the money comes back, too."""
+
+    def _ask(self, now_is: PaymentSnapshot) -> Answer:
+        try:
+            return ask(self, now_is)
+        except BankTimeout:
+            return Declined("no answer")
+
+
+@seeded
+class LateAnswer(Payments):
+    """A worker to whom nothing was answered notes that, whatever another has booked
+    meanwhile: a payment that has ended is open again."""
+
+    def _again(self, payment: Payment, answered: Any, why: str) -> int | None:
+        with payment.lock:
+            return self._try_again(payment, answered, why)
+
+
+@seeded
+class RetriedTwice(Payments):
+    """Whether a payment is parked is asked before its lock is taken: two who take it up
+    again both may."""
+
+    def retry(self, payment_id: str, claim: Keeper | None = None) -> PaymentSnapshot:
+        payment = self._table.find(payment_id)
+        parked = payment.now_is
+        if parked.status is not PaymentStatus.PARKED:
+            raise PaymentNotParked(payment_id, parked.status)
+        with payment.lock:
+            pending = replace(parked, status=PaymentStatus.PENDING)
+            payment.now_is, payment.tries = pending, 0
+        return _kept(claim, pending)
+
+
+@seeded
+class OpenedAfterTheLock(Payments):
+    """A withdrawal is opened when the lock of its wallet has opened: an audit meets
+    money that has left for no payment."""
+
+    def withdraw(
+        self,
+        wallet_id: str,
+        amount: int,
+        bank_account: str,
+        claim: Keeper | None = None,
+        approved: bool = False,
+    ) -> PaymentSnapshot:
+        wallet = self._wallets[wallet_id]
+        payment = self._new(Direction.WITHDRAWAL, wallet, amount, bank_account)
+        with self._table.opening(payment):
+            debit = self._money.deduct(
+                wallet_id,
+                amount,
+                approved=approved,
+                reference_id=UUID(payment.now_is.id),
+            )
+            Opening(self._table, payment, claim).keep(debit)
+        return payment.now_is
+
+
+@seeded
+class EndedAfterTheLock(Payments):
+    """A payment ends when the lock of its wallet has opened: an audit meets money that
+    came back from a payment that still goes on."""
+
+    def _book(self, payment: Payment, answer: Answer) -> None:
+        now_is, paid = payment.now_is, isinstance(answer, Paid)
+        if paid is (now_is.direction is Direction.DEPOSIT):
+            self._money.add(
+                now_is.wallet_id,
+                now_is.amount,
+                reference_id=UUID(now_is.id),
+                gives_back=payment.debit,
+            )
+        status = PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED
+        Ending(payment, status, self._table.free_place).keep(None)
+
+
+# What the outbox is told
+
+
+@seeded
+class EventBeforeCommit(Money):
+    """A debit is told as soon as it is made: when the credit fails it is taken back,
+    and the receivers know of money that never moved."""
+
+    def transfer(
+        self,
+        source_id: str,
+        target_id: str,
+        amount: int,
+        approved: bool = False,
+        claim: Keeper | None = None,
+        **details: Any,
+    ) -> Transfer:
+        source, target = _pair(self, source_id, target_id)
+        reference_id = self._new_id()
+        with locked((source, target)):
+            check(source, target, amount, approved)
+            sent = _move(self, source, OUT, -amount, reference_id, **details)
+            received = _move(self, target, IN, amount, reference_id, **details)
+            return _kept(claim, (sent, received))
+
+
+@seeded_between_lines
+class EventAfterTheLock(Money):
+    """A movement is told when its lock has opened: another comes in between, and the
+    receivers know them in the wrong order."""
+
+    def add(
+        self,
+        wallet_id: str,
+        amount: int,
+        description: str | None = None,
+        claim: Keeper | None = None,
+        **of_payment: Any,
+    ) -> Transaction:
+        if of_payment:
+            return add(self, wallet_id, amount, claim=claim, **of_payment)
+        wallet = self._wallets[wallet_id]
+        id, now = self._new_id(), self._clock()
+        movement = Movement(None, wallet, amount, None, None, description, now)
+        with wallet:
+            check(None, wallet, amount)
+            credit = _kept(claim, move(movement, wallet, CREDIT, amount, id))
+        self._outbox.transactions(credit)
+        return credit
+
+
 # What the wrong movements share with the right ones
 
 
@@ -488,9 +660,22 @@ def _move(
     description: str | None = None,
     claim: Keeper | None = None,
 ) -> Transaction:
+    moved = _untold(money, wallet, type, change, reference_id, description)
+    money._outbox.transactions(moved)
+    return _kept(claim, moved)
+
+
+def _untold(
+    money: Money,
+    wallet: Wallet,
+    type: TransactionType,
+    change: int,
+    reference_id: UUID | None,
+    description: str | None,
+) -> Transaction:
     id, now = money._new_id(), money._clock()
     movement = Movement(None, None, 0, reference_id, None, description, now)
-    return _kept(claim, move(movement, wallet, type, change, id))
+    return move(movement, wallet, type, change, id)
 
 
 def _transfer(
@@ -502,8 +687,9 @@ def _transfer(
     claim: Keeper | None = None,
 ) -> Transfer:
     reference_id = money._new_id()
-    sent = _move(money, source, OUT, -amount, reference_id, description)
-    received = _move(money, target, IN, amount, reference_id, description)
+    sent = _untold(money, source, OUT, -amount, reference_id, description)
+    received = _untold(money, target, IN, amount, reference_id, description)
+    money._outbox.transactions(sent, received)
     return _kept(claim, (sent, received))
 
 
@@ -518,3 +704,17 @@ def _kept(claim: Keeper | None, result: T) -> T:
     if claim is not None:
         claim.keep(result)
     return result
+
+
+def _settled(payments: Payments, payment: Payment, answer: Answer) -> int | None:
+    payments._learn(payment, answer)
+    try:
+        payments._book(payment, answer)
+    except WalletError as refusal:
+        learned = payment.now_is.bank_answer
+        return payments._try_again(payment, learned, refusal.code)
+    ended = payment.now_is
+    succeeded = ended.status is PaymentStatus.SUCCEEDED
+    type = EventType.PAYMENT_SUCCEEDED if succeeded else EventType.PAYMENT_FAILED
+    payments._outbox.put(Event(type, ended.updated_at, ended))
+    return None

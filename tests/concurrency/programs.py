@@ -17,23 +17,31 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from tests.concurrency.model import (
+    DECLINES,
     DOLLARS,
+    PAYS,
+    TIMES_OUT,
     Add,
+    Attempt,
     Audit,
     Confirm,
     Create,
     Deduct,
+    Deposit,
     Exchange,
     Freeze,
     Get,
     GetLimits,
+    GetPayment,
     History,
     Ledger,
     Operation,
     Quote,
+    Retry,
     SetLimits,
     Transfer,
     Unfreeze,
+    Withdraw,
     answer,
 )
 from tests.concurrency.scheduler import Schedule
@@ -133,6 +141,13 @@ REPEATED: tuple[dict[str, Any], ...] = ({}, {}, {"faults": (1,)}, {"key": "k"})
 WAITS = (SetLimits("asha", None, 90), Deduct("asha", 100, key="waits"))
 """What leaves a deduct of asha's waiting for its approval."""
 
+DECLINED = Withdraw("asha", 60, DECLINES, key="declined")
+PAID = Deposit("asha", 60, PAYS, key="paid")
+LATE = Withdraw("asha", 40, TIMES_OUT, key="late")
+"""Payments that are there before the threads start, known by their keys."""
+
+CRASHING: tuple[dict[str, Any], ...] = ({}, {}, {"faults": (1,)})
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -206,17 +221,40 @@ OPERATIONS: dict[type[Operation], Draw] = {
         REPEATED,
         [Create(DOLLARS + "ravi"), Quote(60, key="quote")],
     ),
+    Withdraw: Draw(
+        Withdraw,
+        [("asha", 60, DECLINES), ("asha", 60, DECLINES), ("ravi", 100, PAYS)],
+        None,
+        REPEATED,
+    ),
+    Deposit: Draw(Deposit, [("asha", 60, PAYS)] * 2, None, PLAIN),
+    Attempt: Draw(
+        Attempt,
+        [("declined",), ("paid",), ("late",), ("declined",)],
+        None,
+        CRASHING,
+        [DECLINED, PAID, LATE],
+    ),
+    Retry: Draw(Retry, [("late",)] * 2, None, PLAIN, [LATE, Attempt("late")]),
+    GetPayment: Draw(GetPayment, [("declined",)] * 2, None, PLAIN, [DECLINED]),
 }
 """How each operation is drawn. A new operation is one line here."""
 
 DRAWS = [*OPERATIONS.values(), *[OPERATIONS[Transfer], OPERATIONS[Get]] * 2]
 """Each operation as often as it is drawn."""
 
-MONEY = (Add, Deduct, *(Transfer, Get) * 3, History, Audit, Create)
+MONEY = (Add, Deduct, *(Transfer, Get) * 3, History, History, Audit, Create)
 TERMS = (*(Deduct, Transfer, Get) * 2, Freeze, Unfreeze, SetLimits, GetLimits)
 PROMISES = (Deduct, Transfer, Get, Audit, Confirm, Quote, Exchange, Freeze)
+PAYMENTS = (
+    *(Attempt, Attempt, Retry, Withdraw, Audit) * 2,
+    *(Deposit, GetPayment, Freeze, Get),
+)
 FAMILIES: list[list[Draw]] = [
-    *[[OPERATIONS[kind] for kind in family] for family in (MONEY, TERMS, PROMISES)],
+    *[
+        [OPERATIONS[kind] for kind in family]
+        for family in (*(MONEY, TERMS) * 2, PROMISES, PAYMENTS)
+    ],
     DRAWS,
 ]
 """Operations that have to do with each other. A program draws from one family: among
@@ -231,8 +269,14 @@ operations = drawn_from(DRAWS)
 
 
 def before(*operations: Operation) -> list[Operation]:
-    """Return what must have been called before these have something to do."""
-    needed = [call for each in operations for call in OPERATIONS[type(each)].before]
+    """Return what must have been called before these have something to do: of calls
+    with a key, those that they name."""
+    needed = [
+        call
+        for each in operations
+        for call in OPERATIONS[type(each)].before
+        if call.key in (None, getattr(each, "label", None))
+    ]
     return list(dict.fromkeys(needed))
 
 
@@ -275,9 +319,10 @@ def simpler(program: Program) -> Iterator[Program]:
         for j in range(len(thread)):
             threads = list(program.threads)
             threads[i] = thread[:j] + thread[j + 1 :]
-            yield Program(
-                program.wallets, *filter(None, threads), before=program.before
-            )
+            if program.calls > 1:
+                yield Program(
+                    program.wallets, *filter(None, threads), before=program.before
+                )
     turned = program.threads[::-1]
     yield Program(program.wallets, *turned, before=program.before)
 

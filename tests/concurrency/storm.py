@@ -22,15 +22,20 @@ from tests.concurrency.client import Asks, last_reads
 from tests.concurrency.judge import Asked, judge, told
 from tests.concurrency.linearizability import Call
 from tests.concurrency.model import (
+    Attempt,
     Book,
     Confirm,
     Create,
+    Deposit,
     Entry,
     Exchange,
+    GetPayment,
     Ledger,
     Operation,
     Quote,
     Rest,
+    Retry,
+    Withdraw,
 )
 from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
 from wallet_app.store import Wallet
@@ -48,9 +53,13 @@ ROUND_SECONDS_MAX = 60
 SWITCH_SECONDS = 1e-6
 YIELDS = 0.02
 
-UNSEEN_AT_REST = (Confirm, Quote, Exchange)
-"""What a storm leaves out: a round begins with what was read at rest, and neither
-approvals nor quotes are seen there."""
+UNSEEN_AT_REST = (
+    *(Confirm, Quote, Exchange),
+    *(Withdraw, Deposit, Attempt, Retry, GetPayment),
+)
+"""What a storm leaves out: a round begins with what was read at rest. Neither approvals
+nor quotes are seen there, nor what the bank was asked for a payment; and over HTTP
+nobody but the service's own workers makes an attempt, whenever they like."""
 
 REPEATED, KEY_ONLY = 0.2, 0.05
 """How many calls are the round's one request again, and how many have just its key."""

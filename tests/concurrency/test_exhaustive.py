@@ -14,21 +14,30 @@ import pytest
 
 from tests.concurrency.execution import Laboratory
 from tests.concurrency.model import (
+    DECLINES,
+    DOWN,
+    PAYS,
+    TIMES_OUT,
     Add,
+    Attempt,
     Audit,
     Confirm,
     Create,
     Deduct,
+    Deposit,
     Exchange,
     Freeze,
     Get,
     GetLimits,
+    GetPayment,
     History,
     Operation,
     Quote,
+    Retry,
     SetLimits,
     Transfer,
     Unfreeze,
+    Withdraw,
 )
 from tests.concurrency.programs import OPERATIONS, WAITS, Program, before
 from tests.concurrency.trace import assert_held
@@ -42,11 +51,20 @@ HALF_WAY = Transfer("asha", "ravi", 60, faults=(2,))
 TWICE_FAILED = Transfer("asha", "ravi", 60, faults=(2, 3))
 """One that fails again where the wallet is put back from which it took."""
 
-LIMITED = [SetLimits("asha", 100)]
+LIMITED: list[Operation] = [SetLimits("asha", 100)]
 RICH = {"asha": 200, "ravi": 100}
 EXCHANGE = Exchange("asha", "$ravi", 60, "quote")
 QUOTED = before(EXCHANGE)
 """What makes the quote that an exchange uses."""
+
+DECLINED: list[Operation] = [Withdraw("asha", 60, DECLINES, key="payment")]
+PAID_IN: list[Operation] = [Deposit("asha", 60, PAYS, key="payment")]
+LATE: list[Operation] = [Deposit("asha", 60, TIMES_OUT, key="payment")]
+PARKED = [Withdraw("asha", 60, DOWN, key="payment"), Attempt("payment")]
+ATTEMPT, RETRY, LOOK = Attempt("payment"), Retry("payment"), GetPayment("payment")
+WORKERS: list[list[Operation]] = [[ATTEMPT, Audit()], [ATTEMPT, LOOK]]
+CRASHES = Attempt("payment", faults=(1,))
+"""An attempt that learns what the bank has done, and fails where it is booked."""
 
 Record = Callable[[str, object], None]
 
@@ -231,6 +249,112 @@ SCENARIOS: dict[str, tuple[int, Program]] = {
         2,
         Program(TWO, [Quote(60)], [Quote(60)], [Audit()]),
     ),
+    "withdraw, deduct the same money": (
+        2,
+        Program(TWO, [Withdraw("asha", 60, PAYS)], [Deduct("asha", 60)]),
+    ),
+    "withdraw and attempt, audit": (
+        2,
+        Program(
+            TWO,
+            [Withdraw("asha", 60, DECLINES, key="payment"), ATTEMPT],
+            [Audit(), Audit()],
+        ),
+    ),
+    "withdraw twice with one key": (
+        2,
+        Program(TWO, *[[Withdraw("asha", 60, PAYS, key="k")]] * 2),
+    ),
+    "withdraw that fails first, audit": (
+        2,
+        Program(
+            TWO,
+            [Withdraw("asha", 60, PAYS, key="k", faults=(1,))],
+            [Withdraw("asha", 60, PAYS, key="k"), Audit()],
+        ),
+    ),
+    "a withdrawal is confirmed twice": (
+        2,
+        Program(
+            RICH,
+            *[[Confirm("w")]] * 2,
+            before=[WAITS[0], Withdraw("asha", 100, PAYS, key="w")],
+        ),
+    ),
+    "money comes back, freeze": (
+        3,
+        Program(TWO, [ATTEMPT], [Freeze("asha"), Get("asha")], before=DECLINED),
+    ),
+    "money comes back, deduct and audit": (
+        2,
+        Program(TWO, [ATTEMPT], [Deduct("asha", 60), Audit()], before=DECLINED),
+    ),
+    "money comes back under a limit, deduct": (
+        2,
+        Program(
+            RICH,
+            [ATTEMPT],
+            [Deduct("asha", 60), GetLimits("asha")],
+            before=LIMITED + DECLINED,
+        ),
+    ),
+    "money comes back, failing transfer": (
+        2,
+        Program(RICH, [ATTEMPT], [HALF_WAY], before=DECLINED),
+    ),
+    "money comes back to a full wallet": (
+        2,
+        Program(
+            {"asha": AMOUNT_MAX},
+            [Attempt("payment"), Attempt("payment")],
+            [Add("asha", 60), Deduct("asha", 60)],
+            before=DECLINED,
+        ),
+    ),
+    "a deposit arrives, freeze": (
+        3,
+        Program(TWO, [ATTEMPT], [Freeze("asha"), Audit()], before=PAID_IN),
+    ),
+    "a deposit that was refused arrives, unfreeze": (
+        2,
+        Program(
+            TWO,
+            [ATTEMPT, ATTEMPT],
+            [Unfreeze("asha"), Audit()],
+            before=[*PAID_IN, Freeze("asha")],
+        ),
+    ),
+    "two workers on one job, declined": (2, Program(TWO, *WORKERS, before=DECLINED)),
+    "two workers on one job, paid in": (2, Program(TWO, *WORKERS, before=PAID_IN)),
+    "two workers on one job, timed out": (2, Program(TWO, *WORKERS, before=LATE)),
+    "two workers on one job, bank down": (2, Program(TWO, *WORKERS, before=PARKED[:1])),
+    "three workers on one job": (1, Program(TWO, *[[ATTEMPT]] * 3, before=DECLINED)),
+    "money comes back after a crash": (
+        2,
+        Program(TWO, [CRASHES, ATTEMPT], [ATTEMPT, Audit()], before=DECLINED),
+    ),
+    "a deposit arrives after a crash": (
+        2,
+        Program(TWO, [CRASHES, ATTEMPT], [Freeze("asha"), Audit()], before=PAID_IN),
+    ),
+    "retry, retry": (2, Program(TWO, [RETRY], [RETRY], before=PARKED)),
+    "retry, its own late answer": (
+        2,
+        Program(TWO, [ATTEMPT], [RETRY, ATTEMPT, LOOK], before=[*LATE, ATTEMPT]),
+    ),
+    "retry, its own attempt without an answer": (
+        2,
+        Program(TWO, [ATTEMPT], [RETRY, ATTEMPT, LOOK], before=PARKED),
+    ),
+    "two payments end, audit": (
+        2,
+        Program(
+            TWO,
+            [ATTEMPT, Attempt("other")],
+            [Audit(), Audit()],
+            before=[*PAID_IN, Withdraw("asha", 40, PAYS, key="other")],
+        ),
+    ),
     "create twice": (2, Program({}, [Create("zoe")], [Create("zoe")])),
     "create twice with one key": (
         2,
@@ -266,6 +390,13 @@ LINE_BY_LINE: dict[str, Program] = {
     "two who confirm one approval": Program(
         {"asha": 200}, [Confirm("waits")], [Confirm("waits")], before=WAITS
     ),
+    "two workers on one job, timed out": Program(
+        {"asha": 100},
+        [ATTEMPT],
+        [ATTEMPT],
+        before=[Withdraw("asha", 60, TIMES_OUT, key="payment")],
+    ),
+    "retry, retry": Program({"asha": 100}, [RETRY], [RETRY], before=PARKED),
     "history, failing transfer": Program(TWO, [History("asha")], [HALF_WAY]),
     "same key twice": Program(
         {"asha": 0}, [Add("asha", 60, key="k")], [Add("asha", 60, key="k")]

@@ -224,6 +224,8 @@ def _less(now: Totals, before: Totals | None) -> Totals:
         now.balances - before.balances,
         now.credits - before.credits,
         now.debits - before.debits,
+        now.withdrawals_in_flight - before.withdrawals_in_flight,
+        now.deposits_in_flight - before.deposits_in_flight,
     )
 
 

@@ -11,16 +11,21 @@ from tests.concurrency.model import (
     CRASHED,
     KEY_IN_PROGRESS,
     KEY_REUSED,
+    PAYS,
     Add,
     AtRest,
+    Attempt,
+    Attempted,
     Audit,
     Create,
     Deduct,
+    Deposit,
     Entry,
     Failed,
     Get,
     HistoryPage,
     Operation,
+    Payment,
     Refused,
     Report,
     Rest,
@@ -127,6 +132,35 @@ def test_a_crash_that_changed_nothing_is_right() -> None:
         at_rest(AtRest(), wallets()),
     ]
     assert judge(calls, TWO) is None
+
+
+PAID_IN = Program(
+    {"asha": 100}, before=[Deposit("asha", 60, PAYS, key="payment")]
+).ledger()
+ATTEMPT = called("0.0", Attempt("payment"), (0, 7), Attempted())
+
+
+def audited(during: tuple[int, int], balance: int, in_flight: int = 0) -> Call:
+    transactions = 1 + (balance > 100)
+    totals = Totals("INR", balance, balance, 0, 0, in_flight)
+    report = Report((), 1, transactions, (totals,))
+    return called("1.0", Audit(), during, report)
+
+
+def test_an_audit_may_come_between_the_two_halves_of_an_attempt() -> None:
+    before, between, after = audited((1, 2), 100), audited((3, 4), 100, 60), (5, 6)
+    assert judge([ATTEMPT, before, between, audited(after, 160)], PAID_IN) is None
+    assert judge([ATTEMPT, between, audited((8, 9), 160)], PAID_IN) is None
+
+
+def test_what_an_attempt_has_booked_is_in_flight_no_more() -> None:
+    for calls in (
+        [ATTEMPT, audited((8, 9), 100, 60)],
+        [ATTEMPT, audited((8, 9), 100)],
+        [ATTEMPT, audited((1, 2), 160), audited((3, 4), 100, 60)],
+        [ATTEMPT, audited((1, 2), 100, 60), audited((3, 4), 100)],
+    ):
+        assert judge(calls, PAID_IN) is not None
 
 
 def test_what_a_key_has_made_bears_the_label_of_the_key() -> None:
@@ -433,6 +467,20 @@ def test_a_key_that_was_refused_meanwhile_has_no_effect() -> None:
         (Quoted(60, 120), "60 come to 120"),
         (wallets(deducted(60, 40, "x")), "asha 40 (+100 -60), ravi 100 (+100)"),
         (Report((), 0, 0, ()), "balanced: 0 wallets with 0"),
+        (
+            Report((), 1, 1, (Totals("INR", 20, 40, 20, 20, 5),)),
+            "balanced: 1 wallets with INR 20 (and 20 on its way out) "
+            "(and 5 on its way in)",
+        ),
+        (
+            Payment("asha", "WITHDRAWAL", 60, "PARKED"),
+            "withdrawal of 60 from asha: PARKED",
+        ),
+        (
+            Rest((), (Payment("asha", "DEPOSIT", 6, "FAILED"),)),
+            "no wallets; deposit of 6 into asha: FAILED",
+        ),
+        (Attempted(), "done"),
         (balanced(200, 2), "balanced: 2 wallets with INR 200"),
         (
             Report(("the balance is -20", "and more"), 1, 2, ()),

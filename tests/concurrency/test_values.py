@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,26 +15,36 @@ from tests.concurrency.model import (
     Add,
     AtRest,
     CODE,
+    DECLINES,
+    DOWN,
+    PAYS,
     SETTINGS,
+    TIMES_OUT,
+    Attempt,
+    Attempted,
     Audit,
     Confirm,
     Create,
     Deduct,
+    Deposit,
     Entry,
     Exchange,
     Failed,
     Freeze,
     Get,
     GetLimits,
+    GetPayment,
     History,
     HistoryPage,
     Operation,
+    Payment,
     Quote,
     Quoted,
     Refused,
     Report,
     Rest,
     Result,
+    Retry,
     SetLimits,
     Snapshot,
     Totals,
@@ -41,6 +52,7 @@ from tests.concurrency.model import (
     Unfreeze,
     Usage,
     Waiting,
+    Withdraw,
 )
 from tests.concurrency.programs import OPERATIONS
 from tests.concurrency.values import value_of, value_of_json
@@ -68,10 +80,15 @@ def over_http(app: FlaskClient) -> HttpClient:
     return HttpClient(send)
 
 
+def too_much(amount: int, balance: int) -> Refused:
+    return Refused("insufficient_funds", (("amount", amount), ("balance", balance)))
+
+
 FILLED = AMOUNT_MAX - 60
-INSUFFICIENT = Refused("insufficient_funds", (("amount", 101), ("balance", 100)))
+INSUFFICIENT = too_much(101, 100)
 OVERFLOW = Refused("balance_overflow", (("amount", 61), ("maximum", AMOUNT_MAX)))
 OVERFLOW_OF_6 = Refused("balance_overflow", (("amount", 6), ("maximum", AMOUNT_MAX)))
+OUT, IN = "WITHDRAWAL", "DEPOSIT"
 REUSED = Refused("idempotency_key_reused")
 MISSING = Refused("wallet_not_found")
 ASKED: list[tuple[Operation, Result]] = [
@@ -175,14 +192,81 @@ ASKED: list[tuple[Operation, Result]] = [
             ),
         ),
     ),
+    (Withdraw("asha", 4, PAYS, key="out"), Payment("asha", OUT, 4, "PENDING")),
+    (Attempt("out"), Attempted()),
+    (GetPayment("out"), Payment("asha", OUT, 4, "SUCCEEDED")),
+    (Retry("out"), Refused("payment_not_parked")),
+    (Retry("x"), Refused("payment_not_found")),
+    (GetPayment("x"), Refused("payment_not_found")),
+    (Withdraw("asha", 16, PAYS), too_much(16, 15)),
+    (Deposit("zoe", 4, PAYS), MISSING),
+    (Deposit("asha", 9, DOWN, key="down"), Payment("asha", IN, 9, "PENDING")),
+    (Attempt("down"), Attempted()),
+    (Retry("down", key="again"), Payment("asha", IN, 9, "PENDING")),
+    (Retry("down", key="again"), Payment("asha", IN, 9, "PENDING")),
+    (Attempt("down"), Attempted()),
+    (GetPayment("down"), Payment("asha", IN, 9, "PARKED")),
+    (Withdraw("asha", 5, DECLINES, key="no"), Payment("asha", OUT, 5, "PENDING")),
+    (Freeze("asha"), Snapshot("asha", "INR", 10, "70")),
+    (Attempt("no"), Attempted()),
+    (Get("asha"), Snapshot("asha", "INR", 15, "70")),
+    (GetLimits("asha"), Usage("asha", None, 85)),
+    (Deposit("asha", 3, PAYS), Refused("wallet_frozen")),
+    (Unfreeze("asha"), Snapshot("asha", "INR", 15)),
+    (Deposit("asha", 3, PAYS, key="in"), Payment("asha", IN, 3, "PENDING")),
+    (Freeze("asha"), Snapshot("asha", "INR", 15, "77")),
+    (Attempt("in"), Attempted()),
+    (GetPayment("in"), Payment("asha", IN, 3, "PARKED")),
+    (Withdraw("$mei", 2, TIMES_OUT, key="late"), Payment("$mei", OUT, 2, "PENDING")),
+    (Attempt("late"), Attempted()),
+    (
+        Audit(),
+        Report(
+            (),
+            5,
+            14,
+            (
+                Totals("INR", AMOUNT_MAX + 20, FILLED + 105, 25, 0, 3),
+                Totals("USD", -2, 0, 2, 2),
+            ),
+        ),
+    ),
+    (Retry("late"), Payment("$mei", OUT, 2, "PENDING")),
+    (Attempt("late"), Attempted()),
+    (GetPayment("late"), Payment("$mei", OUT, 2, "SUCCEEDED")),
+    (Unfreeze("asha"), Snapshot("asha", "INR", 15)),
+    (Retry("in"), Payment("asha", IN, 3, "PENDING")),
+    (Attempt("in"), Attempted()),
+    (
+        History("$mei"),
+        HistoryPage(
+            (
+                Entry("$mei", "DEBIT", 2, 8, ""),
+                Entry("$mei", "TRANSFER_IN", 10, 10, "52"),
+            ),
+            2,
+        ),
+    ),
+    (SetLimits("asha", None, 5), Usage("asha", None, 85)),
+    (Withdraw("asha", 6, PAYS, key="v"), Waiting("asha", 6)),
+    (Confirm("v", key="made"), Payment("asha", OUT, 6, "PENDING")),
+    (Confirm("v"), Refused("approval_closed")),
+    (Attempt("made"), Attempted()),
+    (GetPayment("made"), Payment("asha", OUT, 6, "SUCCEEDED")),
+    (Get("asha"), Snapshot("asha", "INR", 12)),
 ]
 """What is asked one after the other, and what comes of it. The label of each request
 is its position."""
 
 
-def assert_asked(client: Asks) -> None:
+def assert_asked(
+    client: Asks, work: Callable[[Operation, str], Result] | None = None
+) -> None:
+    """Assert that all of it is answered so; `work` is who does what only the workers of
+    a service do, if the client cannot."""
     for position, (operation, value) in enumerate(ASKED):
-        assert client.ask(operation, str(position)) == value, str(operation)
+        ask = work if work and operation.of_workers else client.ask
+        assert ask(operation, str(position)) == value, str(operation)
 
 
 def test_every_operation_is_asked_for_above() -> None:
@@ -193,8 +277,14 @@ def test_every_answer_in_process_has_its_value(service: WalletService) -> None:
     assert_asked(Client(service))
 
 
-def test_every_answer_over_http_has_the_same_value(client: FlaskClient) -> None:
-    assert_asked(over_http(client))
+def test_every_answer_over_http_has_the_same_value(
+    service: WalletService, client: FlaskClient
+) -> None:
+    def attempt(operation: Operation, label: str) -> Result:
+        assert service.background.run_due() == 1, "the one payment that waits"
+        return Attempted()
+
+    assert_asked(over_http(client), attempt)
 
 
 def test_ids_and_times_make_no_difference() -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 from tests.concurrency.model import (
     Entry,
+    Attempted,
     Failed,
     HistoryPage,
+    Payment,
     Refused,
     Report,
     Rest,
@@ -28,8 +30,9 @@ from wallet_app.domain import HOUSE, Transaction, WalletSnapshot
 from wallet_app.errors import WalletError
 from wallet_app.services import limits
 from wallet_app.services.approval import ApprovalSnapshot
-from wallet_app.services.audit import AuditReport
+from wallet_app.services.audit_report import AuditReport
 from wallet_app.services.history import Page
+from wallet_app.services.payment import PaymentSnapshot
 from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 
@@ -63,6 +66,15 @@ def value_of(answer: object, name: Name) -> Result:
             return Waiting(name(answer.wallet_id), answer.amount)
         case Quote():
             return Quoted(answer.from_amount, answer.to_amount)
+        case PaymentSnapshot():
+            return Payment(
+                name(answer.wallet_id),
+                str(answer.direction),
+                answer.amount,
+                str(answer.status),
+            )
+        case Attempted():
+            return answer
         case Page():
             entries = tuple(value_of(each, name) for each in answer.transactions)
             return HistoryPage(entries, answer.total)
@@ -72,7 +84,17 @@ def value_of(answer: object, name: Name) -> Result:
                 tuple(problem.detail for problem in answer.problems),
                 answer.wallets,
                 answer.transactions,
-                tuple(Totals(c, t.balances, t.credits, t.debits) for c, t in totals),
+                tuple(
+                    Totals(
+                        currency,
+                        each.balances,
+                        each.credits,
+                        each.debits,
+                        each.withdrawals_in_flight,
+                        each.deposits_in_flight,
+                    )
+                    for currency, each in totals
+                ),
             )
         case WalletError():
             return Refused(answer.code, _numbers(answer.values))
@@ -89,8 +111,13 @@ def value_of(answer: object, name: Name) -> Result:
                 value_of(tuple(answer.history), name),
             )
         case list():
-            wallets = [value_of(each, name) for each in answer]
-            return Rest(tuple(sorted(wallets, key=lambda each: each[0].name)))
+            values = [value_of(each, name) for each in answer]
+            payments = [each for each in values if isinstance(each, Payment)]
+            wallets = [each for each in values if not isinstance(each, Payment)]
+            return Rest(
+                tuple(sorted(wallets, key=lambda each: each[0].name)),
+                tuple(sorted(payments)),
+            )
         case tuple():
             return tuple([value_of(each, name) for each in answer])
     return Failed("nothing that is known", repr(answer))
@@ -113,8 +140,21 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
                 tuple(problem["detail"] for problem in body["problems"]),
                 body["wallets"],
                 body["transactions"],
-                tuple(Totals(c, **totals) for c, totals in sorted(currencies.items())),
+                tuple(
+                    Totals(
+                        currency,
+                        totals["balances"],
+                        totals["credits"],
+                        totals["debits"],
+                        totals["withdrawalsInFlight"],
+                        totals["depositsInFlight"],
+                    )
+                    for currency, totals in sorted(currencies.items())
+                ),
             )
+        case {"direction": str(direction), "amount": int(amount)}:
+            payment = name(body["walletId"]), direction, amount, body["status"]
+            return Payment(*payment)
         case {"approvalId": _, "walletId": id, "amount": int(amount)}:
             return Waiting(name(id), amount)
         case {"quoteId": _, "fromAmount": int(amount), "toAmount": int(comes_to)}:

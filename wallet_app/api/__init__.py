@@ -17,9 +17,11 @@ from wallet_app.api import (
     limits,
     money,
     operations,
+    payments,
     problems,
     requests,
     wallets,
+    webhooks,
 )
 from wallet_app.api.fields import Timestamp, UuidObject, UuidText
 from wallet_app.api.service import bind
@@ -34,6 +36,8 @@ BLUEPRINTS = (
     exchange.blueprint,
     fraud.blueprint,
     approvals.blueprint,
+    payments.blueprint,
+    webhooks.blueprint,
     operations.blueprint,
 )
 

@@ -7,9 +7,14 @@ from marshmallow.validate import Length, OneOf, Range
 
 from wallet_app.api.camel import CamelSchema
 from wallet_app.api.request_schemas import LimitsBody
+from wallet_app.bank import Direction
 from wallet_app.domain import AMOUNT_MAX, TransactionType, WalletStatus
 from wallet_app.services.approval import ApprovalStatus
+from wallet_app.services.delivery_log import DeliveryStatus
+from wallet_app.services.events import EventType
+from wallet_app.services.payment import BankAnswer, PaymentStatus
 from wallet_app.services.summary import CATEGORIES_MAX
+from wallet_app.services.webhook import WebhookStatus
 from wallet_app.settings import FRAUD_RULES
 
 
@@ -43,7 +48,8 @@ class TransactionAnswer(CamelSchema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "The two sides of a transfer share one: the id of what left."
+            "description": "The two sides of a transfer share one: the id of what "
+            "left. What a payment moves has the payment's."
         },
     )
     category = fields.String(required=True, allow_none=True)
@@ -114,6 +120,86 @@ class ApprovalAnswer(CamelSchema):
     resends_left = fields.Integer(required=True)
     created_at = fields.DateTime(required=True)
     expires_at = fields.DateTime(required=True)
+
+
+class PaymentAnswer(CamelSchema):
+    id = fields.UUID(
+        required=True,
+        metadata={"description": "The `referenceId` of its transactions, too."},
+    )
+    wallet_id = fields.UUID(required=True)
+    direction = fields.String(required=True, validate=OneOf(list(Direction)))
+    amount = fields.Integer(required=True, validate=Range(1, AMOUNT_MAX))
+    currency = fields.String(required=True)
+    bank_account = fields.String(required=True)
+    status = fields.String(
+        required=True,
+        validate=OneOf(list(PaymentStatus)),
+        metadata={"description": "PARKED: too many attempts; retry it by hand."},
+    )
+    bank_answer = fields.String(
+        required=True,
+        validate=OneOf(list(BankAnswer)),
+        metadata={
+            "description": "UNKNOWN: asked, without an answer. It may have paid."
+        },
+    )
+    attempts = fields.Integer(required=True)
+    last_error = fields.String(required=True, allow_none=True)
+    next_attempt_at = fields.DateTime(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class WebhookAnswer(CamelSchema):
+    id = fields.UUID(required=True)
+    url = fields.String(required=True)
+    events = fields.List(fields.String(validate=OneOf(list(EventType))), required=True)
+    status = fields.String(
+        required=True,
+        validate=OneOf(list(WebhookStatus)),
+        metadata={"description": "DISABLED: the receiver answered 410."},
+    )
+    created_at = fields.DateTime(required=True)
+
+
+class NewWebhookAnswer(WebhookAnswer):
+    secret = fields.String(
+        required=True,
+        metadata={"description": "Signs each message; it is told this once."},
+    )
+
+
+class WebhooksAnswer(CamelSchema):
+    webhooks = fields.List(fields.Nested(WebhookAnswer), required=True)
+
+
+class DeliveryAnswer(CamelSchema):
+    id = fields.UUID(required=True)
+    message_id = fields.String(
+        required=True,
+        metadata={"description": "The `webhook-id`, the same at each attempt."},
+    )
+    type = fields.String(required=True, validate=OneOf(list(EventType)))
+    status = fields.String(required=True, validate=OneOf(list(DeliveryStatus)))
+    attempts = fields.Integer(required=True)
+    answer_status = fields.Integer(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Of the latest answer; null where none came."},
+    )
+    last_error = fields.String(required=True, allow_none=True)
+    next_attempt_at = fields.DateTime(required=True, allow_none=True)
+    created_at = fields.DateTime(required=True)
+    updated_at = fields.DateTime(required=True)
+
+
+class DeliveryPageAnswer(CamelSchema):
+    deliveries = fields.List(fields.Nested(DeliveryAnswer), required=True)
+    page = fields.Integer(required=True)
+    limit = fields.Integer(required=True)
+    total = fields.Integer(required=True)
+    total_pages = fields.Integer(required=True)
 
 
 class PageAnswer(CamelSchema):
@@ -223,6 +309,16 @@ class CurrencyTotalsAnswer(CamelSchema):
     balances = fields.Integer(required=True)
     credits = fields.Integer(required=True)
     debits = fields.Integer(required=True)
+    withdrawals_in_flight = fields.Integer(
+        required=True,
+        metadata={
+            "description": "Taken from wallets, and not known to be paid by the bank."
+        },
+    )
+    deposits_in_flight = fields.Integer(
+        required=True,
+        metadata={"description": "Paid by the bank, and not in the wallets yet."},
+    )
 
 
 class AuditProblemAnswer(CamelSchema):
@@ -241,8 +337,33 @@ class AuditAnswer(CamelSchema):
     problems = fields.List(fields.Nested(AuditProblemAnswer), required=True)
 
 
+class BackgroundAnswer(CamelSchema):
+    running = fields.Boolean(required=True)
+    queue_length = fields.Integer(required=True)
+    in_progress = fields.Integer(required=True)
+    oldest_due_at = fields.DateTime(required=True, allow_none=True)
+    last_error = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The latest error that nobody expected."},
+    )
+    last_error_at = fields.DateTime(required=True, allow_none=True)
+
+
 class HealthAnswer(CamelSchema):
     status = fields.String(required=True, validate=OneOf(["ok"]))
+    background = fields.Nested(BackgroundAnswer, required=True)
+
+
+class StatementAnswer(CamelSchema):
+    paid_in = sum_of_amounts()
+    paid_out = sum_of_amounts()
+
+
+class StatementsAnswer(CamelSchema):
+    currencies = fields.Dict(
+        keys=fields.String(), values=fields.Nested(StatementAnswer), required=True
+    )
 
 
 class ProblemAnswer(CamelSchema):

@@ -9,13 +9,14 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
-from wallet_app.api.answers import answer, approval_json
+from wallet_app.api.answers import answer
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outcomes import outcome
 from wallet_app.api.requests import once
 from wallet_app.api.answer_schemas import (
     ApprovalAnswer,
     MovementAnswer,
+    PaymentAnswer,
     TransferAnswer,
 )
 from wallet_app.api.request_schemas import (
@@ -33,12 +34,14 @@ from wallet_app.errors import (
     InsufficientFunds,
     LimitExceeded,
     LiquidityExhausted,
+    PaymentsExhausted,
     QuoteExpired,
     QuoteNotFound,
     QuoteUsed,
     ResendsExhausted,
     WalletFrozen,
 )
+from wallet_app.services.json_forms import approval_json
 
 blueprint = Blueprint("approvals", __name__, description="Movements that wait.")
 
@@ -54,6 +57,9 @@ def get(id: UUID) -> Response:
 @blueprint.post("/approvals/<uuid:id>/confirm")
 @blueprint.takes_command(ConfirmBody(), examples.CONFIRM_BODY)
 @blueprint.answers(200, [MovementAnswer, TransferAnswer], examples.DEBIT, **REPLAYED)
+@blueprint.answers(
+    202, PaymentAnswer, examples.WITHDRAWAL, Location="The payment.", **REPLAYED
+)
 @refuses(
     ApprovalNotFound,
     NotFound,
@@ -69,6 +75,7 @@ def get(id: UUID) -> Response:
     QuoteNotFound,
     QuoteUsed,
     QuoteExpired,
+    PaymentsExhausted,
 )
 def confirm(body: dict[str, Any], id: UUID) -> Response:
     """Confirm an approval with the code that was sent

@@ -131,6 +131,10 @@ class Blueprint(flask_smorest.Blueprint):
             ),
         )
 
+    def answers_nothing(self) -> Decorator:
+        """Describe that the view answers 204, without a body."""
+        return lambda view: _describe(view, self.response(204))
+
 
 def _reading(view: View, read: Callable[[], dict[str, Any]]) -> View:
     """Return a view that first reads what the given one takes."""

@@ -10,9 +10,9 @@ from itertools import chain, islice
 
 from flask import Response
 
-from wallet_app.api.answers import timestamp
 from wallet_app.currencies import decimal_text
 from wallet_app.domain import Transaction
+from wallet_app.services.json_forms import timestamp
 
 MEDIA_TYPE = "text/csv"
 

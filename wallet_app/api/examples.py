@@ -9,19 +9,21 @@ from uuid_utils import UUID
 
 from wallet_app import errors
 from wallet_app.api.answers import (
-    alert_json,
-    approval_json,
     audit_json,
+    delivery_json,
+    health_json,
     limits_json,
     movement_json,
+    new_webhook_json,
     quote_json,
+    statements_json,
     summary_json,
-    transaction_json,
     transfer_json,
-    wallet_json,
     wallets_json,
+    webhook_json,
 )
 from wallet_app.api.csv_answers import csv_chunks
+from wallet_app.bank import Direction, Statement
 from wallet_app.domain import (
     AMOUNT_MAX,
     HOUSE,
@@ -43,17 +45,33 @@ from wallet_app.services.approvals import (
     RESENDS_MAX,
     THRESHOLD,
 )
-from wallet_app.services.audit import AuditReport, CurrencyTotals
+from wallet_app.services.audit_report import AuditReport, CurrencyTotals
+from wallet_app.services.background import Health
+from wallet_app.services.delivery_log import DeliverySnapshot, DeliveryStatus
+from wallet_app.services.events import EventType
 from wallet_app.services.fraud import Alert, Verdict
 from wallet_app.services.idempotency import KEYS_MAX
+from wallet_app.services.json_forms import (
+    alert_json,
+    approval_json,
+    payment_json,
+    transaction_json,
+    wallet_json,
+)
 from wallet_app.services.limits import Usage
+from wallet_app.services.payment import BankAnswer, PaymentSnapshot, PaymentStatus
+from wallet_app.services.payment_table import FULL_SECONDS, UNDER_WAY_MAX
 from wallet_app.services.quotes import QUOTES_MAX, Quote
 from wallet_app.services.summary import CategoryTotals, Totals, TypeTotals
+from wallet_app.services.webhook import NewWebhook, WebhookSnapshot, WebhookStatus
+from wallet_app.services.webhooks import WEBHOOKS_MAX
 from wallet_app.spending import Limits
 
 SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
 TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
 QUOTE_ID = "c4f8b2d6-3e7a-4c1b-8d5f-6a9e0b2c4d71"
+PAYMENT_ID = "8b5e2d9c-4f1a-4c7e-b3d6-0a9c8e7f6d52"
+WEBHOOK_ID = "3c9a7e5d-2b8f-4d61-9e0c-b7f4a1d2c386"
 APPROVAL_ID = "a7c3e1f9-5b2d-4e8a-9c6f-1d0b3a5c7e92"
 _OPENED, _MOVED = 1_767_225_600_000_000_000, 1_768_039_320_000_000_000
 
@@ -151,6 +169,67 @@ _approval = ApprovalSnapshot(
 APPROVAL = approval_json(_approval)
 CANCELLED = approval_json(replace(_approval, status=ApprovalStatus.CANCELLED))
 RESENT = approval_json(replace(_approval, resends_left=RESENDS_MAX - 1))
+_payment = PaymentSnapshot(
+    id=PAYMENT_ID,
+    wallet_id=SOURCE_ID,
+    direction=Direction.WITHDRAWAL,
+    amount=15_000,
+    currency="INR",
+    bank_account="sandbox-ok",
+    status=PaymentStatus.PENDING,
+    bank_answer=BankAnswer.NONE,
+    attempts=0,
+    last_error=None,
+    next_attempt_at=_MOVED,
+    created_at=_MOVED,
+    updated_at=_MOVED,
+)
+WITHDRAWAL = payment_json(_payment)
+DEPOSIT = payment_json(replace(_payment, direction=Direction.DEPOSIT))
+RETRIED = payment_json(
+    replace(
+        _payment,
+        bank_answer=BankAnswer.UNKNOWN,
+        attempts=6,
+        last_error="the answer did not arrive",
+    )
+)
+STATEMENTS = statements_json({"INR": Statement(paid_in=50_000, paid_out=15_000)})
+HEALTH = health_json(Health(True, 1, 0, _MOVED, None, None))
+_webhook = WebhookSnapshot(
+    WEBHOOK_ID,
+    "https://receiver.example/wallets",
+    (EventType.TRANSACTION_CREATED, EventType.PAYMENT_FAILED),
+    WebhookStatus.ACTIVE,
+    _OPENED,
+)
+WEBHOOK = webhook_json(_webhook)
+WEBHOOKS = {"webhooks": [WEBHOOK]}
+NEW_WEBHOOK = new_webhook_json(
+    NewWebhook(_webhook, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+)
+_delivery = DeliverySnapshot(
+    id="f9e2c7a4-1d6b-4b3f-8e5c-2a7d9c0b4e63",
+    message_id="msg_5d1c8e3a-7f42-4b9d-a6c0-e83b2f5d7a14",
+    type=EventType.TRANSACTION_CREATED,
+    status=DeliveryStatus.FAILED,
+    attempts=7,
+    answer=503,
+    last_error="the answer was 503",
+    next_attempt_at=None,
+    created_at=_MOVED,
+    updated_at=_MOVED,
+)
+DELIVERIES = {
+    "deliveries": [delivery_json(_delivery)],
+    "page": 1,
+    "limit": 20,
+    "total": 1,
+    "totalPages": 1,
+}
+REDELIVERED = delivery_json(
+    replace(_delivery, status=DeliveryStatus.PENDING, next_attempt_at=_MOVED)
+)
 ALERTS = {
     "alerts": [
         alert_json(
@@ -193,12 +272,19 @@ SUMMARY = summary_json(SOURCE_ID, _OPENED, None, _totals)
 _report = AuditReport(wallets=2, transactions=3)
 _report.currencies["INR"] = CurrencyTotals(50_000, 50_000, 0)
 AUDIT = audit_json(_report)
-HEALTH = {"status": "ok"}
-
 CREATE_BODY = {"userId": USER_ID}
 AMOUNT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
 CONFIRM_BODY = {"otp": "493817"}
 QUOTE_BODY = {"fromCurrency": "USD", "toCurrency": "INR", "amount": 10_000}
+PAYMENT_BODY = {
+    "walletId": SOURCE_ID,
+    "amount": 15_000,
+    "bankAccount": "sandbox-ok",
+}
+WEBHOOK_BODY = {
+    "url": "https://receiver.example/wallets",
+    "events": ["transaction.created", "payment.failed"],
+}
 FREEZE_BODY = {"reason": "Card reported stolen"}
 LIMITS_BODY = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}
 TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
@@ -229,6 +315,14 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.IdempotencyInProgress(),
         errors.IdempotencyKeysExhausted(KEYS_MAX, 60),
         errors.FraudBlocked("velocity", SOURCE_ID, 15_000, "INR", None),
+        errors.PaymentNotFound(PAYMENT_ID),
+        errors.PaymentNotParked(PAYMENT_ID, PaymentStatus.SUCCEEDED),
+        errors.PaymentsExhausted(UNDER_WAY_MAX, FULL_SECONDS),
+        errors.WebhookNotFound(WEBHOOK_ID),
+        errors.WebhooksExhausted(WEBHOOKS_MAX),
+        errors.DeliveryNotFound(WEBHOOK_ID, _delivery.id),
+        errors.NotRedeliverable(_delivery.id, "it is under way"),
+        errors.UrlNotAllowed("the address 10.0.0.1 is not public"),
         errors.ApprovalNotFound(APPROVAL_ID),
         errors.CodeInvalid(ATTEMPTS_MAX - 1),
         errors.ApprovalExpired(APPROVAL_ID, _MOVED),

@@ -10,17 +10,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from marshmallow import ValidationError, fields
-from marshmallow.validate import OneOf, Regexp
+from marshmallow.validate import Length, OneOf, Regexp
 from uuid_utils import UUID
 
 from wallet_app.currencies import MINOR_DIGITS
+from wallet_app.delivery import URL_CHARACTERS_MAX
 from wallet_app.domain import AMOUNT_MAX
+from wallet_app.services.events import EventType
 
 DESCRIPTION_LENGTH_MAX = 500
 """Characters of free text that one transaction carries."""
 
 REASON_LENGTH_MAX = 200
 """Characters of free text that say why a wallet is frozen."""
+
+BANK_ACCOUNT_LENGTH_MAX = 64
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RFC_3339 = re.compile(
@@ -160,6 +164,45 @@ class Otp(fields.String):
     def __init__(self, **kwargs: Any) -> None:
         code = FullMatch("^[0-9]{6}$", error="Must be six digits.")
         super().__init__(validate=code, **kwargs)
+
+
+class BankAccount(fields.String):
+    """A bank account, as the bank writes it: an IBAN, a UPI address, a sandbox name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        account = FullMatch(
+            f"^[A-Za-z0-9][A-Za-z0-9 @._-]{{0,{BANK_ACCOUNT_LENGTH_MAX - 1}}}$",
+            error="Must be 1 to 64 letters, digits, spaces and @ . _ -, and begin with "
+            "a letter or a digit.",
+        )
+        super().__init__(validate=account, **kwargs)
+
+
+class EventTypes(fields.List[Any]):
+    """Which events a webhook is told of: each once, in the order of this list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        each = fields.String(validate=OneOf(list(EventType)))
+        super().__init__(each, validate=Length(1, len(EventType)), **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        known = list(EventType)
+        if (
+            not isinstance(value, list)
+            or len(value) > len(known)
+            or any(each not in known for each in value)
+        ):
+            raise ValidationError(f"Must be a list of these: {', '.join(known)}.")
+        return [type for type in EventType if type in value]
+
+
+class Url(fields.String):
+    """Where a webhook is. Whether anything may be sent there is up to the service."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=Length(1, URL_CHARACTERS_MAX), metadata={"format": "uri"}, **kwargs
+        )
 
 
 class CurrencyCode(fields.String):

@@ -7,12 +7,13 @@ from typing import Any
 from flask import Response
 
 from wallet_app.api import examples
-from wallet_app.api.answers import alert_json, answer
+from wallet_app.api.answers import answer
 from wallet_app.api.blueprint import Blueprint, refuses
 from wallet_app.api.paging import around, links, pages_of
 from wallet_app.api.answer_schemas import AlertPageAnswer
 from wallet_app.api.request_schemas import PageQuery
 from wallet_app.api.service import service
+from wallet_app.services.json_forms import alert_json
 
 blueprint = Blueprint("fraud", __name__, description="What looked like fraud.")
 

@@ -9,7 +9,7 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
-from wallet_app.api.answers import answer, summary_json, transaction_json
+from wallet_app.api.answers import answer, summary_json
 from wallet_app.api.blueprint import Blueprint, refuses
 from wallet_app.api.csv_answers import MEDIA_TYPE, csv_answer
 from wallet_app.api.paging import Starts, around, links, pages_of
@@ -26,6 +26,7 @@ from wallet_app.api.request_schemas import (
 from wallet_app.api.service import service
 from wallet_app.errors import TransactionNotFound, WalletNotFound
 from wallet_app.services.history import HistoryFilter, Page
+from wallet_app.services.json_forms import transaction_json
 
 blueprint = Blueprint("history", __name__, description="What happened to a wallet.")
 

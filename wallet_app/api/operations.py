@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from flask import Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
+from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
-from wallet_app.api.answers import answer, audit_json
+from wallet_app.api.answers import answer, audit_json, health_json, statements_json
 from wallet_app.api.blueprint import Blueprint, refuses
 from wallet_app.api.answer_schemas import (
     AuditAnswer,
     HealthAnswer,
+    StatementsAnswer,
 )
 from wallet_app.api.service import service
+from wallet_app.bank import SandboxBank
 
 blueprint = Blueprint("operations", __name__, description="The service as a whole.")
 
@@ -23,8 +26,10 @@ blueprint = Blueprint("operations", __name__, description="The service as a whol
 def audit() -> Response:
     """Prove the books on the live data
 
-    Every wallet agrees with its history, every transfer has both its sides, and in
-    every currency the balances are the credits less the debits.
+    Every wallet agrees with its history, every transfer has both its sides, every
+    payment has moved what its status says, and in every currency the balances are the
+    credits less the debits. Money in flight is what the bank and the wallets do not
+    agree on yet.
     """
     return answer(audit_json(service().audit.run()))
 
@@ -33,8 +38,26 @@ def audit() -> Response:
 @blueprint.answers(200, HealthAnswer, examples.HEALTH)
 @refuses()
 def health() -> Response:
-    """Tell that the service answers"""
-    return answer({"status": "ok"})
+    """Tell that the service answers, and how its background is
+
+    Payments and deliveries that wait for their time are queued there.
+    """
+    return answer(health_json(service().background.health()))
+
+
+@blueprint.get("/sandbox-bank")
+@blueprint.answers(200, StatementsAnswer, examples.STATEMENTS)
+@refuses(NotFound)
+def sandbox_bank() -> Response:
+    """Show the sandbox bank's own books
+
+    What it has paid into wallets and out of them, by currency. Where a real bank takes
+    its place there is no such thing.
+    """
+    bank = service().bank
+    if not isinstance(bank, SandboxBank):
+        raise NotFound()
+    return answer(statements_json(bank.statements()))
 
 
 def register_docs(app: Flask) -> None:

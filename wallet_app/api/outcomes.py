@@ -1,21 +1,19 @@
-"""What a movement came to, as an answer: it was made, or it waits for an approval."""
+"""What a movement came to, as an answer: it was made, it goes on as a payment, or it
+waits for an approval."""
 
 from __future__ import annotations
 
 from flask import Response
 
-from wallet_app.api.answers import (
-    answer,
-    approval_json,
-    movement_json,
-    transfer_json,
-)
+from wallet_app.api.answers import answer, movement_json, transfer_json
 from wallet_app.api.service import service
 from wallet_app.domain import Transaction
 from wallet_app.services.approval import (
     ApprovalSnapshot,
     Moved,
 )
+from wallet_app.services.json_forms import approval_json, payment_json
+from wallet_app.services.payment import PaymentSnapshot
 
 
 def outcome(result: Moved | ApprovalSnapshot) -> Response:
@@ -23,6 +21,9 @@ def outcome(result: Moved | ApprovalSnapshot) -> Response:
     if isinstance(result, ApprovalSnapshot):
         location = f"/approvals/{result.id}"
         return answer(approval_json(result), 202, Location=location)
+    if isinstance(result, PaymentSnapshot):
+        location = f"/payments/{result.id}"
+        return answer(payment_json(result), 202, Location=location)
     after = service().wallets.after
     if isinstance(result, Transaction):
         return answer(movement_json(after(result), result))

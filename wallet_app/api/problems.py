@@ -10,9 +10,9 @@ from msgspec import json
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
-from wallet_app.api.answers import timestamp
 from wallet_app.api.camel import camel
 from wallet_app.errors import WalletError
+from wallet_app.services.json_forms import timestamp
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -10,14 +10,17 @@ from marshmallow.validate import Range
 from wallet_app.api.camel import CamelSchema
 from wallet_app.api.fields import (
     Amount,
+    BankAccount,
     Category,
     CurrencyCode,
     Description,
+    EventTypes,
     Limit,
     Otp,
     QueryInteger,
     Reason,
     Timestamp,
+    Url,
     UuidObject,
     UuidText,
 )
@@ -54,6 +57,17 @@ class TransferBody(MovementDetails):
         allow_none=True,
         metadata={"description": "Of a transfer between currencies."},
     )
+
+
+class PaymentBody(CamelSchema):
+    wallet_id = UuidText(required=True)
+    amount = Amount(required=True)
+    bank_account = BankAccount(required=True)
+
+
+class WebhookBody(CamelSchema):
+    url = Url(required=True)
+    events = EventTypes(required=True)
 
 
 class QuoteBody(CamelSchema):

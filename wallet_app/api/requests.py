@@ -170,7 +170,15 @@ _DECODER = json.JSONDecoder(
 
 
 def once(command: Callable[[Claim | None], T]) -> T:
-    """Run a command; with an Idempotency-Key, at most once for that key."""
+    """Run a command; with an Idempotency-Key, at most once for that key. Then what it
+    has done is told to the webhooks."""
+    try:
+        return _run(command)
+    finally:
+        service().outbox.hand_over()
+
+
+def _run(command: Callable[[Claim | None], T]) -> T:
     header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
         return command(None)

@@ -9,7 +9,7 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api import examples
-from wallet_app.api.answers import answer, wallet_json, wallets_json
+from wallet_app.api.answers import answer, wallets_json
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.requests import once
 from wallet_app.api.answer_schemas import (
@@ -19,6 +19,7 @@ from wallet_app.api.answer_schemas import (
 from wallet_app.api.request_schemas import CreateBody
 from wallet_app.api.service import service
 from wallet_app.errors import WalletExists, WalletNotFound
+from wallet_app.services.json_forms import wallet_json
 
 blueprint = Blueprint("wallets", __name__, description="Wallets and what they hold.")
 

@@ -6,17 +6,23 @@ that tests own it. Nothing here knows Flask or marshmallow.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable
 
 from uuid_utils import uuid4
 
+from wallet_app.bank import Bank, SandboxBank
+from wallet_app.delivery import Transport as HttpTransport
 from wallet_app.domain import Clock, NewId
 from wallet_app.fraud import Thresholds
 from wallet_app.services.approvals import Approvals, SendCode, new_code
 from wallet_app.services.audit import Audit
+from wallet_app.services.background import Background
 from wallet_app.services.channels import CHANNELS
+from wallet_app.services.deliveries import Transport
+from wallet_app.services.events import Outbox
 from wallet_app.services.exchange import Exchange
 from wallet_app.services.fraud import Alerts
 from wallet_app.services.freeze import Freeze
@@ -24,12 +30,20 @@ from wallet_app.services.history import History
 from wallet_app.services.idempotency import IdempotencyKeys
 from wallet_app.services.limits import SpendingLimits
 from wallet_app.services.money import Money
+from wallet_app.services.payments import Payments
 from wallet_app.services.quotes import Quotes
 from wallet_app.services.summary import Summary
 from wallet_app.services.wallets import Wallets
+from wallet_app.services.webhooks import Webhooks, new_secret
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits, Terms
 from wallet_app.store import LockFactory, Store
+
+
+def full_jitter(longest: int) -> int:
+    """Return how long to wait, by chance, so that those who failed together do not
+    come back together."""
+    return random.randrange(longest + 1)
 
 
 class WalletService:
@@ -44,10 +58,18 @@ class WalletService:
         new_id: NewId = uuid4,
         new_code: Callable[[], str] = new_code,
         send_code: SendCode | None = None,
+        bank: Bank | None = None,
+        new_secret: Callable[[], str] = new_secret,
+        transport: Transport | None = None,
+        jitter: Callable[[int], int] = full_jitter,
     ) -> None:
         self.store = Store(lock_factory, settings.time_zone, _default_terms(settings))
-        self.wallets = Wallets(self.store, clock, new_id, settings.default_currency)
-        self.money = Money(self.store, clock, new_id)
+        self.outbox = Outbox(lock_factory)
+        self.background = Background(clock, lock_factory)
+        self.wallets = Wallets(
+            self.store, clock, new_id, settings.default_currency, self.outbox
+        )
+        self.money = Money(self.store, clock, new_id, self.outbox)
         self.quotes = Quotes(
             self.store,
             clock,
@@ -56,22 +78,49 @@ class WalletService:
             settings.fx_quote_ttl_seconds,
             lock_factory,
         )
-        self.exchange = Exchange(self.store, clock, new_id, self.money, self.quotes)
-        self.freeze = Freeze(self.store, clock)
+        self.exchange = Exchange(
+            self.store, clock, new_id, self.money, self.quotes, self.outbox
+        )
+        self.freeze = Freeze(self.store, clock, self.outbox)
         self.limits = SpendingLimits(self.store, clock)
-        self.alerts = Alerts(clock, new_id, lock_factory)
+        self.alerts = Alerts(clock, new_id, self.outbox, lock_factory)
         self.approvals = Approvals(
             clock,
             new_id,
             new_code,
-            send_code or CHANNELS[settings.otp_channel],
+            send_code or CHANNELS[settings.otp_channel](self.outbox, clock),
             settings.otp_ttl_seconds,
             self.alerts,
             lock_factory,
         )
+        self.bank = bank or SandboxBank()
+        self.payments = Payments(
+            self.store,
+            clock,
+            new_id,
+            self.money,
+            self.bank,
+            self.background,
+            self.outbox,
+            settings.payment_retry_base_seconds,
+            settings.payment_max_attempts,
+            jitter,
+            lock_factory,
+        )
+        self.webhooks = Webhooks(
+            clock,
+            new_id,
+            new_secret,
+            transport or HttpTransport(settings.webhook_allow_private),
+            self.background,
+            self.outbox,
+            settings.webhook_retry_seconds,
+            jitter,
+            lock_factory,
+        )
         self.history = History(self.store)
         self.summary = Summary(self.store, self.history)
-        self.audit = Audit(self.store)
+        self.audit = Audit(self.store, self.payments)
         self.idempotency = IdempotencyKeys(
             clock, settings.idempotency_ttl_seconds, lock_factory=lock_factory
         )

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from wallet_app.domain import Transaction
 from wallet_app.services.idempotency import Keeper
+from wallet_app.services.payment import PaymentSnapshot
 from wallet_app.store import Lock
 
 
@@ -44,7 +45,9 @@ class ApprovalSnapshot(Struct, frozen=True, gc=False):
         return self
 
 
-Moved = Transaction | tuple[Transaction, Transaction]
+Moved = Transaction | tuple[Transaction, Transaction] | PaymentSnapshot
+"""What a movement comes to: one transaction, the two of a transfer, or a payment that
+goes on."""
 
 
 class Command(Protocol):

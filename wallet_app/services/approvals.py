@@ -58,7 +58,7 @@ def no_approval_needed(movement: Movement) -> None:
 
 
 SendCode = Callable[[ApprovalSnapshot, str], None]
-"""Sends a code to whoever may confirm. It is called under no lock."""
+"""Sends a code to whoever may confirm. It is called under no wallet's lock."""
 
 
 def new_code() -> str:
@@ -169,7 +169,7 @@ class Approvals:
                 claim.keep(resent)
             approval.now_is = resent
             approval.digest = self._digest(approval_id, code)
-        self._send(resent, code)
+            self._send(resent, code)  # before a later one can be
         return resent
 
     def _request(

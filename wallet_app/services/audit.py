@@ -7,75 +7,40 @@ of each history, then reads without a lock: what it noted never changes again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from msgspec.structs import replace
-from uuid_utils import UUID
-
-from wallet_app.domain import (
-    AMOUNT_MAX,
-    OUTGOING,
-    Transaction,
-    TransactionType,
-    WalletSnapshot,
+from wallet_app.domain import AMOUNT_MAX, Transaction, WalletSnapshot
+from wallet_app.services.audit_parts import (
+    TRANSFERS,
+    Booked,
+    Spending,
+    Transfers,
+    payment_problems,
 )
+from wallet_app.services.audit_report import PROBLEMS_MAX, AuditReport, Problem, at
+from wallet_app.services.payment import PaymentSnapshot
+from wallet_app.services.payments import Payments
 from wallet_app.spending import Memory
 from wallet_app.store import Store, Wallet
 
-PROBLEMS_MAX = 100
-"""Problems that one report lists. More of them tell nothing new."""
-
-
-@dataclass(slots=True)
-class CurrencyTotals:
-    """Sums in minor units of one currency; `credits` and `debits` are what came
-    from outside and went there."""
-
-    balances: int = 0
-    credits: int = 0
-    debits: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that does not hold, and where."""
-
-    detail: str
-    wallet_id: str | None = None
-    transaction_id: UUID | None = None
-
-
-@dataclass(slots=True)
-class AuditReport:
-    """What was read, and what was found that does not hold."""
-
-    wallets: int = 0
-    transactions: int = 0
-    currencies: defaultdict[str, CurrencyTotals] = field(
-        default_factory=lambda: defaultdict(CurrencyTotals)
-    )
-    problems: list[Problem] = field(default_factory=list)
-
-    @property
-    def balanced(self) -> bool:
-        return not self.problems
-
 
 class Audit:
-    """Checks every wallet against its history, and all of them together."""
+    """Checks every wallet against its history, every payment against what it has
+    moved, and all of them together."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, payments: Payments) -> None:
         self._store = store
+        self._payments = payments
 
     def run(self) -> AuditReport:
         """Take one consistent snapshot of everything, and prove it."""
         with self._store.all_locked() as wallets:
             books = [_note(wallet) for wallet in wallets]
+            payments = self._payments.all()
         report = AuditReport()
-        for problem in _problems(books, report):
+        for problem in _problems(books, payments, report):
             if len(report.problems) < PROBLEMS_MAX:
                 report.problems.append(problem)
         return report
@@ -103,48 +68,37 @@ def _note(wallet: Wallet) -> Book:
     )
 
 
-def _problems(books: list[Book], report: AuditReport) -> Iterator[Problem]:
+def _problems(
+    books: list[Book], payments: Sequence[PaymentSnapshot], report: AuditReport
+) -> Iterator[Problem]:
     """Yield what does not hold, and add up the report on the way."""
-    one_sided: dict[tuple[UUID | None, str], Transaction] = {}
-    exchanged: dict[UUID | None, Transaction] = {}
-    of_house = {book.wallet.id for book in books if book.balance_min < 0}
+    transfers = Transfers({book.wallet.id for book in books if book.balance_min < 0})
+    booked: Booked = defaultdict(list)
     for book in books:
         wallet, history, length = book.wallet, book.history, book.length
         report.wallets += 1
         report.transactions += length
         totals = report.currencies[wallet.currency]
         totals.balances += wallet.balance
-        balance = spent = 0
-        memory = Memory(book.memory.zone)
+        balance, spending = 0, Spending(book.memory.zone)
         previous: Transaction | None = None
         for transaction in islice(history, length):
             yield from _transaction_problems(book, previous, transaction)
             balance += transaction.change
             previous = transaction
-            if transaction.type in OUTGOING:
-                memory = memory.at(transaction.created_at, spent)
-                spent += transaction.amount
-            if transaction.type is TransactionType.CREDIT:
-                totals.credits += transaction.amount
-            elif transaction.type is TransactionType.DEBIT:
-                totals.debits += transaction.amount
-            else:
-                key = transaction.reference_id, transaction.currency
-                other = one_sided.pop(key, None)
-                if other is None:
-                    one_sided[key] = transaction
-                elif not _is_transfer(other, transaction):
-                    yield _at(transaction, "does not match its transfer's other side")
-                elif not of_house.isdisjoint((other.wallet_id, transaction.wallet_id)):
-                    if exchanged.pop(transaction.reference_id, None) is None:
-                        exchanged[transaction.reference_id] = transaction
+            spending.count(transaction)
+            if transaction.type in TRANSFERS:
+                yield from transfers.match(transaction)
+                continue
+            totals.add(transaction)
+            if transaction.reference_id is not None:
+                payment = wallet.id, str(transaction.reference_id)
+                booked[payment].append(transaction.change)
         yield from _wallet_problems(book, previous, balance)
-        if (book.spent, book.memory) != (spent, replace(memory, past=book.memory.past)):
+        if not spending.agrees(book.spent, book.memory):
             yield Problem("counts for its limits what it did not spend", wallet.id)
-    for transaction in one_sided.values():
-        yield _at(transaction, "is one side of a transfer without the other")
-    for transaction in exchanged.values():
-        yield _at(transaction, "is in one currency of an exchange without the other")
+    yield from transfers.unmatched()
+    yield from payment_problems(payments, booked, report)
     for currency, totals in report.currencies.items():
         if totals.balances != totals.credits - totals.debits:
             yield Problem(
@@ -160,19 +114,19 @@ def _transaction_problems(
     wallet = book.wallet
     before = previous.balance_after if previous else 0
     if transaction.balance_after != before + transaction.change:
-        yield _at(
+        yield at(
             transaction,
             f"says balanceAfter {transaction.balance_after}, but "
             f"{before} {transaction.change:+} is {before + transaction.change}",
         )
     if not 1 <= transaction.amount <= AMOUNT_MAX:
-        yield _at(transaction, f"has the amount {transaction.amount}")
+        yield at(transaction, f"has the amount {transaction.amount}")
     if not book.balance_min <= transaction.balance_after <= AMOUNT_MAX:
-        yield _at(transaction, f"left the balance {transaction.balance_after}")
+        yield at(transaction, f"left the balance {transaction.balance_after}")
     if transaction.wallet_id != wallet.id or transaction.currency != wallet.currency:
-        yield _at(transaction, "stands in the wrong history", wallet.id)
+        yield at(transaction, "stands in the wrong history", wallet.id)
     if transaction.created_at < (previous or wallet).created_at:
-        yield _at(transaction, "is older than what came before it")
+        yield at(transaction, "is older than what came before it")
 
 
 def _wallet_problems(
@@ -193,19 +147,3 @@ def _wallet_problems(
             wallet.id,
             last.id if last else None,
         )
-
-
-def _is_transfer(one: Transaction, other: Transaction) -> bool:
-    """Tell whether two transactions are the two sides of one transfer."""
-    return (
-        one.change + other.change == 0
-        and one.currency == other.currency
-        and one.wallet_id != other.wallet_id
-        and one.reference_id is not None
-    )
-
-
-def _at(transaction: Transaction, what: str, wallet_id: str | None = None) -> Problem:
-    return Problem(
-        f"transaction {what}", wallet_id or transaction.wallet_id, transaction.id
-    )

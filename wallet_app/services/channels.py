@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from wallet_app.domain import Clock
 from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.approvals import SendCode
+from wallet_app.services.events import Event, EventType, Outbox
 
 logger = logging.getLogger("wallet_app.otp")
 
 
-def log(approval: ApprovalSnapshot, code: str) -> None:
-    """Write the code into the log, for development."""
-    logger.warning("The code of approval %s is %s", approval.id, code)
+def log(outbox: Outbox, clock: Clock) -> SendCode:
+    """Write codes into the log, for development."""
+
+    def send(approval: ApprovalSnapshot, code: str) -> None:
+        logger.warning("The code of approval %s is %s", approval.id, code)
+
+    return send
 
 
-def webhook(approval: ApprovalSnapshot, code: str) -> None:
-    """Tell nobody: there are no webhooks yet that an SMS or mail bridge could hear."""
+def webhook(outbox: Outbox, clock: Clock) -> SendCode:
+    """Tell codes to the webhooks that ask for `approval.requested`: an SMS or mail
+    bridge."""
+
+    def send(approval: ApprovalSnapshot, code: str) -> None:
+        outbox.put(Event(EventType.APPROVAL_REQUESTED, clock(), approval, code))
+
+    return send
 
 
-CHANNELS: Mapping[str, SendCode] = {"webhook": webhook, "log": log}
+CHANNELS: Mapping[str, Callable[[Outbox, Clock], SendCode]] = {
+    "webhook": webhook,
+    "log": log,
+}

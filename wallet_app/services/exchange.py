@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
 from wallet_app.errors import SameWallet
+from wallet_app.services.events import Outbox
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.money import IN, OUT, Money, move
 from wallet_app.services.movement import Movement
@@ -21,7 +22,13 @@ class Exchange:
     """Transfers with a quote, and without one."""
 
     def __init__(
-        self, store: Store, clock: Clock, new_id: NewId, money: Money, quotes: Quotes
+        self,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        money: Money,
+        quotes: Quotes,
+        outbox: Outbox,
     ) -> None:
         self._wallets = store.wallets
         self._liquidity = store.liquidity
@@ -29,6 +36,7 @@ class Exchange:
         self._new_id = new_id
         self._money = money
         self._quotes = quotes
+        self._outbox = outbox
 
     def transfer(
         self,
@@ -73,13 +81,15 @@ class Exchange:
             for rule in RULES if source.terms or target.terms else ALWAYS:
                 rule(movement)
             sent = move(movement, source, OUT, -quote.from_amount, ids[0])
-            move(movement, taker, IN, quote.from_amount, ids[1])
-            move(movement, giver, OUT, -quote.to_amount, ids[2])
+            taken = move(movement, taker, IN, quote.from_amount, ids[1])
+            given = move(movement, giver, OUT, -quote.to_amount, ids[2])
             received = move(movement, target, IN, quote.to_amount, ids[3])
             exchange = sent, received
             if claim is not None:
                 claim.keep(exchange)
             quote.used = True
+            if self._outbox.is_open:
+                self._outbox.transactions(sent, taken, given, received)
         return exchange
 
     def liquidity(self) -> list[WalletSnapshot]:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from wallet_app.domain import Clock, NewId
 from wallet_app.errors import FraudBlocked
 from wallet_app.fraud import SECOND, Past, Thresholds
+from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
 from wallet_app.store import LockFactory, Wallet
 
@@ -136,7 +137,9 @@ def remember(movement: Movement, wallet: Wallet, change: int, now: int) -> None:
     """Let a held wallet remember what was moved, if a rule is to know."""
     assert wallet.terms is not None and wallet.terms.fraud is not None
     by, past = wallet.terms.fraud, wallet.memory.past
-    if change > 0:
+    if movement.gives_back is not None:
+        past = replace(past, sent_count=past.sent_count - 1)
+    elif change > 0:
         past = past.received(by, now, change)
     else:
         payee = movement.target.id if movement.target else None
@@ -173,11 +176,13 @@ class Alerts:
         self,
         clock: Clock,
         new_id: NewId,
+        outbox: Outbox,
         lock_factory: LockFactory = threading.Lock,
         at_most: int = ALERTS_MAX,
     ) -> None:
         self._clock = clock
         self._new_id = new_id
+        self._outbox = outbox
         self._lock = lock_factory()
         self._alerts: deque[Alert] = deque(maxlen=at_most)
 
@@ -201,6 +206,7 @@ class Alerts:
         )
         with self._lock:
             self._alerts.appendleft(alert)
+            self._outbox.put(Event(EventType.FRAUD_FLAGGED, alert.created_at, alert))
 
     def page(self, limit: int = 20, page: int = 1) -> AlertPage:
         """Return one page, newest first."""

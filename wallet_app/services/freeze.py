@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from wallet_app.domain import Clock, WalletSnapshot
 from wallet_app.errors import WalletFrozen
+from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement, under_terms
 from wallet_app.spending import Terms
@@ -14,7 +15,9 @@ from wallet_app.store import Store
 
 @under_terms
 def not_frozen(movement: Movement) -> None:
-    """Refuse what a frozen wallet would send or receive."""
+    """Refuse what a frozen wallet would send or receive, but for what comes back."""
+    if movement.gives_back is not None:
+        return
     for wallet in (movement.source, movement.target):
         if wallet and wallet.terms and wallet.terms.frozen_reason is not None:
             raise WalletFrozen(wallet.id)
@@ -27,9 +30,10 @@ class Freeze:
     movement that had begun before can still come.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, outbox: Outbox) -> None:
         self._wallets = store.wallets
         self._clock = clock
+        self._outbox = outbox
 
     def freeze(
         self, wallet_id: str, reason: str, claim: Keeper | None = None
@@ -63,4 +67,9 @@ class Freeze:
             if changes:
                 wallet.terms = replace(wallet.terms or Terms(), frozen_reason=reason)
                 wallet.updated_at = now
+                unfrozen = snapshot.frozen_reason is None
+                type = (
+                    EventType.WALLET_UNFROZEN if unfrozen else EventType.WALLET_FROZEN
+                )
+                self._outbox.put(Event(type, now, snapshot))
         return snapshot

@@ -31,8 +31,8 @@ class Keeper(Protocol):
     """Whoever keeps what a command did."""
 
     def keep(self, outcome: object) -> None:
-        """Keep the outcome. Called under the locks of the movement, as its last step,
-        so that the money and the answer commit together."""
+        """Keep the outcome. Called under the locks of the movement, when all of it is
+        made, so that the money and the answer commit together: it must not fail."""
         ...
 
 

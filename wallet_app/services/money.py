@@ -15,6 +15,7 @@ from uuid_utils import UUID
 
 from wallet_app.domain import Clock, NewId, Transaction, TransactionType
 from wallet_app.errors import SameWallet
+from wallet_app.services.events import Outbox
 from wallet_app.services.fraud import remember
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement
@@ -28,14 +29,17 @@ OUT, IN = TransactionType.TRANSFER_OUT, TransactionType.TRANSFER_IN
 class Money:
     """Adds, deducts and transfers. Each call happens as a whole or not at all.
 
-    A `claim`, where one is given, keeps the result in the same locked section.
-    Every call raises WalletNotFound, and what a rule refuses.
+    The outbox is told, and a `claim`, where one is given, keeps the result in the same
+    locked section. Every call raises WalletNotFound, and what a rule refuses.
     """
 
-    def __init__(self, store: Store, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, new_id: NewId, outbox: Outbox
+    ) -> None:
         self._wallets = store.wallets
         self._clock = clock
         self._new_id = new_id
+        self._outbox = outbox
 
     def add(
         self,
@@ -44,17 +48,31 @@ class Money:
         category: str | None = None,
         description: str | None = None,
         claim: Keeper | None = None,
+        reference_id: UUID | None = None,
+        gives_back: Transaction | None = None,
     ) -> Transaction:
-        """Put money that comes from outside into a wallet."""
+        """Put money that comes from outside into a wallet. With the debit that it gives
+        back, it counts as not spent."""
         wallet = self._wallets[wallet_id]
         credit_id, now = self._new_id(), self._clock()
-        movement = Movement(None, wallet, amount, None, category, description, now)
+        movement = Movement(
+            None,
+            wallet,
+            amount,
+            reference_id,
+            category,
+            description,
+            now,
+            gives_back=gives_back,
+        )
         with wallet:
             for rule in RULES if wallet.terms else ALWAYS:
                 rule(movement)
             credit = move(movement, wallet, CREDIT, amount, credit_id)
             if claim is not None:
                 claim.keep(credit)
+            if self._outbox.is_open:
+                self._outbox.transactions(credit)
         return credit
 
     def deduct(
@@ -65,12 +83,13 @@ class Money:
         description: str | None = None,
         claim: Keeper | None = None,
         approved: bool = False,
+        reference_id: UUID | None = None,
     ) -> Transaction:
         """Take money out of a wallet, to leave the service."""
         wallet = self._wallets[wallet_id]
         debit_id, now = self._new_id(), self._clock()
         movement = Movement(
-            wallet, None, amount, None, category, description, now, approved
+            wallet, None, amount, reference_id, category, description, now, approved
         )
         with wallet:
             for rule in RULES if wallet.terms else ALWAYS:
@@ -78,6 +97,8 @@ class Money:
             debit = move(movement, wallet, DEBIT, -amount, debit_id)
             if claim is not None:
                 claim.keep(debit)
+            if self._outbox.is_open:
+                self._outbox.transactions(debit)
         return debit
 
     def transfer(
@@ -113,6 +134,8 @@ class Money:
             transfer = sent, received
             if claim is not None:
                 claim.keep(transfer)
+            if self._outbox.is_open:
+                self._outbox.transactions(sent, received)
         return transfer
 
 
@@ -133,6 +156,10 @@ def move(
         if now >= wallet.memory.day_ends:
             wallet.memory = wallet.memory.at(now, wallet.spent)
         wallet.spent += amount
+    elif movement.gives_back is not None:
+        taken_at = movement.gives_back.created_at
+        wallet.memory = wallet.memory.given_back(taken_at, amount)
+        wallet.spent -= amount
     wallet.balance = balance = wallet.balance + change
     wallet.updated_at = now
     transaction = Transaction(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from uuid_utils import UUID
 
+from wallet_app.domain import Transaction
 from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 
@@ -18,7 +19,8 @@ class Movement(Struct, frozen=True, gc=False):
     `now` is in nanoseconds since 1970, UTC. An approved movement has been confirmed,
     and needs no further approval. With a quote the target receives its amount, in its
     currency, and the money goes through two wallets of the house: one takes what the
-    source gives, one gives what the target receives."""
+    source gives, one gives what the target receives. A movement that gives back what a
+    debit took, because the bank has not paid it, reaches a frozen wallet, too."""
 
     source: Wallet | None
     target: Wallet | None
@@ -30,6 +32,7 @@ class Movement(Struct, frozen=True, gc=False):
     approved: bool = False
     quote: Quote | None = None
     house: tuple[Wallet, Wallet] | None = None
+    gives_back: Transaction | None = None
 
 
 class ApprovalRequired(Exception):

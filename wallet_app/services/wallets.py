@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
+from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.services.idempotency import Keeper
 from wallet_app.store import Store, locked
 
@@ -11,12 +12,18 @@ class Wallets:
     """Creates wallets and tells what they hold."""
 
     def __init__(
-        self, store: Store, clock: Clock, new_id: NewId, default_currency: str
+        self,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        default_currency: str,
+        outbox: Outbox,
     ) -> None:
         self._store = store
         self._clock = clock
         self._new_id = new_id
         self._default_currency = default_currency
+        self._outbox = outbox
 
     def create(
         self, user_id: str, currency: str | None = None, claim: Keeper | None = None
@@ -32,6 +39,7 @@ class Wallets:
             snapshot = wallet.snapshot()
             if claim is not None:
                 claim.keep(snapshot)
+            self._outbox.put(Event(EventType.WALLET_CREATED, now, snapshot))
             self._store.publish(wallet)
         return snapshot
 

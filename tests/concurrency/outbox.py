@@ -1,0 +1,61 @@
+"""Judges what the outbox has told: exactly what happened, in the order in which it did.
+
+Whoever listens to a ledger can rebuild it from its events, and from nothing else. So
+none may be lost, none may tell of what was taken back, and none may come too early.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.concurrency.values import name_in
+from wallet_app.domain import Transaction
+from wallet_app.services import WalletService
+from wallet_app.services.events import Event
+from wallet_app.services.payment import PaymentSnapshot
+
+
+class Told:
+    """Listens to a service from its beginning."""
+
+    def __init__(self, service: WalletService) -> None:
+        self._service = service
+        self._events: list[Event] = []
+        service.outbox.listener = self._events.append
+        service.outbox.is_open = True
+
+    def wrong(self) -> str | None:
+        """Return what was told that is not what happened, when nothing runs."""
+        self._service.outbox.hand_over()
+        subjects = [event.subject for event in self._events]
+        transactions = [each for each in subjects if isinstance(each, Transaction)]
+        for wallet in self._service.store.readable.values():
+            told = [each for each in transactions if each.wallet_id == wallet.id]
+            if told != wallet.history:
+                name = name_in(wallet.currency, wallet.user_id)
+                return (
+                    f"The outbox told of {name}: {_changes(told)}. "
+                    f"What happened is: {_changes(wallet.history)}."
+                )
+        payments = [each for each in subjects if isinstance(each, PaymentSnapshot)]
+        ended = [each for each in self._service.payments.all() if not each.is_open]
+        if sorted(payments, key=_id) != sorted(ended, key=_id):
+            return (
+                f"The outbox told of payments: {_ends(payments)}. "
+                f"What happened is: {_ends(ended)}."
+            )
+        return None
+
+
+def _changes(transactions: Sequence[Transaction]) -> str:
+    told = [f"{each.change:+}, balance {each.balance_after}" for each in transactions]
+    return "; ".join(told) or "nothing"
+
+
+def _ends(payments: Sequence[PaymentSnapshot]) -> str:
+    ends = [f"{each.direction} of {each.amount} {each.status}" for each in payments]
+    return ", ".join(ends).lower() or "nothing"
+
+
+def _id(payment: PaymentSnapshot) -> str:
+    return payment.id

@@ -1,0 +1,117 @@
+"""One payment: a deposit or a withdrawal with the bank, as a small state machine.
+
+          what the bank is known to have done         what the wallet has seen
+PENDING   NONE, UNKNOWN, or what is not booked yet    withdrawal: its debit
+PARKED    the same, until somebody asks again         withdrawal: its debit
+SUCCEEDED PAID                                        debit, or the deposit's credit
+FAILED    DECLINED                                    nothing, or debit and credit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wallet_app.bank import Answer, Direction, Order
+from wallet_app.domain import Transaction
+from wallet_app.store import Lock
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    PARKED = "PARKED"
+
+
+class BankAnswer(StrEnum):
+    """What the bank is known to have done."""
+
+    NONE = "NONE"
+    """Nothing: it has not taken the order yet."""
+
+    UNKNOWN = "UNKNOWN"
+    """It was asked, and no answer came. It may have paid."""
+
+    PAID = "PAID"
+    DECLINED = "DECLINED"
+
+
+class PaymentSnapshot(Struct, frozen=True, gc=False):
+    """What a payment was at one moment. `amount` is in minor units, times are in
+    nanoseconds since 1970, UTC. `next_attempt_at` is None where none will come."""
+
+    id: str
+    wallet_id: str
+    direction: Direction
+    amount: int
+    currency: str
+    bank_account: str
+    status: PaymentStatus
+    bank_answer: BankAnswer
+    attempts: int
+    last_error: str | None
+    next_attempt_at: int | None
+    created_at: int
+    updated_at: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in (PaymentStatus.PENDING, PaymentStatus.PARKED)
+
+    @property
+    def order(self) -> Order:
+        """What the bank is asked; the key is the payment's id."""
+        return Order(
+            self.id, self.direction, self.bank_account, self.amount, self.currency
+        )
+
+    @property
+    def booked(self) -> tuple[int, ...]:
+        """What the payment has changed its wallet's balance by, in order."""
+        if self.direction is Direction.WITHDRAWAL:
+            failed = self.status is PaymentStatus.FAILED
+            return (-self.amount, self.amount) if failed else (-self.amount,)
+        succeeded = self.status is PaymentStatus.SUCCEEDED
+        return (self.amount,) if succeeded else ()
+
+
+class Payment:
+    """A payment as it lives, changed only under its lock. `debit` is what a withdrawal
+    took, `answer` what the bank has answered for good, and `tries` are the attempts
+    since it was asked for or taken up again."""
+
+    __slots__ = ("lock", "now_is", "debit", "answer", "tries")
+
+    def __init__(self, lock: Lock, snapshot: PaymentSnapshot) -> None:
+        self.lock = lock
+        self.now_is = snapshot
+        self.debit: Transaction | None = None
+        self.answer: Answer | None = None
+        self.tries = 0
+
+
+class Ending:
+    """Ends a payment with the movement that books it: under the wallet's lock, as the
+    last step but for telling it. So the money has moved exactly when the payment has
+    ended; then it is no longer under way, unless it was parked before."""
+
+    __slots__ = ("_payment", "_status", "_free_place")
+
+    def __init__(
+        self,
+        payment: Payment,
+        status: PaymentStatus,
+        free_place: Callable[[], None],
+    ) -> None:
+        self._payment = payment
+        self._status = status
+        self._free_place = free_place
+
+    def keep(self, outcome: object) -> None:
+        if self._payment.now_is.status is PaymentStatus.PENDING:
+            self._free_place()
+        self._payment.now_is = replace(self._payment.now_is, status=self._status)
