@@ -11,6 +11,8 @@ from pathlib import Path
 DEMO_SETTINGS = {
     "WALLET_DEMO": "1",
     "WALLET_OTP_CHANNEL": "log",
+    "WALLET_FX_RATES": "USD/INR=83.12,EUR/INR=90.50,USD/JPY=149.30",
+    "WALLET_WEBHOOK_RETRY_SECONDS": "0,2,4,8,16,30",
     "WALLET_WEBHOOK_ALLOW_PRIVATE": "1",
 }
 """What the demo server switches on, unless the environment says otherwise."""

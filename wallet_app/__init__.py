@@ -7,6 +7,7 @@ import os
 from flask import Flask
 
 from wallet_app import api
+from wallet_app.demo import Demo
 from wallet_app.one_ledger import admit
 from wallet_app.services import WalletService
 from wallet_app.settings import Settings
@@ -18,10 +19,15 @@ def create_app(service: WalletService | None = None) -> Flask:
 
     Raises SettingsError, and what makes gunicorn refuse a second ledger.
     """
+    demo = None
     if service is None:
         admit()
-        service = WalletService(Settings.from_environ(os.environ))
+        settings = Settings.from_environ(os.environ)
+        demo = Demo(settings) if settings.demo else None
+        service = demo.service if demo else WalletService(settings)
         service.background.start()
     app = Flask(__name__, static_folder=None)
     api.register(app, service)
+    if demo is not None:
+        demo.register(app)
     return app

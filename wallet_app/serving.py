@@ -77,12 +77,12 @@ def _greeting(url: str) -> str:
         if name.startswith(PREFIX)
     )
     return f"""
-The wallet service is ready: {url}
+The wallet service is ready. Open its page in a browser: {url}/
 Its settings, besides the defaults:
 
 {settings}
 
-Open a wallet:
+Or open a wallet from a terminal:
 
   curl -s {url}/wallet/create -H 'Content-Type: application/json' \\
        -d '{{"userId": "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"}}'

@@ -183,7 +183,7 @@ class Settings:
     """How long an idempotency key and its answer are kept."""
 
     demo: bool = _setting(False, _switch)
-    """Greet with a first request to try. `python wsgi.py` sets it."""
+    """Serve a page that shows the service at work. `python wsgi.py` sets it."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:

@@ -63,6 +63,7 @@ class WalletService:
         transport: Transport | None = None,
         jitter: Callable[[int], int] = full_jitter,
     ) -> None:
+        self.clock, self.new_id = clock, new_id
         self.store = Store(lock_factory, settings.time_zone, _default_terms(settings))
         self.outbox = Outbox(lock_factory)
         self.background = Background(clock, lock_factory)

@@ -1,0 +1,286 @@
+"""The demo server's own: who may talk to it, who lives in it, and what it receives."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from standardwebhooks import Webhook
+from werkzeug.test import TestResponse
+
+from tests.ledgers import Clock, Ids, Receivers
+from tests.server import CONFIGURED, DEMO, running
+from tests.test_api import assert_problem, post
+from tests.test_outside import Api
+from wallet_app import api, create_app
+from wallet_app.demo import Demo
+from wallet_app.demo.people import ASHA, FIRST, PEOPLE_MAX, WEEKS
+from wallet_app.services import WalletService
+from wallet_app.settings import Settings
+from wallet_app.spending import Limits
+
+SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
+JSON = "application/json"
+
+
+@pytest.fixture
+def demo() -> Demo:
+    return Demo(
+        Settings(demo=True, otp_channel="log"),
+        clock=Clock(),
+        new_id=Ids(),
+        new_code=lambda: "493817",
+        transport=Receivers(),
+    )
+
+
+@pytest.fixture
+def page(demo: Demo) -> FlaskClient:
+    app = Flask(__name__)
+    api.register(app, demo.service)
+    demo.register(app)
+    return app.test_client()
+
+
+def get(page: FlaskClient, path: str) -> Any:
+    response = page.get(path)
+    assert response.status_code == 200
+    return response.get_json()
+
+
+def put(page: FlaskClient, path: str, **body: object) -> TestResponse:
+    return page.put(path, json=body)
+
+
+# Who is there
+
+
+def test_people_begin_with_money_and_a_past_that_balances(
+    demo: Demo, page: FlaskClient
+) -> None:
+    people = get(page, "/demo/people")["people"]
+    assert [each["name"] for each in people] == [each.name for each in FIRST]
+    wallets = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    assert [wallet["currency"] for wallet in wallets] == ["INR", "USD"]
+    history = get(page, f"/wallet/{wallets[0]['id']}/transactions?limit=100")
+    assert history["total"] == 1 + WEEKS * 6
+    days = {each["createdAt"][:10] for each in history["transactions"]}
+    assert len(days) > 3 * WEEKS and max(days) <= "2026-01-01"
+    assert get(page, "/audit")["balanced"]
+    now = get(page, "/health")["background"]
+    assert now["queueLength"] == 0, "what happened before is told to nobody"
+
+
+def test_whatever_the_settings_limit_people_have_their_past_and_then_the_limits() -> (
+    None
+):
+    settings = Settings(
+        demo=True,
+        limit_per_transaction=0,
+        limit_daily=0,
+        approval_threshold=0,
+        fraud_rules=("velocity", "new-payee"),
+        fraud_velocity_count=1,
+    )
+    service = Demo(settings, clock=Clock(), new_id=Ids()).service
+    assert service.audit.run().balanced
+    for wallet in service.store.wallets.values():
+        assert wallet.balance and wallet.terms
+        assert wallet.terms.limits == Limits(0, 0, None, 0) and wallet.terms.fraud
+
+
+def test_a_person_is_added_by_any_name_and_so_many_at_most(page: FlaskClient) -> None:
+    name = '<img src=x onerror="alert(1)">'
+    added = post(page, "/demo/people", {"name": name})
+    assert added.status_code == 201 and added.get_json()["name"] == name
+    assert added.get_json() in get(page, "/demo/people")["people"]
+    for number in range(PEOPLE_MAX - len(FIRST) - 1):
+        assert post(page, "/demo/people", {"name": f"{number}"}).status_code == 201
+    assert_problem(post(page, "/demo/people", {"name": "late"}), 400, "invalid_request")
+    assert len(get(page, "/demo/people")["people"]) == PEOPLE_MAX
+
+
+@pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": 5}, {"name": "x" * 61}])
+def test_what_is_no_name_is_refused(page: FlaskClient, body: dict[str, Any]) -> None:
+    problem = assert_problem(post(page, "/demo/people", body), 400, "invalid_request")
+    assert set(problem["errors"]) == {"name"}
+
+
+def test_the_currencies_are_those_of_the_service(page: FlaskClient) -> None:
+    digits = get(page, "/demo/currencies")["minorDigits"]
+    assert (digits["INR"], digits["JPY"], digits["BHD"]) == (2, 0, 3)
+    assert "XAU" not in digits
+
+
+# The phone
+
+
+def test_codes_arrive_on_the_phone_and_confirm_there(
+    demo: Demo, page: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    wallet, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    demo.service.limits.put(wallet["id"], Limits(approval_threshold=0))
+    asked = post(
+        page, "/wallet/deduct", {"walletId": wallet["id"], "amount": 60}
+    ).get_json()
+    (text,) = get(page, "/demo/phone")["messages"]
+    assert text == asked | {"otp": "493817"}
+    assert f"The code of approval {asked['approvalId']} is 493817" in caplog.text
+    path = f"/approvals/{asked['approvalId']}/confirm"
+    assert post(page, path, {"otp": text["otp"]}).status_code == 200
+
+
+# The inbox
+
+
+def signed(message_id: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
+    """Return the headers of a message that is signed now."""
+    now = int(time.time())
+    moment = datetime.fromtimestamp(now, UTC)
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(now),
+        "webhook-signature": Webhook(secret).sign(message_id, moment, body.decode()),
+    }
+
+
+def deliver(page: FlaskClient, headers: Mapping[str, str], body: bytes) -> int:
+    return page.post(
+        "/demo/inbox", data=body, headers=dict(headers), content_type=JSON
+    ).status_code
+
+
+def test_the_inbox_verifies_what_comes_with_the_library(page: FlaskClient) -> None:
+    body = b'{"type": "wallet.created"}'
+    assert deliver(page, signed("msg_1", body), body) == 204
+    assert put(page, "/demo/inbox", secret=SECRET).status_code == 200
+    assert deliver(page, signed("msg_2", body), body) == 204
+    assert deliver(page, signed("msg_3", body), body + b" ") == 401
+    assert deliver(page, {}, b"\xff") == 401
+    messages = get(page, "/demo/inbox")["messages"]
+    assert [each["verified"] for each in messages] == [False, False, True, None]
+    assert [each["messageId"] for each in messages] == ["", "msg_3", "msg_2", "msg_1"]
+    assert messages[2]["body"] == body.decode()
+
+
+def test_the_inbox_fails_as_long_as_it_is_told_to(page: FlaskClient) -> None:
+    assert put(page, "/demo/inbox", failing=True).get_json()["failing"] is True
+    assert deliver(page, {}, b"{}") == 503
+    assert put(page, "/demo/inbox", secret=SECRET).get_json()["failing"] is True
+    assert put(page, "/demo/inbox", failing=False).get_json()["failing"] is False
+    assert deliver(page, signed("msg_1", b"{}"), b"{}") == 204
+
+
+def test_the_inbox_keeps_the_latest(page: FlaskClient) -> None:
+    for number in range(105):
+        deliver(page, {"webhook-id": str(number)}, b"{}")
+    messages = get(page, "/demo/inbox")["messages"]
+    assert [each["messageId"] for each in messages] == [
+        str(number) for number in range(104, 4, -1)
+    ]
+
+
+@pytest.mark.parametrize(
+    "body", [{"failing": "yes"}, {"failing": 1}, {"secret": "x"}, {"secret": 5}]
+)
+def test_what_the_inbox_cannot_use_is_refused(
+    page: FlaskClient, body: dict[str, Any]
+) -> None:
+    assert_problem(put(page, "/demo/inbox", **body), 400, "invalid_request")
+    assert get(page, "/demo/inbox") == {"failing": False, "messages": []}
+
+
+# Who may talk to it
+
+STRANGERS: list[dict[str, str]] = [
+    {"Host": "wallets.example"},
+    {"Host": "localhost.example"},
+    {"Host": "127.0.0.1.example:80"},
+    {"Host": "["},
+    {"Origin": "http://wallets.example"},
+    {"Origin": "http://localhost:81"},
+    {"Origin": "https://localhost"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+]
+
+
+@pytest.mark.parametrize("headers", STRANGERS, ids=str)
+def test_pages_of_other_origins_neither_read_nor_trigger_anything(
+    demo: Demo, page: FlaskClient, headers: dict[str, str]
+) -> None:
+    wallet, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    unfreeze = f"/wallet/{wallet['id']}/unfreeze"
+    demo.service.freeze.freeze(wallet["id"], "Card stolen")
+    for method, path in (("GET", "/audit"), ("GET", "/demo/phone"), ("POST", unfreeze)):
+        response = page.open(path, method=method, headers=headers)
+        assert_problem(response, 403, "forbidden")
+        assert "Access-Control-Allow-Origin" not in response.headers
+    assert demo.service.wallets.get(wallet["id"]).frozen_reason is not None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Host": "127.0.0.1:8000"},
+        {"Host": "[::1]:8000"},
+        {"Host": "192.168.1.5"},
+        {"Host": "wallets.localhost"},
+        {"Origin": "http://localhost", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"},
+    ],
+    ids=str,
+)
+def test_its_own_page_and_whoever_follows_a_link_are_answered(
+    page: FlaskClient, headers: dict[str, str]
+) -> None:
+    assert page.get("/audit", headers=headers).status_code == 200
+
+
+def test_a_form_of_another_origin_that_navigates_is_refused(page: FlaskClient) -> None:
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    response = page.post("/demo/people", data="name=x", headers=headers)
+    assert_problem(response, 403, "forbidden")
+
+
+def test_the_page_takes_scripts_and_styles_from_its_own_server_alone(
+    page: FlaskClient,
+) -> None:
+    with page.get("/") as response:
+        assert response.status_code == 200 and response.mimetype == "text/html"
+        policy = response.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        text = response.get_data(as_text=True)
+        for each in ("<script>", " style=", " onclick=", "http://", "https://"):
+            assert each not in text
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    for name in ("../guard.py", "%2e%2e/guard.py", "nothing.js", ".."):
+        assert page.get(f"/page/{name}").status_code == 404
+
+
+# Only there
+
+
+def test_without_the_setting_there_is_no_page_and_nothing_of_it() -> None:
+    client = create_app(WalletService()).test_client()
+    for path in ("/", "/page/app.js", "/demo/people", "/demo/phone", "/demo/inbox"):
+        assert_problem(client.get(path), 404, "not_found")
+
+
+def test_under_plain_gunicorn_there_is_no_page_and_no_people() -> None:
+    with running(CONFIGURED) as server:
+        plain = Api(server)
+        assert plain.ask("GET", "/", 404)["code"] == "not_found"
+        assert plain.ask("GET", "/demo/people", 404)["code"] == "not_found"
+        assert plain.get("/audit")["wallets"] == 0
+    with running(DEMO) as server:
+        assert len(Api(server).get("/demo/people")["people"]) == len(FIRST)

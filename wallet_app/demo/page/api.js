@@ -1,0 +1,76 @@
+// The only place that asks the server for anything. Every action reports itself to the
+// bench; what is asked again and again (`quiet`) does not.
+
+import { readJson } from "./json.js";
+
+const TIMEOUT_MILLISECONDS = 10_000;
+
+/** What the server, or the page before it, refuses: in words, and per field. */
+export class Refusal extends Error {
+  constructor(detail, problem = {}) {
+    super(detail);
+    this.status = problem.status ?? 0; // 0: there was no answer
+    this.code = problem.code ?? "no answer";
+    this.errors = problem.errors ?? {};
+    this.problem = problem;
+  }
+}
+
+const watchers = [];
+
+/** Have a function told of each action: {method, url, text, status, answer, ...}. */
+export function watchActions(watcher) {
+  watchers.push(watcher);
+}
+
+export function report(action) {
+  for (const watcher of watchers) watcher(action);
+}
+
+/** Read something that is asked again and again. */
+export function read(path, priority = "auto") {
+  return send("GET", path, undefined, { quiet: true, priority });
+}
+
+/**
+ * Send a request and return its JSON answer. Raises Refusal for an answer that is no
+ * success, and where none comes.
+ */
+export async function send(method, path, body, { quiet = false, priority = "auto" } = {}) {
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const request = { method, url: location.origin + path, text };
+  const began = performance.now();
+  const answer = await exchange(path, method, text, priority);
+  if (!quiet) report({ ...request, ...answer, milliseconds: performance.now() - began });
+  if (answer.status === 0) throw new Refusal(answer.answer);
+  const content = isJson(answer) ? readJson(answer.answer) : null;
+  if (answer.status >= 400) {
+    throw new Refusal(content?.detail ?? answer.answer, content ?? answer);
+  }
+  return content;
+}
+
+async function exchange(path, method, text, priority) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), TIMEOUT_MILLISECONDS);
+  const headers = text === undefined ? {} : { "Content-Type": "application/json" };
+  try {
+    const options = { method, headers, body: text, signal: abort.signal, priority };
+    const response = await fetch(path, options);
+    const type = response.headers.get("Content-Type") ?? "";
+    return { status: response.status, type, answer: await response.text() };
+  } catch {
+    return { status: 0, type: "", answer: silence(abort.signal.aborted, method) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function silence(isLate, method) {
+  const what = isLate ? "No answer came within 10 seconds." : "The server cannot be reached.";
+  return method === "GET" ? what : `${what} Whether it acted shows in the history.`;
+}
+
+function isJson({ type }) {
+  return /^application\/(problem\+)?json/.test(type);
+}

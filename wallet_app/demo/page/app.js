@@ -1,0 +1,61 @@
+// The page, wired: which part is told of what.
+
+import { Refusal } from "./api.js";
+import { follow, startBank } from "./bank.js";
+import { startBench } from "./bench.js";
+import { book } from "./book.js";
+import { byId } from "./dom.js";
+import { startExchange } from "./exchange.js";
+import { startHistory } from "./history.js";
+import { startInbox } from "./inbox.js";
+import { startLimits } from "./limits.js";
+import { startMoves } from "./moves.js";
+import { startPhone } from "./phone.js";
+import { poll } from "./poll.js";
+import { startSelects } from "./selects.js";
+import { isStorming, startStorm } from "./storm-form.js";
+import { startTabs } from "./tabs.js";
+import { startWallets } from "./wallets.js";
+
+const BALANCES_MILLISECONDS = 1500;
+
+let refreshBook;
+let refreshPhone;
+
+/** What follows an action: the balances, and whatever else its answer is about. */
+async function after(answer) {
+  if (answer?.direction) follow(answer); // a payment
+  if (answer?.approvalId) await refreshPhone();
+  await refreshBook();
+}
+
+async function lookAtBook() {
+  try {
+    if (book.people.length === 0) await book.load();
+    else await book.refresh();
+    byId("connection").hidden = true;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    byId("connection").textContent = `${error.message} The page goes on trying.`;
+    byId("connection").hidden = false;
+    throw error;
+  }
+}
+
+startBench();
+startTabs(byId("tabs"));
+startSelects();
+startLimits();
+startMoves(after);
+startExchange(after);
+startBank(after);
+startHistory(isStorming);
+startWallets(after);
+refreshBook = poll(BALANCES_MILLISECONDS, lookAtBook);
+// These write amounts at once, so they wait until the currencies are known.
+const startOthers = () => {
+  refreshPhone = startPhone(after);
+  startInbox();
+  startStorm(refreshBook);
+};
+book.addEventListener("change", startOthers, { once: true });

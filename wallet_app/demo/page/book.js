@@ -1,0 +1,70 @@
+// Who there is, which wallets they have, and which of them is chosen: what the parts of
+// the page share. Tells of each change by the event "change".
+
+import { read } from "./api.js";
+import { formatAmount, fromJson } from "./amounts.js";
+
+class Book extends EventTarget {
+  people = [];
+  wallets = new Map();
+  minorDigits = {};
+  chosenId = null;
+
+  async load() {
+    this.minorDigits = (await read("/demo/currencies")).minorDigits;
+    await this.refresh();
+  }
+
+  async refresh() {
+    const { people } = await read("/demo/people", "high");
+    const wallets = new Map();
+    for (const person of people) {
+      // One after the other: however many people there are, this is one request at a time.
+      const answer = await read(`/users/${person.userId}/wallets`, "high");
+      for (const each of answer.wallets) wallets.set(each.walletId, walletOf(each, person));
+    }
+    this.people = people;
+    this.wallets = wallets;
+    if (!wallets.has(this.chosenId)) this.chosenId = wallets.keys().next().value ?? null;
+    this.#tell();
+  }
+
+  choose(walletId) {
+    if (walletId === this.chosenId || !this.wallets.has(walletId)) return;
+    this.chosenId = walletId;
+    this.#tell();
+  }
+
+  get chosen() {
+    return this.wallets.get(this.chosenId);
+  }
+
+  walletsIn(currency) {
+    return [...this.wallets.values()].filter((wallet) => wallet.currency === currency);
+  }
+
+  /** Return how a wallet is called; one that is not on the page by its id. */
+  nameOf(walletId) {
+    const wallet = this.wallets.get(walletId);
+    return wallet ? `${wallet.owner}, ${wallet.currency}` : `wallet ${walletId}`;
+  }
+
+  /** Write an amount of minor units with its currency. */
+  money(minor, currency) {
+    return formatAmount(minor, currency, this.minorDigits[currency]);
+  }
+
+  onChange(listener) {
+    this.addEventListener("change", listener);
+  }
+
+  #tell() {
+    this.dispatchEvent(new Event("change"));
+  }
+}
+
+function walletOf(answer, person) {
+  return { ...answer, balance: fromJson(answer.balance), owner: person.name };
+}
+
+export const book = new Book();

@@ -1,0 +1,77 @@
+// Add, deduct, transfer, freeze; and what is said of a movement that waits for a code.
+
+import { send } from "./api.js";
+import { toJson } from "./amounts.js";
+import { book } from "./book.js";
+import { byId } from "./dom.js";
+import { movedAmountOf, onSubmit, textOf } from "./forms.js";
+
+/** Start the forms. `after` runs after each action, with its answer. */
+export function startMoves(after) {
+  const currency = () => book.chosen?.currency;
+  for (const name of ["add", "deduct"]) {
+    const act = (form, outcome) => moveOne(name, form, outcome, after);
+    onSubmit(byId(`${name}-form`), act, currency);
+  }
+  onSubmit(byId("transfer-form"), (form, outcome) => transfer(form, outcome, after), currency);
+  onSubmit(byId("freeze-form"), (form, outcome) => freeze(form, outcome, after));
+  book.onChange(showFreeze);
+}
+
+async function moveOne(name, form, outcome, after) {
+  const { walletId, currency } = book.chosen;
+  const amount = movedAmountOf(form, currency);
+  const answer = await send("POST", `/wallet/${name}`, {
+    walletId,
+    amount: toJson(amount),
+    category: textOf(form, "category"),
+    description: textOf(form, "description"),
+  });
+  const done = name === "add" ? "Added" : "Deducted";
+  tell(outcome, answer, `${done} ${book.money(amount, currency)}.`);
+  await after(answer);
+}
+
+async function transfer(form, outcome, after) {
+  const { walletId, currency } = book.chosen;
+  const amount = movedAmountOf(form, currency);
+  const toWalletId = form.elements.toWalletId.value;
+  const answer = await send("POST", "/wallet/transfer", {
+    fromWalletId: walletId,
+    toWalletId,
+    amount: toJson(amount),
+    category: textOf(form, "category"),
+    description: textOf(form, "description"),
+  });
+  tell(outcome, answer, `${book.money(amount, currency)} went to ${book.nameOf(toWalletId)}.`);
+  await after(answer);
+}
+
+/** Say that a movement was made, or that it waits for its code. */
+export function tell(outcome, answer, done) {
+  if (!answer.approvalId) return outcome.succeed(done);
+  const words = "This waits for a code, which has just arrived on the phone.";
+  outcome.succeed(words, { href: "#phone", words: "Go to the phone" });
+}
+
+async function freeze(form, outcome, after) {
+  const { walletId, status } = book.chosen;
+  const isFrozen = status === "FROZEN";
+  const body = isFrozen ? {} : { reason: form.elements.reason.value.trim() };
+  const path = `/wallet/${walletId}/${isFrozen ? "unfreeze" : "freeze"}`;
+  const answer = await send("POST", path, body);
+  form.reset();
+  await after(answer);
+  outcome.succeed(isFrozen ? "It moves again." : "It neither sends nor receives now.");
+}
+
+function showFreeze() {
+  const wallet = book.chosen;
+  if (!wallet) return;
+  const isFrozen = wallet.status === "FROZEN";
+  byId("freeze-words").textContent = isFrozen
+    ? `Frozen: ${wallet.frozenReason}. It neither sends nor receives.`
+    : "A frozen wallet neither sends nor receives. What a bank gives back still arrives.";
+  byId("freeze-reason-field").hidden = isFrozen;
+  byId("freeze-submit").textContent = isFrozen ? "Unfreeze" : "Freeze";
+}

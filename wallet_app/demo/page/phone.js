@@ -1,0 +1,122 @@
+// The phone of whoever must confirm: the codes that came, and what became of each.
+
+import { read, Refusal, send } from "./api.js";
+import { fromJson } from "./amounts.js";
+import { book } from "./book.js";
+import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
+import { onSubmit } from "./forms.js";
+import { poll } from "./poll.js";
+import { clockTime, minutesText, secondsUntil } from "./times.js";
+
+const REASONS = {
+  "approval-threshold": "It is above the wallet’s own threshold.",
+  velocity: "Many movements in a short time.",
+  spike: "Far more than this wallet usually sends.",
+  "new-payee": "A large first transfer to this wallet.",
+  drain: "Most of what has just arrived leaves at once.",
+  structuring: "Repeated amounts just under the threshold.",
+};
+
+const WORDS = {
+  CONFIRMED: "Confirmed",
+  REJECTED: "Rejected: too many wrong codes",
+  CANCELLED: "Cancelled",
+  EXPIRED: "Expired",
+};
+
+/** What is known of each approval, by its id: newer than its text message. */
+const approvals = new Map();
+
+let afterAction;
+let refresh;
+
+/** Start the phone. `after` runs after each action on it, with its answer. */
+export function startPhone(after) {
+  afterAction = after;
+  refresh = poll(1500, look);
+  poll(1000, async () => {
+    byId("phone-time").textContent = clockTime(Date.now()).slice(0, 5);
+  });
+  return refresh;
+}
+
+async function look() {
+  const { messages } = await read("/demo/phone", "high");
+  const latest = new Map(messages.toReversed().map((text) => [text.approvalId, text]));
+  for (const [id, text] of latest) {
+    const isOpen = (approvals.get(id)?.status ?? "PENDING") === "PENDING";
+    if (isOpen) approvals.set(id, await read(`/approvals/${id}`).catch(orWhatItSaid(text)));
+  }
+  for (const id of approvals.keys()) if (!latest.has(id)) approvals.delete(id);
+  show(messages.map((text) => ({ ...text, isLatest: latest.get(text.approvalId) === text })));
+}
+
+/** The service forgets old approvals; the phone keeps its texts. */
+function orWhatItSaid(text) {
+  return (error) => {
+    if (!(error instanceof Refusal)) throw error;
+    return error.status === 404 ? { ...text, status: "EXPIRED" } : text;
+  };
+}
+
+function show(texts) {
+  byId("phone-empty").hidden = texts.length > 0;
+  keep(byId("phone-messages"), texts, {
+    key: (text) => `${text.approvalId} ${text.otp} ${text.expiresAt}`,
+    create: createText,
+    update: showText,
+  });
+  const waiting = [...approvals.values()].filter(({ status }) => status === "PENDING").length;
+  byId("phone-count").textContent = waiting;
+  byId("phone-count").hidden = waiting === 0;
+}
+
+function createText({ approvalId, otp, currency }) {
+  const element = fromTemplate("text-template");
+  const form = slot(element, "form");
+  const path = `/approvals/${approvalId}`;
+  const act = (name, body) => send("POST", `${path}/${name}`, body).finally(refresh);
+  form.elements.otp.value = otp;
+  form.elements.otp.id = `code-${approvalId}-${otp}`; // which an error at the field refers to
+  const confirm = async () => {
+    const answer = await act("confirm", { otp: form.elements.otp.value.trim() });
+    outcome.succeed(answer.direction ? "The payment is on its way." : "The money has moved.");
+    await afterAction(answer);
+  };
+  const outcome = onSubmit(form, confirm, () => currency);
+  // Out of the form: it goes when all is done, and what came of it stays.
+  element.append(form.lastElementChild);
+  for (const name of ["resend", "cancel"]) {
+    slot(element, name).addEventListener("click", () => outcome.attempt(() => act(name, {})));
+  }
+  return element;
+}
+
+function showText(element, text) {
+  const approval = approvals.get(text.approvalId);
+  const isOpen = approval.status === "PENDING" && text.isLatest;
+  fill(element, {
+    time: clockTime(text.createdAt).slice(0, 5),
+    words: wordsOf(text),
+    reason: REASONS[text.reason] ?? text.reason,
+    status: statusWords(text, approval),
+    resend: `New code (${approval.resendsLeft} left)`,
+  });
+  slot(element, "status").dataset.status = text.isLatest ? approval.status : "REPLACED";
+  const form = slot(element, "form");
+  if (!isOpen && form.contains(document.activeElement)) byId("phone-messages").focus();
+  form.hidden = !isOpen;
+  element.classList.toggle("closed", !isOpen);
+}
+
+function wordsOf({ walletId, toWalletId, amount, currency }) {
+  const money = book.money(fromJson(amount), currency);
+  const where = toWalletId ? ` to ${book.nameOf(toWalletId)}` : "";
+  return `${money} from ${book.nameOf(walletId)}${where}.`;
+}
+
+function statusWords({ isLatest }, { status, expiresAt, attemptsLeft }) {
+  if (!isLatest) return "A newer code was sent";
+  if (status !== "PENDING") return WORDS[status];
+  return `Waiting, ${minutesText(secondsUntil(expiresAt))} left, ${attemptsLeft} tries`;
+}
