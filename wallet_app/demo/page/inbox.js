@@ -39,7 +39,7 @@ export function startInbox() {
       }),
     );
   onClick("inbox-register", register);
-  onClick("inbox-delete", () => send("DELETE", `/webhooks/${webhook.id}`));
+  onClick("inbox-delete", forget);
   onClick("inbox-failing", () =>
     send("PUT", "/demo/inbox", { failing: byId("inbox-failing").checked }),
   );
@@ -50,6 +50,13 @@ async function register() {
   const url = `${location.origin}/demo/inbox`;
   const created = await send("POST", "/webhooks", { url, events: EVENTS });
   await send("PUT", "/demo/inbox", { secret: created.secret });
+}
+
+/** Delete the webhook; from now on nobody asks for its deliveries. */
+async function forget() {
+  const path = `/webhooks/${webhook.id}`;
+  webhook = null;
+  await send("DELETE", path);
 }
 
 async function look() {
