@@ -528,7 +528,22 @@ def test_a_code_is_in_the_log_on_the_log_channel_only(
     assert all(approval.id in line for line in shown)
 
 
-def test_no_lock_is_held_while_a_code_is_sent(waiting: Waiting) -> None:
+def test_a_code_that_is_sent_again_is_sent_before_a_later_one_can_be(
+    waiting: Waiting,
+) -> None:
+    held: list[bool] = []
+
+    def send(approval: ApprovalSnapshot, code: str) -> None:
+        lock: Any = waiting.approvals._table.find(approval.id).lock
+        held.append(lock._lock.locked())
+
+    waiting.approvals._send = send
+    approval = waiting.request()
+    waiting.approvals.resend(approval.id)
+    assert held == [False, True]
+
+
+def test_no_lock_of_a_wallet_is_held_while_a_code_is_sent(waiting: Waiting) -> None:
     def send(approval: ApprovalSnapshot, code: str) -> None:
         waiting.approvals.get(approval.id)
         waiting.service.money.add(waiting.source, 1)
