@@ -194,12 +194,15 @@ class DeliveryAnswer(CamelSchema):
     updated_at = fields.DateTime(required=True)
 
 
-class DeliveryPageAnswer(CamelSchema):
-    deliveries = fields.List(fields.Nested(DeliveryAnswer), required=True)
+class NumberedPageAnswer(CamelSchema):
     page = fields.Integer(required=True)
     limit = fields.Integer(required=True)
     total = fields.Integer(required=True)
     total_pages = fields.Integer(required=True)
+
+
+class DeliveryPageAnswer(NumberedPageAnswer):
+    deliveries = fields.List(fields.Nested(DeliveryAnswer), required=True)
 
 
 class PageAnswer(CamelSchema):
@@ -228,12 +231,8 @@ class AlertAnswer(CamelSchema):
     created_at = fields.DateTime(required=True)
 
 
-class AlertPageAnswer(CamelSchema):
+class AlertPageAnswer(NumberedPageAnswer):
     alerts = fields.List(fields.Nested(AlertAnswer), required=True)
-    page = fields.Integer(required=True)
-    limit = fields.Integer(required=True)
-    total = fields.Integer(required=True)
-    total_pages = fields.Integer(required=True)
 
 
 def sum_of_amounts() -> fields.Integer:

@@ -46,6 +46,18 @@ OF_ANY_KEY = (
 )
 """What every POST can answer, besides its own refusals."""
 
+OF_ANY_OUTGOING = (
+    errors.WalletNotFound,
+    errors.WalletFrozen,
+    errors.InsufficientFunds,
+    errors.LimitExceeded,
+    errors.FraudBlocked,
+    errors.TooManyApprovals,
+    errors.TooManyWrongCodes,
+    errors.ApprovalsExhausted,
+)
+"""What everything that leaves a wallet can be refused for."""
+
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",

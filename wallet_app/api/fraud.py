@@ -7,9 +7,8 @@ from typing import Any
 from flask import Response
 
 from wallet_app.api import examples
-from wallet_app.api.answers import answer
 from wallet_app.api.blueprint import Blueprint, refuses
-from wallet_app.api.paging import around, links, pages_of
+from wallet_app.api.paging import numbered
 from wallet_app.api.answer_schemas import AlertPageAnswer
 from wallet_app.api.request_schemas import PageQuery
 from wallet_app.api.service import service
@@ -31,14 +30,5 @@ def alerts(query: dict[str, Any]) -> Response:
     waits for.
     """
     page = service().alerts.page(**query)
-    total_pages = pages_of(page.total, page.limit)
-    return answer(
-        {
-            "alerts": [alert_json(alert) for alert in page.alerts],
-            "page": page.page,
-            "limit": page.limit,
-            "total": page.total,
-            "totalPages": total_pages,
-        },
-        Link=links(around(page.page, total_pages)),
-    )
+    items = [alert_json(alert) for alert in page.alerts]
+    return numbered("alerts", items, page.page, page.limit, page.total)

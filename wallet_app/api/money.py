@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response
 
 from wallet_app.api import examples
-from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
+from wallet_app.api.blueprint import OF_ANY_OUTGOING, REPLAYED, Blueprint, refuses
 from wallet_app.api.outcomes import outcome
 from wallet_app.api.requests import once
 from wallet_app.api.answer_schemas import (
@@ -22,20 +22,14 @@ from wallet_app.api.request_schemas import (
 )
 from wallet_app.api.service import service
 from wallet_app.errors import (
-    ApprovalsExhausted,
     BalanceOverflow,
     CurrencyMismatch,
-    FraudBlocked,
-    InsufficientFunds,
-    LimitExceeded,
     LiquidityExhausted,
     QuoteExpired,
     QuoteMismatch,
     QuoteNotFound,
     QuoteUsed,
     SameWallet,
-    TooManyApprovals,
-    TooManyWrongCodes,
     WalletFrozen,
     WalletNotFound,
 )
@@ -58,16 +52,7 @@ def add(body: dict[str, Any]) -> Response:
 @blueprint.takes_command(AmountBody(), examples.AMOUNT_BODY)
 @blueprint.answers(200, MovementAnswer, examples.DEBIT, **REPLAYED)
 @blueprint.answers(202, ApprovalAnswer, examples.APPROVAL, **WAITING)
-@refuses(
-    WalletNotFound,
-    WalletFrozen,
-    InsufficientFunds,
-    LimitExceeded,
-    FraudBlocked,
-    TooManyApprovals,
-    TooManyWrongCodes,
-    ApprovalsExhausted,
-)
+@refuses(*OF_ANY_OUTGOING)
 def deduct(body: dict[str, Any]) -> Response:
     """Deduct money from a wallet
 
@@ -83,22 +68,15 @@ def deduct(body: dict[str, Any]) -> Response:
 @blueprint.answers(200, TransferAnswer, examples.TRANSFER, **REPLAYED)
 @blueprint.answers(202, ApprovalAnswer, examples.APPROVAL, **WAITING)
 @refuses(
+    *OF_ANY_OUTGOING,
     SameWallet,
-    WalletNotFound,
-    WalletFrozen,
     CurrencyMismatch,
     QuoteNotFound,
     QuoteMismatch,
     QuoteUsed,
     QuoteExpired,
-    InsufficientFunds,
     LiquidityExhausted,
     BalanceOverflow,
-    LimitExceeded,
-    FraudBlocked,
-    TooManyApprovals,
-    TooManyWrongCodes,
-    ApprovalsExhausted,
 )
 def transfer(body: dict[str, Any]) -> Response:
     """Transfer money between two wallets

@@ -12,22 +12,16 @@ from werkzeug.exceptions import NotFound
 from wallet_app.api import examples
 from wallet_app.api.answer_schemas import ApprovalAnswer, PaymentAnswer
 from wallet_app.api.answers import answer
-from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
+from wallet_app.api.blueprint import OF_ANY_OUTGOING, REPLAYED, Blueprint, refuses
 from wallet_app.api.outcomes import outcome
 from wallet_app.api.request_schemas import EmptyBody, PaymentBody
 from wallet_app.api.requests import once
 from wallet_app.api.service import service
 from wallet_app.errors import (
-    ApprovalsExhausted,
     BalanceOverflow,
-    FraudBlocked,
-    InsufficientFunds,
-    LimitExceeded,
     PaymentNotFound,
     PaymentNotParked,
     PaymentsExhausted,
-    TooManyApprovals,
-    TooManyWrongCodes,
     WalletFrozen,
     WalletNotFound,
 )
@@ -56,17 +50,7 @@ def deposit(body: dict[str, Any]) -> Response:
 @blueprint.post("/wallet/withdraw")
 @blueprint.takes_command(PaymentBody(), examples.PAYMENT_BODY)
 @blueprint.answers(202, [PaymentAnswer, ApprovalAnswer], examples.WITHDRAWAL, **GOES_ON)
-@refuses(
-    WalletNotFound,
-    WalletFrozen,
-    InsufficientFunds,
-    LimitExceeded,
-    FraudBlocked,
-    TooManyApprovals,
-    TooManyWrongCodes,
-    ApprovalsExhausted,
-    PaymentsExhausted,
-)
+@refuses(*OF_ANY_OUTGOING, PaymentsExhausted)
 def withdraw(body: dict[str, Any]) -> Response:
     """Withdraw money to a bank account
 

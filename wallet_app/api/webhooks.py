@@ -23,7 +23,7 @@ from wallet_app.api.answers import (
     webhook_json,
 )
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
-from wallet_app.api.paging import around, links, pages_of
+from wallet_app.api.paging import numbered
 from wallet_app.api.request_schemas import EmptyBody, PageQuery, WebhookBody
 from wallet_app.api.requests import once
 from wallet_app.api.service import service
@@ -99,17 +99,8 @@ def deliveries(query: dict[str, Any], id: UUID) -> Response:
     All that waits is listed, and the latest 1,000 that were delivered or given up.
     """
     page = service().webhooks.deliveries(str(id), **query)
-    total_pages = pages_of(page.total, page.limit)
-    return answer(
-        {
-            "deliveries": [delivery_json(each) for each in page.deliveries],
-            "page": page.page,
-            "limit": page.limit,
-            "total": page.total,
-            "totalPages": total_pages,
-        },
-        Link=links(around(page.page, total_pages)),
-    )
+    items = [delivery_json(each) for each in page.deliveries]
+    return numbered("deliveries", items, page.page, page.limit, page.total)
 
 
 @blueprint.post("/webhooks/<uuid:id>/deliveries/<uuid:delivery_id>/redeliver")
