@@ -6,13 +6,14 @@ import itertools
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,7 @@ from tests.server import (
     running,
     started,
 )
-from wallet_app.ledger_worker import THREADS
-from wallet_app.one_ledger import WHY
+from wallet_app.server.one_ledger import WHY
 from wallet_app.services.background import THREADS as BACKGROUND_THREADS
 
 BOOTING = "Booting worker with pid: "
@@ -44,6 +44,11 @@ FRESH_CONNECTIONS = 50
 
 # SIGUSR2 makes gunicorn run itself again, which fails when it was run by `-m`.
 SCRIPT = (str(Path(sys.executable).with_name("gunicorn")), *BARE[3:])
+
+STALLED_BODY = (
+    b"POST /wallet/create HTTP/1.1\r\nHost: x\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+)
 
 each_way = pytest.mark.parametrize(
     "command", [BARE, CONFIGURED], ids=["bare", "configured"]
@@ -234,7 +239,7 @@ def test_a_start_with_two_workers_is_refused(
         ("--reload", "Start it without --reload."),
         ("--reuse-port", "with --reuse-port a second server could share its address."),
         ("--max-requests 10", "Start it with --max-requests 0."),
-        ("-k asgi", "Start it with --worker-class gthread."),
+        ("-k asgi", "Start it without --worker-class."),
     ],
 )
 def test_a_start_that_would_split_or_lose_the_ledger_is_refused(
@@ -385,7 +390,11 @@ def test_sigterm_finishes_the_requests_in_flight_and_then_stops(
     [
         (b"GARBAGE\r\n\r\n", 400, "bad_request"),
         (b"GET /health HTTP/1.1\r\nna me: x\r\n\r\n", 400, "bad_request"),
-        (b"GET /%s HTTP/1.1\r\n\r\n" % (b"a" * 4094), 414, "request_uri_too_long"),
+        (
+            b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n" % (b"a" * 4094),
+            414,
+            "request_uri_too_long",
+        ),
         (
             b"GET /health HTTP/1.1\r\n%s\r\n" % (b"name: x\r\n" * 101),
             431,
@@ -424,10 +433,14 @@ def test_what_never_reaches_the_app_is_refused_with_a_problem_too(
     assert problem["detail"]
 
 
-def test_a_header_does_not_move_the_app_to_another_path(server: Server) -> None:
+@pytest.mark.parametrize("name", ["SCRIPT_NAME", "Script-Name", "X-Forwarded-Prefix"])
+def test_a_header_does_not_move_the_app_to_another_path(
+    server: Server, name: str
+) -> None:
     with connect(server) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nSCRIPT_NAME: /x\r\n\r\n")
-        assert read_answer(connection)[0] == 200
+        head = f"GET /health HTTP/1.1\r\nHost: x\r\n{name}: /x\r\n\r\n"
+        connection.sendall(head.encode())
+        assert read_answer(connection)[0] == (400 if "_" in name else 200)
 
 
 def test_clients_that_do_not_hang_up_keep_nobody_waiting(server: Server) -> None:
@@ -435,20 +448,79 @@ def test_clients_that_do_not_hang_up_keep_nobody_waiting(server: Server) -> None
     with ExitStack() as held:
         for _ in range(40):
             connection = held.enter_context(connect(server))
-            connection.sendall(b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n")
+            connection.sendall(
+                b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            )
             assert read_answer(connection)[0] == 200
         # gunicorn by itself waits two seconds for each of them, serving nobody.
         assert time.monotonic() - begun < 10
 
 
-def test_clients_that_stall_do_not_stop_the_server() -> None:
-    head = b"POST /wallet/create HTTP/1.1\r\nContent-Type: application/json\r\n"
-    stalled = (b"", b"GET /health HTT", head + b"Content-Length: 99\r\n\r\n{")
-    with running() as server, ExitStack() as held:
-        for _, begun in zip(range(THREADS), itertools.cycle(stalled)):
+@pytest.mark.parametrize("descriptors", [256, 1024])
+def test_more_connections_than_descriptors_do_not_stop_the_server(
+    descriptors: int,
+) -> None:
+    stalled = (b"", b"GET /health HTT", STALLED_BODY)
+    command = ("bash", "-c", f'ulimit -n {descriptors}; exec "$@"', "-", *CONFIGURED)
+    with enough_descriptors(), running(command) as server, ExitStack() as held:
+        wallet = open_wallet(server)
+        for _, begun in zip(range(descriptors + 200), itertools.cycle(stalled)):
             held.enter_context(connect(server)).sendall(begun)
-        assert ask("GET", f"{server.url}/health").status == 200
+        assert_every_request_finds(wallet)
+        held.close()
+        assert_every_request_finds(wallet)
+        assert_one_worker_ever(server)
+        assert server.printed.count("were closed for new ones") == 1
         assert "Traceback" not in server.printed
+
+
+@contextmanager
+def enough_descriptors() -> Iterator[None]:
+    """Let this process have many connections, whatever it was started with."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGUSR2", "SIGALRM", "SIGTTIN", "SIGTTOU"])
+def test_no_signal_to_the_worker_ends_the_ledger(server: Server, name: str) -> None:
+    wallet = open_wallet(server)
+    os.kill(worker_pid(server), signal.Signals[name])
+    assert_every_request_finds(wallet)
+
+
+def test_no_signal_to_a_whole_process_group_ends_a_configured_ledger() -> None:
+    """A terminal that closes sends SIGHUP to the whole group."""
+    with running() as server:
+        wallet = open_wallet(server)
+        for name in ("SIGHUP", "SIGUSR2", "SIGALRM"):
+            os.killpg(server.process.pid, signal.Signals[name])
+        server.wait_for("SIGUSR2 ignored.")
+        assert_every_request_finds(wallet)
+
+
+@pytest.mark.parametrize(
+    ("number", "printed"),
+    [
+        (signal.SIGTERM, "Handling signal: term"),
+        (signal.SIGINT, "Handling signal: int"),
+    ],
+    ids=["SIGTERM", "Ctrl-C"],
+)
+def test_a_stop_waits_for_no_client_that_stalls(
+    number: signal.Signals, printed: str
+) -> None:
+    with running() as server, ExitStack() as held:
+        for begun in (b"", b"GET /health HTT", STALLED_BODY):
+            held.enter_context(connect(server)).sendall(begun)
+        began = time.monotonic()
+        os.killpg(server.process.pid, number)
+        server.wait_for(printed)
+        assert server.wait() == 0
+        assert time.monotonic() - began < 10  # gunicorn would wait for 30
 
 
 def test_the_demo_server_tells_its_settings_and_the_codes_of_approvals() -> None:

@@ -8,7 +8,7 @@ from flask import Flask
 
 from wallet_app import api
 from wallet_app.demo import Demo
-from wallet_app.one_ledger import admit
+from wallet_app.server.one_ledger import admit
 from wallet_app.services import WalletService
 from wallet_app.settings import Settings
 

@@ -7,29 +7,26 @@ Each name that is a gunicorn setting is one. What each is worth was measured wit
 from __future__ import annotations
 
 import os
+import signal
 from functools import partial
 from typing import Any
 
-from wallet_app.ledger_worker import KEEPALIVE_SECONDS, THREADS
-from wallet_app.one_ledger import WHY, refusal
+from wallet_app.server.one_ledger import WHY, refusal
 from wallet_app.settings import PREFIX, Settings, SettingsError
 
-worker_class = "wallet_app.ledger_worker.LedgerWorker"
+worker_class = "wallet_app.server.worker.LedgerWorker"
 
 workers = 1
 """Always. WEB_CONCURRENCY is only gunicorn's default for this."""
 
-threads = THREADS
-keepalive = KEEPALIVE_SECONDS
+worker_connections = 4_000
+"""Clients connected at one time; fewer where the limit of descriptors is lower."""
 
 timeout = 0
 """Never kill a worker that is busy: its memory is the ledger."""
 
 graceful_timeout = 30
 """Seconds that requests in flight have to finish after SIGTERM."""
-
-forwarder_headers = ""
-"""No header of a client's moves the app to another path."""
 
 control_socket_disable = True
 """gunicorn's control socket can add workers and reload."""
@@ -43,6 +40,7 @@ REFUSED_SIGNALS_OF_A_DAEMON = (*REFUSED_SIGNALS, "winch")
 
 def on_starting(server: Any) -> None:
     """Stop before anything listens if the settings cannot be used."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)  # else it ends gunicorn
     why = refusal(server.cfg)
     if why is not None:
         raise RuntimeError(why)
@@ -63,8 +61,7 @@ def when_ready(server: Any) -> None:
 
 def _refuse_signal(server: Any, name: str) -> None:
     server.log.warning(
-        "SIG%s ignored. %s: to change it, stop it with SIGTERM and start it again; "
-        "for more requests at once, raise --threads.",
+        "SIG%s ignored. %s: to change it, stop it with SIGTERM and start it again.",
         name.upper(),
         WHY,
     )

@@ -35,7 +35,6 @@ ROWS: dict[str, Callable[[Scale], list[Row]]] = {
 }
 
 TUNING: dict[str, Callable[[Scale], Table]] = {
-    "threads": tuning.threads_table,
     "processor": tuning.processor_table,
     "switching": tuning.switching_table,
     "keepalive": tuning.keepalive_table,

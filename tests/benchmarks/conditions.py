@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from wallet_app import ledger_worker
+from wallet_app.server import worker
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,8 +27,8 @@ def in_fresh_process(measure: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 def settle_as_the_server() -> None:
     """Give this process the collector's settings of the server's worker, and its one
     processor. Called when all is imported, as in the worker."""
-    ledger_worker._settle_memory()
-    ledger_worker._settle_processor()
+    worker._settle_memory()
+    worker._settle_processor()
 
 
 @contextmanager

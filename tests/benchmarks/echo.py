@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, request
 
-from wallet_app.one_ledger import admit
+from wallet_app.server.one_ledger import admit
 
 admit()
 app = Flask(__name__)

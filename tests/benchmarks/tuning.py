@@ -1,5 +1,5 @@
-"""What the server's threads, processor and connections are worth, and what an audit
-costs those who read meanwhile: tables that justify `wallet_app/ledger_worker.py`."""
+"""What the server's processor, switching and connections are worth, and what an audit
+costs those who read meanwhile: tables that justify `wallet_app/server/worker.py`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from tests.benchmarks.over_http import (
 )
 from tests.benchmarks.report import Scale, Table, median_ratio, percentile
 from tests.server import CONFIGURED, GUNICORN
-from wallet_app.ledger_worker import THREADS
 
 VARIANT = (
     *GUNICORN,
@@ -31,22 +30,6 @@ VARIANT = (
     "tests.benchmarks.variants:app",
 )
 READING_CONNECTIONS = 8
-
-
-def threads_table(scale: Scale) -> Table:
-    """The server's threads, at few and at many connections."""
-    choices = sorted({1, 4, 8, 16, 32, THREADS})
-    with ExitStack() as stack:
-        runners = []
-        for threads in choices:
-            command = (*CONFIGURED[:-1], "--threads", str(threads), CONFIGURED[-1])
-            runners.append(_transfers(stack.enter_context(served(command)).url))
-        return _compare(
-            [f"--threads {threads}" for threads in choices],
-            runners,
-            scale,
-            reference=choices.index(THREADS),
-        )
 
 
 def processor_table(scale: Scale) -> Table:

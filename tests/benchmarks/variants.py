@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from typing import Any
 from unittest.mock import patch
 
@@ -14,14 +13,15 @@ from flask import request
 from tests.benchmarks.conditions import resident_bytes
 from tests.benchmarks.filled import fill, new_wallets
 from wallet_app import create_app
-from wallet_app.one_ledger import admit
+from wallet_app.server.one_ledger import admit
 from wallet_app.services import WalletService
 
 admit()
 if "BENCHMARK_UNPINNED" in os.environ:
-    patch("wallet_app.ledger_worker._settle_processor", lambda: None).start()
+    patch("wallet_app.server.worker._settle_processor", lambda: None).start()
 if "BENCHMARK_SWITCH_SECONDS" in os.environ:
-    sys.setswitchinterval(float(os.environ["BENCHMARK_SWITCH_SECONDS"]))
+    seconds = float(os.environ["BENCHMARK_SWITCH_SECONDS"])
+    patch("wallet_app.server.worker.SWITCH_SECONDS", seconds).start()
 service = WalletService()
 app = create_app(service)
 

@@ -63,7 +63,7 @@ def _refusal(error: WalletError) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     # Routing leaves a circle of errors and frames, which would wait for a full
-    # garbage collection, and the server makes none (ledger_worker.py).
+    # garbage collection, and the server makes none (server/worker.py).
     error.__traceback__ = error.__context__ = None
     status = error.code or InternalServerError.code
     response = _response(http_document(status, error.description), status)

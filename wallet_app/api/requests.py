@@ -13,7 +13,6 @@ from hashlib import blake2b
 from typing import Any, NoReturn, TypeVar
 
 from flask import Response, after_this_request, request
-from gunicorn.http.errors import ParseException
 from marshmallow import Schema, ValidationError, missing
 from werkzeug.exceptions import (
     BadRequest,
@@ -86,10 +85,7 @@ class BodyReader:
 
 
 def _read_bytes() -> bytes:
-    try:
-        body = request.get_data()
-    except ParseException:  # gunicorn parses a chunked body as it is read
-        raise BadRequest("The chunks of the body are broken.") from None
+    body = request.get_data()
     if len(body) > BODY_BYTES_MAX:
         raise RequestEntityTooLarge()
     if len(body) < (request.content_length or 0):

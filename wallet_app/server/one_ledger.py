@@ -18,7 +18,7 @@ from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 from gunicorn.workers.sync import SyncWorker
 
-from wallet_app.ledger_worker import KEEPALIVE_SECONDS, THREADS, LedgerWorker
+from wallet_app.server.worker import LedgerWorker
 
 WHY = "The wallets live in the memory of one process"
 
@@ -31,8 +31,8 @@ def refusal(cfg: Any) -> str | None:
     if cfg.workers != 1:
         return (
             f"{WHY}: {cfg.workers} workers would be {cfg.workers} different ledgers. "
-            "Start one (--workers 1, and WEB_CONCURRENCY unset); for more requests "
-            "at once, raise --threads."
+            "Start one (--workers 1, and WEB_CONCURRENCY unset): any number of "
+            "clients can connect to it."
         )
     if cfg.preload_app:
         return f"{WHY}, the one that serves. Start it without --preload."
@@ -43,6 +43,8 @@ def refusal(cfg: Any) -> str | None:
             f"{WHY}, and with --reuse-port a second server could share its address. "
             "Start it without."
         )
+    if cfg.is_ssl:
+        return "TLS is for a proxy before this server. Start it without --certfile."
     if cfg.max_requests:
         return (
             f"{WHY}, and --max-requests would replace it. "
@@ -69,8 +71,8 @@ def _admit_worker(worker: Any) -> None:
     if worker.age > 1:
         _stand_by(worker, list(Arbiter.WORKERS))
     why = refusal(worker.cfg)
-    if why is None and not isinstance(worker, SyncWorker | ThreadWorker):
-        why = f"{WHY} and are locked for threads. Start it with --worker-class gthread."
+    if why is None and not isinstance(worker, LedgerWorker | SyncWorker | ThreadWorker):
+        why = f"{WHY}, which has a worker of its own. Start it without --worker-class."
     if why is None and "GUNICORN_PID" in os.environ:
         why = f"{WHY}: SIGUSR2 cannot hand them to a new one. The old one goes on."
     if why is not None:
@@ -112,9 +114,6 @@ def _is_running(pid: int) -> bool:
 def _replace(worker: Any) -> None:
     """Make a bare worker run as a LedgerWorker, on the same sockets."""
     cfg = worker.cfg
-    cfg.set("threads", max(cfg.threads, THREADS))
-    cfg.set("keepalive", max(cfg.keepalive, KEEPALIVE_SECONDS))
-    cfg.set("forwarder_headers", "")
     successor = LedgerWorker(
         worker.age, worker.ppid, worker.sockets, worker.app, 0, cfg, worker.log
     )

@@ -1,0 +1,1 @@
+"""The server: connections and requests under gunicorn. It knows nothing of wallets."""
