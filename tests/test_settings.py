@@ -74,6 +74,7 @@ def test_each_variable_is_read() -> None:
         "WALLET_WEBHOOK_RETRY_SECONDS": "0,14,15",
         "WALLET_WEBHOOK_ALLOW_PRIVATE": "1",
         "WALLET_IDEMPOTENCY_TTL_SECONDS": "60",
+        "WALLET_ALLOWED_HOSTS": "Pay.example,10.0.0.5",
         "WALLET_DEMO": "1",
     }
     assert Settings.from_environ(environ) == Settings(
@@ -104,6 +105,7 @@ def test_each_variable_is_read() -> None:
         webhook_retry_seconds=(0, 14, 15),
         webhook_allow_private=True,
         idempotency_ttl_seconds=60,
+        allowed_hosts=("pay.example", "10.0.0.5"),
         demo=True,
     )
     assert set(environ) == {

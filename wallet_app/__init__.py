@@ -19,7 +19,7 @@ def create_app(service: WalletService | None = None) -> Flask:
 
     Raises SettingsError, and what makes gunicorn refuse a second ledger.
     """
-    demo = None
+    demo, settings = None, Settings()
     if service is None:
         admit()
         settings = Settings.from_environ(os.environ)
@@ -27,7 +27,7 @@ def create_app(service: WalletService | None = None) -> Flask:
         service = demo.service if demo else WalletService(settings)
         service.background.start()
     app = Flask(__name__, static_folder=None)
-    api.register(app, service)
+    api.register(app, service, settings.allowed_hosts)
     if demo is not None:
         demo.register(app)
     return app

@@ -51,6 +51,13 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(text.lower().split(","))
+    if not all(re.fullmatch(r"[a-z0-9.:-]{1,253}", name) for name in names):
+        raise ValueError("must be host names without ports, such as pay.example.com")
+    return names
+
+
 def _rates(text: str) -> tuple[tuple[str, str, Decimal], ...]:
     rates: dict[frozenset[str], tuple[str, str, Decimal]] = {}
     for part in text.split(","):
@@ -181,6 +188,10 @@ class Settings:
 
     idempotency_ttl_seconds: int = _setting(86_400, _seconds)
     """How long an idempotency key and its answer are kept."""
+
+    allowed_hosts: tuple[str, ...] = _setting((), _hosts)
+    """By which names, without ports, the server may be reached. Without this setting
+    a server on a loopback address is reached by addresses and as localhost only."""
 
     demo: bool = _setting(False, _switch)
     """Serve a page that shows the service at work. `python wsgi.py` sets it."""

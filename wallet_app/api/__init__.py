@@ -17,6 +17,7 @@ from wallet_app.api import (
     limits,
     money,
     operations,
+    origins,
     payments,
     problems,
     requests,
@@ -73,11 +74,14 @@ class _Api(flask_smorest.Api):
         pass
 
 
-def register(app: Flask, service: WalletService) -> None:
+def register(
+    app: Flask, service: WalletService, allowed_hosts: tuple[str, ...] = ()
+) -> None:
     """Add every endpoint to the app."""
     app.config.update(CONFIG)
     app.url_map.merge_slashes = False  # a doubled slash is a 404, not a redirect
     bind(app, service)
+    origins.register(app, allowed_hosts)
     problems.register(app)
     api = _Api(app)
     api.register_field(UuidText, "string", "uuid")

@@ -11,6 +11,7 @@ from flask import Response
 from marshmallow import Schema
 from werkzeug.exceptions import (
     BadRequest,
+    Forbidden,
     HTTPException,
     InternalServerError,
     RequestEntityTooLarge,
@@ -30,7 +31,7 @@ from wallet_app.api.answer_schemas import ProblemAnswer
 View = Callable[..., Response]
 Decorator = Callable[[View], View]
 
-OF_ANY_OPERATION = (InternalServerError,)
+OF_ANY_OPERATION = (Forbidden, InternalServerError)
 OF_ANY_QUERY = (errors.InvalidRequest,)
 OF_ANY_BODY = (
     errors.InvalidRequest,
