@@ -34,6 +34,9 @@ class Arena:
     target: Target
     seconds: float = 10.0
     server: Server | None = None
+    good_rate: float = 0.0
+    """Requests of the good clients a second; 0 is as many as are answered."""
+
     witnesses: list[str] = field(default_factory=list)
     good: list[str] = field(default_factory=list)
     _large: str | None = None

@@ -1,9 +1,10 @@
 """Good clients, in a process of their own so that no attack takes their time:
 
-    python -m tests.attacks.good ADDRESS WALLET WALLET [WALLET ...]
+    python -m tests.attacks.good ADDRESS RATE WALLET WALLET [WALLET ...]
 
 8 keep-alive connections post transfers, one after another, and one audit now and then,
-until stdin ends; then what they saw is printed as JSON.
+until stdin ends, at most so many a second, or with a rate of 0 as fast as they are
+answered. Then what they saw is printed as JSON.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ CONNECTIONS = 8
 AUDIT_EVERY_SECONDS = 2.0
 ANSWER_SECONDS_MAX = 20.0
 RETRY_SECONDS = 0.05
+TICK_SECONDS = 0.01
 ERRORS_SHOWN = 3
 BEGIN_SECONDS = 0.5
 """How long a process takes to start; what it measures begins later."""
@@ -46,8 +48,11 @@ class Seen(msgspec.Struct, frozen=True):
 class GoodClients:
     """8 connections, each with one request under way."""
 
-    def __init__(self, target: Target, wallets: Sequence[str]) -> None:
+    def __init__(self, target: Target, rate: float, wallets: Sequence[str]) -> None:
         self._target = target
+        self._seconds_between = 1 / rate if rate else 0.0
+        self._asks_at = time.monotonic()
+        self._idle: list[Client] = []
         pairs = itertools.cycle(itertools.permutations(wallets, 2))
         self._transfers = (self._transfer(*pair) for pair in pairs)
         self._audit = request("GET", "/audit", host=target.authority)
@@ -67,16 +72,23 @@ class GoodClients:
         for _ in range(CONNECTIONS):
             self._connect()
         while True:
-            for key, events in self._selector.select(1):
+            for key, events in self._selector.select(TICK_SECONDS):
                 if key.fileobj is sys.stdin:
                     return self._seen()
                 self._serve(key.data, events)
+            self._ask_idle()
             self._drop_unanswered()
 
     def _connect(self) -> None:
         client = Client(self._target, b"", True, None)
         self._selector.register(client.socket, client.events, client)
-        self._ask(client)
+        self._idle.append(client)
+
+    def _ask_idle(self) -> None:
+        """Send the next requests that are due."""
+        while self._idle and (now := time.monotonic()) >= self._asks_at:
+            self._asks_at = max(self._asks_at + self._seconds_between, now - 1)
+            self._ask(self._idle.pop(0))
 
     def _ask(self, client: Client) -> None:
         now = time.monotonic()
@@ -96,6 +108,9 @@ class GoodClients:
                 self._selector.modify(client.socket, client.events, client)
             if events & selectors.EVENT_READ:
                 data = client.socket.recv(65536)
+                if not data and client in self._idle:
+                    self._renew(client)
+                    return
                 if not data:
                     raise ConnectionError("closed without an answer")
                 client.received += data
@@ -121,7 +136,7 @@ class GoodClients:
         if answer.headers.get("connection", "").lower() == "close":
             self._renew(client)
         else:
-            self._ask(client)
+            self._idle.append(client)
 
     def _fail(self, client: Client, why: str) -> None:
         self._errors.append(why)
@@ -130,6 +145,8 @@ class GoodClients:
         self._renew(client)
 
     def _renew(self, client: Client) -> None:
+        if client in self._idle:
+            self._idle.remove(client)
         self._selector.unregister(client.socket)
         client.socket.close()
         self._connect()
@@ -138,7 +155,9 @@ class GoodClients:
         now = time.monotonic()
         for key in list(self._selector.get_map().values()):
             client = key.data
-            if client is not None and now - client.opened_at > ANSWER_SECONDS_MAX:
+            if client is None or client in self._idle:
+                continue
+            if now - client.opened_at > ANSWER_SECONDS_MAX:
                 self._seconds.append(now - client.opened_at)
                 self._fail(client, f"no answer in {ANSWER_SECONDS_MAX} s")
 
@@ -148,7 +167,7 @@ class GoodClients:
         waits = [
             now - key.data.opened_at
             for key in self._selector.get_map().values()
-            if key.data is not None
+            if key.data is not None and key.data not in self._idle
         ]
         longest = max(self._seconds, default=0.0)
         self._seconds += [wait for wait in waits if wait > longest]
@@ -179,10 +198,12 @@ class Probe:
 
 
 @contextmanager
-def good_clients(target: Target, wallets: Sequence[str]) -> Iterator[Probe]:
+def good_clients(
+    target: Target, rate: float, wallets: Sequence[str]
+) -> Iterator[Probe]:
     """Run good clients for as long as the block takes."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.attacks.good", target.url, *wallets],
+        [sys.executable, "-m", "tests.attacks.good", target.url, str(rate), *wallets],
         cwd=PROJECT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -198,8 +219,8 @@ def good_clients(target: Target, wallets: Sequence[str]) -> Iterator[Probe]:
 
 
 def main() -> int:
-    _, address, *wallets = sys.argv
-    seen = GoodClients(Target.parse(address), wallets).run()
+    _, address, rate, *wallets = sys.argv
+    seen = GoodClients(Target.parse(address), float(rate), wallets).run()
     sys.stdout.buffer.write(msgspec.json.encode(seen))
     return 0
 

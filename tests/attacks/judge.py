@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -85,7 +86,7 @@ def judged(attack: Attack, arena: Arena) -> Row:
             row = _beside_good_clients(attack, arena)
     except NotJudged as why:
         row = Row(attack.name, Outcome.NOT_JUDGED, str(why))
-    except (AssertionError, OSError) as why:
+    except (AssertionError, OSError, subprocess.TimeoutExpired) as why:
         row = Row(attack.name, Outcome.NOT_HELD, str(why) or repr(why))
     return _timed(row, time.monotonic() - begun)
 
@@ -106,14 +107,14 @@ def _timed(row: Row, seconds: float) -> Row:
 def _beside_good_clients(attack: Attack, arena: Arena) -> Row:
     if attack.needs_large:
         arena.large_wallet()
-    with good_clients(arena.target, arena.good) as probe:
+    with good_clients(arena.target, arena.good_rate, arena.good) as probe:
         time.sleep(CALM_SECONDS)
         calm = probe.seen
     pid = arena.target.worker()
     before = Vitals.of(pid) if pid is not None else None
     problems = []
     seen = ""
-    with good_clients(arena.target, arena.good) as probe:
+    with good_clients(arena.target, arena.good_rate, arena.good) as probe:
         try:
             seen = attack.run(arena)
         except (AssertionError, OSError) as why:

@@ -15,6 +15,9 @@ LISTENS = "0A"
 SETTLE_SECONDS = 12.0
 """How long a server has to get back to what it held before an attack."""
 
+SLACK = 8
+"""Descriptors and threads that come and go with other clients of the server."""
+
 
 class NotJudged(Exception):
     """An attack could not be made here, so nothing is known about it."""
@@ -100,8 +103,8 @@ class Vitals:
     def is_back(self, before: Vitals, margin_mib: float) -> bool:
         """Return whether nothing of an attack is left."""
         return (
-            self.descriptors <= before.descriptors
-            and self.threads <= before.threads
+            self.descriptors <= before.descriptors + SLACK
+            and self.threads <= before.threads + SLACK
             and self.rss_mib <= before.rss_mib + margin_mib
         )
 
