@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from textwrap import fill, shorten
 from typing import NoReturn
 
-from tests.attacks.arena import Arena, Attack, own_arena
+from tests.attacks.arena import Arena, own_arena
 from tests.attacks.families import ATTACKS
 from tests.attacks.judge import Outcome, Row, judged, line
+from tests.attacks.soak import soak
 from tests.attacks.target import Target
 
 SEEN_LENGTH = 400
@@ -50,7 +52,20 @@ def options() -> argparse.Namespace:
         default=10.0,
         help="how long the long ones run; default: %(default)s",
     )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=0.0,
+        help="requests of the good clients a second; default: as many as are answered",
+    )
+    parser.add_argument(
+        "--soak", type=float, metavar="MINUTES", help="everything at once, for minutes"
+    )
     given = parser.parse_args()
+    if not 0 <= given.rate <= 10_000:
+        parser.error("--rate is from 0 to 10000")
+    if given.soak is not None and not 0.1 <= given.soak <= 24 * 60:
+        parser.error("--soak is from 0.1 to 1440")
     if not 1 <= given.seconds <= 60:
         parser.error("--seconds is from 1 to 60")
     given.attacks = ATTACKS
@@ -64,27 +79,37 @@ def options() -> argparse.Namespace:
     return given
 
 
-def rows(
-    attacks: Sequence[Attack], address: Target | None, seconds: float
-) -> Iterator[Row]:
+def rows(given: argparse.Namespace) -> Iterator[Row]:
     """Make the attacks in turn. A server of our own that did not hold is replaced."""
     with ExitStack() as servers:
         arena: Arena | None = None
-        for attack in attacks:
+        for attack in given.attacks:
             if attack.starts_server:
-                target = address or Target("127.0.0.1", 0)
-                yield judged(attack, Arena(target, seconds))
+                target = given.address or Target("127.0.0.1", 0)
+                yield judged(attack, Arena(target, given.seconds))
                 continue
-            if arena is None and address is not None:
-                arena = Arena(address, seconds)
-                arena.prepare()
-            elif arena is None:
-                arena = servers.enter_context(own_arena(seconds))
+            try:
+                arena = arena or _new_arena(given, servers)
+            except (AssertionError, OSError) as why:
+                yield Row(attack.name, Outcome.NOT_JUDGED, f"no server: {why}")
+                continue
             row = judged(attack, arena)
             yield row
-            if row.outcome is Outcome.NOT_HELD and address is None:
-                servers.close()
+            if row.outcome is Outcome.NOT_HELD:
                 arena = None
+                with suppress(subprocess.TimeoutExpired):
+                    servers.close()
+
+
+def _new_arena(given: argparse.Namespace, servers: ExitStack) -> Arena:
+    """Prepare the given server, or one of our own that ends with the stack."""
+    if given.address is None:
+        arena = servers.enter_context(own_arena(given.seconds))
+    else:
+        arena = Arena(given.address, given.seconds)
+        arena.prepare()
+    arena.good_rate = given.rate
+    return arena
 
 
 def main() -> int:
@@ -92,9 +117,11 @@ def main() -> int:
     if given.list:
         print("\n".join(attack.name for attack in ATTACKS))
         return 0
+    if given.soak is not None:
+        return soak(given.address, given.soak, given.attacks)
     print(line(Row.HEADINGS))
     outcomes = set()
-    for row in rows(given.attacks, given.address, given.seconds):
+    for row in rows(given):
         outcomes.add(row.outcome)
         print(line(row.cells()), flush=True)
         # All of it only where one looks for it.
