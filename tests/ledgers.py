@@ -106,9 +106,11 @@ class Receivers:
 
 def new_service(settings: Settings = Settings(), **injected: Any) -> WalletService:
     """Return a service over an empty ledger in which nothing is left to chance."""
+    clock = injected.get("clock", Clock())
     owned: dict[str, Any] = {
         "lock_factory": BoundedLock,
-        "clock": Clock(),
+        "clock": clock,
+        "monotonic": clock,
         "new_id": Ids(),
         "new_code": Codes(),
         "send_code": lambda approval, code: None,

@@ -112,6 +112,7 @@ def test_what_is_above_the_threshold_waits_and_nothing_else_does(
         resends_left=3,
         created_at=START,
         expires_at=START + TTL_SECONDS * SECOND,
+        monotonic_expiry=START + TTL_SECONDS * SECOND,
     )
     assert list(waiting.codes.sent) == [approval.id]
     assert waiting.approvals.get(approval.id) == approval
@@ -366,7 +367,7 @@ def test_a_confirmation_whose_outcome_cannot_be_kept_leaves_no_trace(
 
 def test_an_approval_is_kept_for_a_day_and_then_forgotten(waiting: Waiting) -> None:
     approval = waiting.request()
-    kept_seconds = KEPT_SECONDS + 4 * TTL_SECONDS
+    kept_seconds = KEPT_SECONDS + TTL_SECONDS
     waiting.clock.now += kept_seconds * SECOND - 1
     younger = waiting.request()
     assert waiting.approvals.get(approval.id).status is ApprovalStatus.EXPIRED
@@ -386,41 +387,86 @@ def test_an_approval_is_kept_for_a_day_and_then_forgotten(waiting: Waiting) -> N
     assert len(waiting.approvals._table._approvals) == 1
 
 
-def test_no_more_approvals_are_kept_than_is_good() -> None:
-    clock = Clock()
-    service = new_service(Settings(approval_threshold=0), clock=clock)
-    service.approvals = Approvals(
-        clock, Ids(), Codes(), Codes().send, TTL_SECONDS, service.alerts, kept_max=2
-    )
+class SmallTable:
+    """A service that keeps two approvals."""
 
-    def ask() -> str:
-        command = partial(service.money.deduct, open_wallet(service, 5), 1)
-        approval = service.approvals.run(command)
+    def __init__(self) -> None:
+        self.clock, self.codes = Clock(), Codes()
+        self.service = new_service(Settings(approval_threshold=0), clock=self.clock)
+        self.approvals = self.service.approvals = Approvals(
+            self.clock,
+            self.clock,
+            Ids(),
+            self.codes,
+            self.codes.send,
+            TTL_SECONDS,
+            self.service.alerts,
+            kept_max=2,
+        )
+
+    def ask(self) -> str:
+        command = partial(self.service.money.deduct, open_wallet(self.service, 5), 1)
+        approval = self.approvals.run(command)
         assert isinstance(approval, ApprovalSnapshot)
         return approval.id
 
-    first, second = ask(), ask()
-    clock.now += 1
-    one = open_wallet(service, 5)
-    with nothing_moves(service), pytest.raises(ApprovalsExhausted) as refused:
-        service.approvals.run(partial(service.money.deduct, one, 1))
+    def confirm(self, id: str, code: str | None = None) -> object:
+        return self.approvals.confirm(id, code or self.codes.sent[id])
+
+
+def test_approvals_are_bounded_and_none_that_waits_is_forgotten() -> None:
+    small = SmallTable()
+    first, second = small.ask(), small.ask()
+    small.clock.now += 1
+    one = open_wallet(small.service, 5)
+    with nothing_moves(small.service), pytest.raises(ApprovalsExhausted) as refused:
+        small.approvals.run(partial(small.service.money.deduct, one, 1))
     assert refused.value.values == {
         "maximum": 2,
         "retry_after_seconds": TTL_SECONDS,
     }
-    service.approvals.cancel(first)
-    third = ask()
+    small.clock.now += TTL_SECONDS * SECOND - 1
+    assert small.approvals.get(second).status is ApprovalStatus.EXPIRED
+    third = small.ask()
     with pytest.raises(ApprovalNotFound):
-        service.approvals.get(first)
+        small.approvals.get(first)
+    assert small.approvals.get(second).status is ApprovalStatus.EXPIRED
+    assert small.approvals.get(third).status is ApprovalStatus.PENDING
+    assert len(small.approvals._table._of_wallet) == 2
+
+
+@pytest.mark.parametrize("how", ["confirmed", "cancelled", "rejected"])
+def test_a_closed_approval_gives_its_slot_to_the_next_one(how: str) -> None:
+    small = SmallTable()
+    waiting, closed = small.ask(), small.ask()
+    match how:
+        case "confirmed":
+            small.confirm(closed)
+        case "cancelled":
+            small.approvals.cancel(closed)
+        case "rejected":
+            for _ in range(5):
+                with pytest.raises(CodeInvalid):
+                    small.confirm(closed, WRONG)
+    assert small.approvals.get(closed).status.lower() == how
+    small.ask()
+    with pytest.raises(ApprovalNotFound):
+        small.approvals.get(closed)
+    assert small.approvals.get(waiting).status is ApprovalStatus.PENDING
     with pytest.raises(ApprovalsExhausted):
-        ask()
-    clock.now += TTL_SECONDS * SECOND - 1
-    assert service.approvals.get(second).status is ApprovalStatus.EXPIRED
-    ask()
+        small.ask()
+
+
+def test_an_old_approval_that_is_resent_waits_on_and_blocks_no_other() -> None:
+    small = SmallTable()
+    resent, expired = small.ask(), small.ask()
+    small.clock.now += TTL_SECONDS * SECOND - 1
+    small.approvals.resend(resent)
+    small.clock.now += 1
+    small.ask()
     with pytest.raises(ApprovalNotFound):
-        service.approvals.get(second)
-    assert service.approvals.get(third).status is ApprovalStatus.PENDING
-    assert len(service.approvals._table._of_wallet) == 2
+        small.approvals.get(expired)
+    small.confirm(resent)
 
 
 def test_nobody_can_guess_on_and_on(waiting: Waiting) -> None:

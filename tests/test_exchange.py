@@ -225,13 +225,15 @@ def test_a_quote_is_remembered_for_a_while_after_it_expired(house: House) -> Non
 
 def test_no_more_quotes_are_kept_than_is_good(house: House) -> None:
     store = house.service.store
-    quotes = Quotes(store, house.clock, Ids(), RATES, 60, BoundedLock, quotes_max=2)
+    quotes = Quotes(
+        store, house.clock, house.clock, Ids(), RATES, 60, BoundedLock, quotes_max=2
+    )
     first, second = (quotes.create("USD", "INR", 1) for _ in range(2))
     house.clock.now += 1
     with nothing_moves(house.service), pytest.raises(QuotesExhausted) as refused:
         quotes.create("USD", "INR", 1)
     assert refused.value.values == {"maximum": 2, "retry_after_seconds": 60}
-    first.used = True
+    quotes.release(first.id)
     third = quotes.create("USD", "INR", 1)
     with pytest.raises(QuoteNotFound):
         quotes.find(first.id)
@@ -242,6 +244,18 @@ def test_no_more_quotes_are_kept_than_is_good(house: House) -> None:
     with pytest.raises(QuoteNotFound):
         quotes.find(second.id)
     assert quotes.find(third.id) is third
+
+
+def test_a_used_quote_gives_its_slot_to_the_next_one(house: House) -> None:
+    used, waiting = house.quote(), house.quote()
+    house.service.quotes._quotes._size_max = 2
+    with nothing_moves(house.service), pytest.raises(QuotesExhausted):
+        house.quote()
+    house.exchange(used)
+    house.quote()
+    with nothing_moves(house.service), pytest.raises(QuoteNotFound):
+        house.exchange(used)
+    assert house.service.quotes.find(waiting.id) is waiting
 
 
 # Exchanges

@@ -33,6 +33,7 @@ from wallet_app.errors import CodeInvalid, WalletError, WalletExists
 from wallet_app.services import WalletService
 from wallet_app.services.approval import Approval, ApprovalSnapshot, ApprovalStatus
 from wallet_app.services.fraud import Alert
+from wallet_app.services.expiring import Expiring
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
@@ -224,10 +225,26 @@ class Guarded(dict[str, Any]):
         super().__delitem__(key)
 
 
+class GuardedMethods:
+    """A table whose methods may be called only while its lock is held."""
+
+    def __init__(self, watch: Watch, lock: object, guarded: Expiring[Any]) -> None:
+        self._is_held: Callable[[], bool] = lambda: lock in watch.held
+        self._guarded = guarded
+
+    def __getattr__(self, name: str) -> Any:
+        assert self._is_held(), f"{name} without the lock"
+        return getattr(self._guarded, name)
+
+
+def guarded(watch: Watch, lock: object, table: Expiring[Any]) -> Any:
+    return GuardedMethods(watch, lock, table)
+
+
 def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
     clock = Clock()
     keys = IdempotencyKeys(clock, ttl_seconds=60, lock_factory=watch.new_lock)
-    keys._claims._entries = Guarded(watch, keys._lock)
+    keys._claims = guarded(watch, keys._lock, keys._claims)
 
     def crash(claim: Claim) -> NoReturn:
         raise Crash
@@ -301,10 +318,10 @@ def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
         send_code=codes.send,
     )
     table, quotes, alerts = service.approvals._table, service.quotes, service.alerts
-    table._approvals._entries = Guarded(watch, table._lock)
+    table._approvals = guarded(watch, table._lock, table._approvals)
     table._of_wallet = Guarded(watch, table._lock)
     table._wrong_codes = Guarded(watch, table._lock)
-    quotes._quotes._entries = Guarded(watch, quotes._lock)
+    quotes._quotes = guarded(watch, quotes._lock, quotes._quotes)
     alerts._alerts = GuardedAlerts(watch, alerts._lock)
     source, target = open_wallet(service, 100), open_wallet(service)
 
@@ -464,7 +481,7 @@ class Struck:
 
 def exchange(service: WalletService) -> object:
     """Use the one quote that there is."""
-    (quote,) = [quote for _, quote in service.quotes._quotes._entries.values()]
+    (quote,) = [each.value for each in service.quotes._quotes._needed.values()]
     (dollars,) = [w.id for w in service.wallets.of_user("asha") if w.currency == "USD"]
     rupees = service.wallets.of_user("ravi")[0].id
     return service.exchange.transfer(

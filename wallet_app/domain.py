@@ -19,7 +19,17 @@ HOUSE = "00000000-0000-0000-0000-000000000000"
 """The user of the liquidity wallets: nobody, by its id (RFC 9562, section 5.9)."""
 
 Clock = Callable[[], int]
-"""Tells the time in nanoseconds since 1970, UTC."""
+"""Returns nanoseconds: since 1970, UTC, or of the monotonic clock, whose start means
+nothing."""
+
+
+class Deadline(Struct, frozen=True, gc=False):
+    """A moment by two clocks: the date that clients see, in nanoseconds since 1970,
+    and the time of the monotonic clock, which decides: no step of the date moves it."""
+
+    date: int
+    monotonic: int
+
 
 NewId = Callable[[], UUID]
 

@@ -188,7 +188,8 @@ def _ruled_service() -> WalletService:
         fraud_rules=FRAUD_RULES,
     )
     seconds = itertools.count(1_767_225_600_000_000_000, 10_000_000_000)
-    return WalletService(settings, clock=seconds.__next__)
+    clock = seconds.__next__
+    return WalletService(settings, clock=clock, monotonic=clock)
 
 
 def _transfer_between_empty(service: WalletService | None = None) -> Call:

@@ -237,7 +237,9 @@ def _name_locks(service: WalletService) -> None:
     ]
     for wallet in service.store.readable.values():
         named.append((name_in(wallet.currency, wallet.user_id), wallet._lock))
-    for _, approval in service.approvals._table._approvals._entries.values():
+    approvals = service.approvals._table._approvals
+    for entry in (*approvals._needed.values(), *approvals._released.values()):
+        approval = entry.value
         named.append((f"approval of {approval.now_is.amount}", approval.lock))
     for payment in payments._payments.values():
         named.append((f"payment of {payment.now_is.amount}", payment.lock))

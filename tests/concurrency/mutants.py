@@ -437,11 +437,11 @@ class CheckThenAct(IdempotencyKeys):
 
     def _claim(self, key: str, fingerprint: Hashable) -> tuple[Claim, bool]:
         with self._lock:
-            claim = self._claims.get(key)
+            claim = self._claims.get(key, self._monotonic())
         if claim is None:
             claim = Claim(fingerprint)
             with self._lock:
-                self._claims.add(key, claim, self._clock())
+                self._claims.add(key, claim, self._monotonic())
             return claim, True
         if claim.fingerprint != fingerprint:
             raise IdempotencyKeyReused()
@@ -476,7 +476,7 @@ class QuoteUsedTwice(Quotes, Quote):
         return quote
 
     def check(self, source: str, target: str, amount: int, now: int) -> None:
-        if now >= self.expires_at:
+        if now >= self.deadline.monotonic:
             raise QuoteExpired(self.id, self.expires_at)
 
 

@@ -236,7 +236,8 @@ def unsettled_app(*mutants: str) -> Flask:
     for mutant in mutants:
         _FOR_EVER.enter_context(MUTANTS[mutant].planted())
     # A clock that never comes to midnight: what was spent today would be nothing then.
-    return create_app(WalletService(SETTINGS, clock=passing_time()))
+    clock = passing_time()
+    return create_app(WalletService(SETTINGS, clock=clock, monotonic=clock))
 
 
 _FOR_EVER = ExitStack()

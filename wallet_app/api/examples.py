@@ -27,6 +27,7 @@ from wallet_app.bank import Direction, Statement
 from wallet_app.domain import (
     AMOUNT_MAX,
     HOUSE,
+    Deadline,
     Transaction,
     TransactionType,
     WalletSnapshot,
@@ -111,7 +112,13 @@ _TRANSACTION = "d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f"
 WALLET = wallet_json(_wallet(SOURCE_ID, 0, _OPENED))
 WALLETS = wallets_json([_wallet(SOURCE_ID, 35_000)])
 _quote = Quote(
-    QUOTE_ID, "USD", "INR", Decimal("83.12"), 10_000, 831_200, _MOVED + 60_000_000_000
+    QUOTE_ID,
+    "USD",
+    "INR",
+    Decimal("83.12"),
+    10_000,
+    831_200,
+    Deadline(_MOVED + 60_000_000_000, 0),
 )
 QUOTE = quote_json(_quote)
 LIQUIDITY = wallets_json(
@@ -165,6 +172,7 @@ _approval = ApprovalSnapshot(
     resends_left=RESENDS_MAX,
     created_at=_MOVED,
     expires_at=_MOVED + 300_000_000_000,
+    monotonic_expiry=0,
 )
 APPROVAL = approval_json(_approval)
 CANCELLED = approval_json(replace(_approval, status=ApprovalStatus.CANCELLED))

@@ -55,6 +55,7 @@ class WalletService:
         *,
         lock_factory: LockFactory = threading.Lock,
         clock: Clock = time.time_ns,
+        monotonic: Clock = time.monotonic_ns,
         new_id: NewId = uuid4,
         new_code: Callable[[], str] = new_code,
         send_code: SendCode | None = None,
@@ -64,6 +65,7 @@ class WalletService:
         jitter: Callable[[int], int] = full_jitter,
     ) -> None:
         self.clock, self.new_id = clock, new_id
+        self.monotonic = monotonic
         self.store = Store(lock_factory, settings.time_zone, _default_terms(settings))
         self.outbox = Outbox(lock_factory)
         self.background = Background(clock, lock_factory)
@@ -74,19 +76,21 @@ class WalletService:
         self.quotes = Quotes(
             self.store,
             clock,
+            monotonic,
             new_id,
             settings.fx_rates,
             settings.fx_quote_ttl_seconds,
             lock_factory,
         )
         self.exchange = Exchange(
-            self.store, clock, new_id, self.money, self.quotes, self.outbox
+            self.store, clock, monotonic, new_id, self.money, self.quotes, self.outbox
         )
         self.freeze = Freeze(self.store, clock, self.outbox)
         self.limits = SpendingLimits(self.store, clock)
         self.alerts = Alerts(clock, new_id, self.outbox, lock_factory)
         self.approvals = Approvals(
             clock,
+            monotonic,
             new_id,
             new_code,
             send_code or CHANNELS[settings.otp_channel](self.outbox, clock),
@@ -123,7 +127,7 @@ class WalletService:
         self.summary = Summary(self.store, self.history)
         self.audit = Audit(self.store, self.payments)
         self.idempotency = IdempotencyKeys(
-            clock, settings.idempotency_ttl_seconds, lock_factory=lock_factory
+            monotonic, settings.idempotency_ttl_seconds, lock_factory=lock_factory
         )
 
 

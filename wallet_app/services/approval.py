@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wallet_app.domain import Transaction
+from wallet_app.domain import Deadline, Transaction
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.payment import PaymentSnapshot
 from wallet_app.store import Lock
@@ -24,7 +24,7 @@ class ApprovalStatus(StrEnum):
 
 class ApprovalSnapshot(Struct, frozen=True, gc=False):
     """What an approval was at one moment; it has no code. `amount` is in minor units,
-    times are in nanoseconds since 1970, UTC."""
+    times are in nanoseconds since 1970, UTC, except `monotonic_expiry`."""
 
     id: str
     wallet_id: str
@@ -37,10 +37,12 @@ class ApprovalSnapshot(Struct, frozen=True, gc=False):
     resends_left: int
     created_at: int
     expires_at: int
+    monotonic_expiry: int
 
-    def at(self, now: int) -> ApprovalSnapshot:
-        """Return what it is at a time: nobody tells an approval that it expires."""
-        if self.status is ApprovalStatus.PENDING and now >= self.expires_at:
+    def at(self, monotonic_now: int) -> ApprovalSnapshot:
+        """Return what it is at a time: an approval expires without an event."""
+        is_due = monotonic_now >= self.monotonic_expiry
+        if self.status is ApprovalStatus.PENDING and is_due:
             return replace(self, status=ApprovalStatus.EXPIRED)
         return self
 
@@ -68,7 +70,7 @@ class Approval:
         snapshot: ApprovalSnapshot,
         command: Command,
         digest: bytes,
-        deadline: int | None,
+        deadline: Deadline | None,
     ) -> None:
         self.lock = lock
         self.now_is = snapshot

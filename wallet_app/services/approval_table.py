@@ -3,6 +3,7 @@ codes came for each wallet."""
 
 from __future__ import annotations
 
+from wallet_app.domain import Clock
 from wallet_app.errors import (
     ApprovalNotFound,
     ApprovalsExhausted,
@@ -32,31 +33,29 @@ class ApprovalTable:
     """Approvals by id, and by the wallet that they are for. Its lock protects the
     tables; an approval has one of its own."""
 
-    def __init__(self, ttl_seconds: int, kept_max: int, lock: Lock) -> None:
+    def __init__(
+        self, monotonic: Clock, ttl_seconds: int, kept_max: int, lock: Lock
+    ) -> None:
+        self._monotonic = monotonic
         self._lock = lock
         self._approvals = Expiring[Approval](
-            ttl_seconds + KEPT_SECONDS, kept_max, _needed_until
+            kept_max, ttl_seconds, KEPT_SECONDS, ApprovalsExhausted, self._forget
         )
         self._of_wallet: dict[str, list[Approval]] = {}
         self._wrong_codes: dict[str, tuple[int, ...]] = {}
 
-    def add(self, approval: Approval, now: int, claim: Keeper | None) -> None:
+    def add(self, approval: Approval, claim: Keeper | None) -> None:
         """Let a new approval be found, if there is room for it.
 
         Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted.
         """
-        snapshot = approval.now_is
+        snapshot, now = approval.now_is, self._monotonic()
         with self._lock:
             pending = self._pending_of(snapshot.wallet_id, now)
             if len(pending) >= PENDING_MAX:
                 raise TooManyApprovals(snapshot.wallet_id, PENDING_MAX)
             self._check_wrong_codes(snapshot.wallet_id, now)
-            for dropped in self._approvals.make_room(now):
-                self._forget(dropped, now)
-            if self._approvals.is_full:
-                raise ApprovalsExhausted(
-                    self._approvals.at_most, self._approvals.seconds_to_room(now)
-                )
+            self._approvals.make_room(now)
             if claim is not None:
                 claim.keep(snapshot)
             self._of_wallet[snapshot.wallet_id] = [*pending, approval]
@@ -64,22 +63,39 @@ class ApprovalTable:
 
     def find(self, approval_id: str) -> Approval:
         """Raise ApprovalNotFound where there is no such approval."""
+        now = self._monotonic()
         with self._lock:
-            approval = self._approvals.get(approval_id)
+            approval = self._approvals.get(approval_id, now)
         if approval is None:
             raise ApprovalNotFound(approval_id)
         return approval
 
-    def note_wrong_code(self, wallet_id: str, now: int) -> None:
+    def renew(self, approval: Approval) -> None:
+        """Let an approval that was sent again wait for its whole time again."""
+        now = self._monotonic()
+        with self._lock:
+            self._approvals.renew(approval.now_is.id, now)
+
+    def release(self, approval: Approval) -> None:
+        """Let a closed approval be forgotten when another one needs its slot."""
+        with self._lock:
+            self._approvals.release(approval.now_is.id)
+
+    def note_wrong_code(self, wallet_id: str) -> None:
         """Remember that a wrong code came for an approval of this wallet."""
+        now = self._monotonic()
         with self._lock:
             times = (*self._wrong_codes.get(wallet_id, ()), now)
             self._wrong_codes[wallet_id] = times[-WRONG_CODES_MAX:]
 
-    def _forget(self, dropped: Approval, now: int) -> None:
-        """Forget the wallet of a dropped approval, too, if no other one waits."""
-        wallet_id = dropped.now_is.wallet_id
-        if not self._pending_of(wallet_id, now):
+    def _forget(self, evicted: Approval) -> None:
+        """Forget an evicted approval of a wallet, and the wallet with its last one."""
+        wallet_id = evicted.now_is.wallet_id
+        others = self._of_wallet.get(wallet_id, [])
+        others = [other for other in others if other is not evicted]
+        if others:
+            self._of_wallet[wallet_id] = others
+        else:
             self._of_wallet.pop(wallet_id, None)
 
     def _check_wrong_codes(self, wallet_id: str, now: int) -> None:
@@ -101,8 +117,3 @@ class ApprovalTable:
             for approval in self._of_wallet.get(wallet_id, [])
             if approval.now_is.at(now).status is ApprovalStatus.PENDING
         ]
-
-
-def _needed_until(approval: Approval) -> int:
-    now_is = approval.now_is
-    return now_is.expires_at if now_is.status is ApprovalStatus.PENDING else 0

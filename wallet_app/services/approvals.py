@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from wallet_app.domain import Clock, NewId
+from wallet_app.domain import Clock, Deadline, NewId
 from wallet_app.errors import (
     ApprovalClosed,
     ApprovalExpired,
@@ -32,6 +32,7 @@ from wallet_app.services.approval import (
     Moved,
 )
 from wallet_app.services.approval_table import KEPT_MAX, ApprovalTable
+from wallet_app.services.expiring import SECOND
 from wallet_app.services.fraud import Alerts, Verdict
 from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
@@ -72,6 +73,7 @@ class Approvals:
     def __init__(
         self,
         clock: Clock,
+        monotonic: Clock,
         new_id: NewId,
         new_code: Callable[[], str],
         send: SendCode,
@@ -81,14 +83,14 @@ class Approvals:
         kept_max: int = KEPT_MAX,
     ) -> None:
         self._clock = clock
+        self._monotonic = monotonic
         self._new_id = new_id
         self._new_code = new_code
         self._send = send
-        self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
+        self._ttl_ns = ttl_seconds * SECOND
         self._alerts = alerts
         self._new_lock = lock_factory
-        longest_seconds = (1 + RESENDS_MAX) * ttl_seconds
-        self._table = ApprovalTable(longest_seconds, kept_max, lock_factory())
+        self._table = ApprovalTable(monotonic, ttl_seconds, kept_max, lock_factory())
         self._key = secrets.token_bytes()
 
     def run(
@@ -112,7 +114,7 @@ class Approvals:
 
         No lock is needed: what an approval is, is one immutable value.
         """
-        return self._table.find(approval_id).now_is.at(self._clock())
+        return self._table.find(approval_id).now_is.at(self._monotonic())
 
     def confirm(
         self, approval_id: str, code: str, claim: Keeper | None = None
@@ -130,10 +132,12 @@ class Approvals:
             ):
                 raise CodeInvalid(self._count_wrong_code(approval))
             try:
-                return command(claim=Confirmation(approval, claim), approved=True)
+                moved = command(claim=Confirmation(approval, claim), approved=True)
             except FraudBlocked as blocked:
                 self._alerts.add(blocked, Verdict.BLOCK)
                 raise
+            self._table.release(approval)
+        return moved
 
     def cancel(self, approval_id: str, claim: Keeper | None = None) -> ApprovalSnapshot:
         """Close an approval: its movement will not be made.
@@ -147,6 +151,7 @@ class Approvals:
             if claim is not None:
                 claim.keep(cancelled)
             approval.close(ApprovalStatus.CANCELLED)
+            self._table.release(approval)
         return cancelled
 
     def resend(self, approval_id: str, claim: Keeper | None = None) -> ApprovalSnapshot:
@@ -161,13 +166,17 @@ class Approvals:
             left = approval.now_is.resends_left
             if left == 0:
                 raise ResendsExhausted(RESENDS_MAX)
-            expires_at = self._expires_at(self._clock(), approval.deadline)
+            ends = self._deadline(self._clock(), self._monotonic(), approval.deadline)
             resent = replace(
-                approval.now_is, resends_left=left - 1, expires_at=expires_at
+                approval.now_is,
+                resends_left=left - 1,
+                expires_at=ends.date,
+                monotonic_expiry=ends.monotonic,
             )
             if claim is not None:
                 claim.keep(resent)
             approval.now_is = resent
+            self._table.renew(approval)
             approval.digest = self._digest(approval_id, code)
             self._send(resent, code)  # before a later one can be
         return resent
@@ -175,7 +184,9 @@ class Approvals:
     def _request(
         self, command: Command, required: ApprovalRequired, claim: Keeper | None
     ) -> ApprovalSnapshot:
-        approval_id, code, now = str(self._new_id()), self._new_code(), self._clock()
+        approval_id, code = str(self._new_id()), self._new_code()
+        now, monotonic_now = self._clock(), self._monotonic()
+        ends = self._deadline(now, monotonic_now, required.deadline)
         snapshot = ApprovalSnapshot(
             id=approval_id,
             wallet_id=required.wallet_id,
@@ -187,17 +198,18 @@ class Approvals:
             attempts_left=ATTEMPTS_MAX,
             resends_left=RESENDS_MAX,
             created_at=now,
-            expires_at=self._expires_at(now, required.expires_at),
+            expires_at=ends.date,
+            monotonic_expiry=ends.monotonic,
         )
         approval = Approval(
             self._new_lock(),
             snapshot,
             command,
             self._digest(approval_id, code),
-            required.expires_at,
+            required.deadline,
         )
         try:
-            self._table.add(approval, now, claim)
+            self._table.add(approval, claim)
         except WalletError:
             self._flag(required, None)
             raise
@@ -205,9 +217,14 @@ class Approvals:
         self._send(snapshot, code)
         return snapshot
 
-    def _expires_at(self, now: int, deadline: int | None) -> int:
-        expires_at = now + self._ttl_nanoseconds
-        return expires_at if deadline is None else min(expires_at, deadline)
+    def _deadline(
+        self, now: int, monotonic_now: int, latest: Deadline | None
+    ) -> Deadline:
+        """Return when an approval expires: after its time, or with its movement."""
+        ends = Deadline(now + self._ttl_ns, monotonic_now + self._ttl_ns)
+        if latest is not None and latest.monotonic < ends.monotonic:
+            return latest
+        return ends
 
     def _flag(self, required: ApprovalRequired, approval_id: str | None) -> None:
         """List a movement that a fraud rule sent to review."""
@@ -216,7 +233,7 @@ class Approvals:
 
     def _pending(self, approval: Approval) -> Command:
         """Return the command of a held approval that can still be confirmed."""
-        now_is = approval.now_is.at(self._clock())
+        now_is = approval.now_is.at(self._monotonic())
         if now_is.status is ApprovalStatus.EXPIRED:
             raise ApprovalExpired(now_is.id, now_is.expires_at)
         if approval.command is None:
@@ -226,10 +243,11 @@ class Approvals:
     def _count_wrong_code(self, approval: Approval) -> int:
         """Return how many attempts a held approval has left after this one."""
         left = approval.now_is.attempts_left - 1
-        self._table.note_wrong_code(approval.now_is.wallet_id, self._clock())
+        self._table.note_wrong_code(approval.now_is.wallet_id)
         approval.now_is = replace(approval.now_is, attempts_left=left)
         if left == 0:
             approval.close(ApprovalStatus.REJECTED)
+            self._table.release(approval)
         return left
 
     def _digest(self, approval_id: str, code: str) -> bytes:

@@ -25,6 +25,7 @@ class Exchange:
         self,
         store: Store,
         clock: Clock,
+        monotonic: Clock,
         new_id: NewId,
         money: Money,
         quotes: Quotes,
@@ -33,6 +34,7 @@ class Exchange:
         self._wallets = store.wallets
         self._liquidity = store.liquidity
         self._clock = clock
+        self._monotonic = monotonic
         self._new_id = new_id
         self._money = money
         self._quotes = quotes
@@ -76,6 +78,7 @@ class Exchange:
             approved,
             quote,
             (taker, giver),
+            monotonic_now=self._monotonic(),
         )
         with locked((source, target, taker, giver)):
             for rule in RULES if source.terms or target.terms else ALWAYS:
@@ -90,6 +93,7 @@ class Exchange:
             quote.used = True
             if self._outbox.is_open:
                 self._outbox.transactions(sent, taken, given, received)
+        self._quotes.release(quote_id)
         return exchange
 
     def liquidity(self) -> list[WalletSnapshot]:

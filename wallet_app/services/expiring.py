@@ -1,78 +1,163 @@
-"""What is kept for a while, and not more of it than is good."""
+"""Values that are kept for a while: bounded in number, evicted in constant time, and
+none of them blocked by what one owner holds."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from msgspec import Struct
+
+from wallet_app.errors import WalletError
+
 T = TypeVar("T")
+
+SECOND = 1_000_000_000
+
+EVICTIONS_MAX = 32
+"""Entries that one call evicts at most, so that no request waits for all that expired
+since the last one. More than one, so that memory is given back while few are added."""
+
+SHARES = 4
+"""An owner holds at most one part in so many of the table: the others go on."""
+
+
+class _Entry(Struct, Generic[T], frozen=True):
+    value: T
+    owner: str | None
+    needed_until: int
 
 
 class Expiring(Generic[T]):
-    """Values by key, each kept for the same time, and so many of them at most.
+    """Values by key. Each is needed for the same time, or until it is released. After
+    that it is kept for a while, for as long as no other one needs its slot.
 
-    Where they are as many, the oldest may go before its time, as soon as it is no
-    longer needed: `needed_until` tells when that is. It has no lock: whoever shares one
-    locks around it. Times are in nanoseconds since 1970, UTC.
+    Both kinds are queues in the order of time, so the one to evict is always the first.
+    What is needed counts for its owner, if it has one, and an owner holds at most a
+    share. An expired value is absent, even if it is not evicted yet.
+
+    It has no lock: its user locks around it. Times are in nanoseconds of the monotonic
+    clock. `full(maximum, retry_after_seconds)` is the refusal to raise.
     """
 
     def __init__(
         self,
-        ttl_seconds: int,
-        at_most: int,
-        needed_until: Callable[[T], int] | None = None,
+        size_max: int,
+        needed_seconds: int,
+        kept_seconds: int,
+        full: Callable[[int, int], WalletError],
+        on_evict: Callable[[T], None] | None = None,
     ) -> None:
-        self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
-        self.at_most = at_most
-        self._needed_until = needed_until
-        self._entries: dict[str, tuple[int, T]] = {}
+        self._size_max = size_max
+        self._share_max = max(size_max // SHARES, 1)
+        self._needed_ns = needed_seconds * SECOND
+        self._kept_ns = kept_seconds * SECOND
+        self._full = full
+        self._on_evict = on_evict
+        # OrderedDict, because the first item of a dict is found by walking over all
+        # that was removed before it.
+        self._needed: OrderedDict[str, _Entry[T]] = OrderedDict()
+        self._released: OrderedDict[str, _Entry[T]] = OrderedDict()
+        self._owned: dict[str, OrderedDict[str, _Entry[T]]] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        """Return how many slots are taken, also by what waits to be evicted."""
+        return len(self._needed) + len(self._released)
 
-    @property
-    def is_full(self) -> bool:
-        return len(self._entries) >= self.at_most
+    def get(self, key: str, now: int) -> T | None:
+        entry = self._needed.get(key) or self._released.get(key)
+        if entry is None or now >= entry.needed_until + self._kept_ns:
+            return None
+        return entry.value
 
-    def get(self, key: str) -> T | None:
-        entry = self._entries.get(key)
-        return None if entry is None else entry[1]
+    def make_room(self, now: int, owner: str | None = None) -> None:
+        """Evict what has expired, a bounded number of it, and see that there is a slot
+        for one more value of this owner; raise `full` if there is none."""
+        owned = self._owned.get(owner) if owner is not None else None
+        if owned is not None:
+            self._release_expired(owned, now)
+        self._release_expired(self._needed, now)
+        self._evict(now)
+        if len(self) >= self._size_max:
+            raise self._refusal(self._size_max, self._needed, now)
+        if owned is not None and len(owned) >= self._share_max:
+            raise self._refusal(self._share_max, owned, now)
 
-    def add(self, key: str, value: T, now: int) -> None:
-        """Keep a value under a key that is not there yet."""
-        assert not self.is_full
-        self._entries[key] = now + self._ttl_nanoseconds, value
+    def add(self, key: str, value: T, now: int, owner: str | None = None) -> None:
+        """Keep a value under a key that is absent. `make_room` comes first."""
+        self.remove(key)  # one that expired may wait to be evicted
+        assert len(self) < self._size_max
+        entry = _Entry(value, owner, now + self._needed_ns)
+        try:
+            if owner is not None:
+                self._owned.setdefault(owner, OrderedDict())[key] = entry
+            self._needed[key] = entry
+        except BaseException:
+            self._disown(key, owner)
+            raise
+
+    def renew(self, key: str, now: int) -> None:
+        """Let a value be needed for the whole time again, if it still is."""
+        entry = self._needed.get(key)
+        if entry is None:
+            return
+        renewed = _Entry(entry.value, entry.owner, now + self._needed_ns)
+        queues = [self._needed]
+        if entry.owner is not None:
+            queues.append(self._owned[entry.owner])
+        for queue in queues:
+            queue[key] = renewed
+            queue.move_to_end(key)
+
+    def release(self, key: str) -> None:
+        """Let a value be evicted when another one needs its slot. An absent key is
+        none to release."""
+        entry = self._needed.get(key)
+        if entry is not None:
+            self._released[key] = entry
+            del self._needed[key]
+            self._disown(key, entry.owner)
 
     def remove(self, key: str) -> None:
-        del self._entries[key]
+        """Remove a value, if it is there."""
+        entry = self._needed.pop(key, None) or self._released.pop(key, None)
+        if entry is not None:
+            self._disown(key, entry.owner)
 
-    def make_room(self, now: int) -> list[T]:
-        """Forget what has expired and, if that is not enough, the oldest that is not
-        needed; return what was forgotten. It may still be full."""
-        dropped = []
-        while self._entries and self._oldest()[0] <= now:
-            dropped.append(self._drop_oldest())
-        if self.is_full and self._can_go_at() <= now:
-            dropped.append(self._drop_oldest())
-        return dropped
+    def _release_expired(self, queue: OrderedDict[str, _Entry[T]], now: int) -> None:
+        for _ in range(min(len(queue), EVICTIONS_MAX)):
+            key, entry = next(iter(queue.items()))
+            if now < entry.needed_until:
+                break
+            self.release(key)
 
-    def seconds_to_room(self, now: int) -> int:
-        """Return when the oldest can go, in whole seconds, rounded up."""
-        return seconds_until(self._can_go_at(), now)
+    def _evict(self, now: int) -> None:
+        """Evict the first that were released: what has expired, or one for its slot."""
+        for _ in range(min(len(self._released), EVICTIONS_MAX)):
+            entry = next(iter(self._released.values()))
+            is_expired = now >= entry.needed_until + self._kept_ns
+            if not is_expired and len(self) < self._size_max:
+                break
+            self._released.popitem(last=False)
+            if self._on_evict is not None:
+                self._on_evict(entry.value)
 
-    def _can_go_at(self) -> int:
-        expires_at, value = self._oldest()
-        return self._needed_until(value) if self._needed_until else expires_at
+    def _disown(self, key: str, owner: str | None) -> None:
+        owned = self._owned.get(owner) if owner is not None else None
+        if owner is not None and owned is not None:
+            owned.pop(key, None)
+            if not owned:
+                del self._owned[owner]
 
-    def _oldest(self) -> tuple[int, T]:
-        """The first, because all are kept for the same time."""
-        return next(iter(self._entries.values()))
-
-    def _drop_oldest(self) -> T:
-        _, value = self._entries.pop(next(iter(self._entries)))
-        return value
+    def _refusal(
+        self, maximum: int, queue: OrderedDict[str, _Entry[T]], now: int
+    ) -> WalletError:
+        """Return the refusal, with the seconds until the first of a queue expires."""
+        first = next(iter(queue.values()))
+        return self._full(maximum, seconds_until(first.needed_until, now))
 
 
 def seconds_until(moment: int, now: int) -> int:
     """Return how long it is until a moment, in whole seconds, rounded up."""
-    return -((now - moment) // 1_000_000_000)
+    return -((now - moment) // SECOND)

@@ -54,14 +54,16 @@ class IdempotencyKeys:
 
     def __init__(
         self,
-        clock: Clock,
+        monotonic: Clock,
         ttl_seconds: int,
         keys_max: int = KEYS_MAX,
         lock_factory: LockFactory = threading.Lock,
     ) -> None:
-        self._clock = clock
+        self._monotonic = monotonic
         self._lock = lock_factory()
-        self._claims = Expiring[Claim](ttl_seconds, keys_max)
+        self._claims = Expiring[Claim](
+            keys_max, ttl_seconds, 0, IdempotencyKeysExhausted
+        )
 
     def __len__(self) -> int:
         return len(self._claims)
@@ -102,15 +104,11 @@ class IdempotencyKeys:
 
     def _claim(self, key: str, fingerprint: Hashable) -> tuple[Claim, bool]:
         """Return the key's claim, and whether this call made it."""
-        now = self._clock()
+        now = self._monotonic()
         with self._lock:
-            self._claims.make_room(now)
-            claim = self._claims.get(key)
+            claim = self._claims.get(key, now)
             if claim is None:
-                if self._claims.is_full:
-                    raise IdempotencyKeysExhausted(
-                        self._claims.at_most, self._claims.seconds_to_room(now)
-                    )
+                self._claims.make_room(now)
                 claim = Claim(fingerprint)
                 self._claims.add(key, claim, now)
                 return claim, True
@@ -122,5 +120,5 @@ class IdempotencyKeys:
 
     def _forget(self, key: str, claim: Claim) -> None:
         with self._lock:
-            if self._claims.get(key) is claim:
+            if self._claims.get(key, self._monotonic()) is claim:
                 self._claims.remove(key)

@@ -16,7 +16,8 @@ from wallet_app.store import Wallet
 class Movement(Struct, frozen=True, gc=False):
     """`amount` minor units that leave the source and reach the target. No source
     means that they come from outside (an add), no target that they leave (a deduct).
-    `now` is in nanoseconds since 1970, UTC. An approved movement has been confirmed,
+    `now` is in nanoseconds since 1970, UTC, and `monotonic_now`, by which a quote
+    expires, in those of the monotonic clock. An approved movement has been confirmed,
     and needs no further approval. With a quote the target receives its amount, in its
     currency, and the money goes through two wallets of the house: one takes what the
     source gives, one gives what the target receives. A movement that gives back what a
@@ -33,13 +34,14 @@ class Movement(Struct, frozen=True, gc=False):
     quote: Quote | None = None
     house: tuple[Wallet, Wallet] | None = None
     gives_back: Transaction | None = None
+    monotonic_now: int = 0
 
 
 class ApprovalRequired(Exception):
     """A movement that is neither made nor refused: somebody must confirm it first.
 
     `reason` is why: the threshold of the wallet, or the name of a fraud rule. After
-    `expires_at`, if it is given, the movement cannot be made, whoever confirms it.
+    `deadline`, if it is given, the movement cannot be made, whoever confirms it.
     """
 
     def __init__(self, reason: str, movement: Movement) -> None:
@@ -51,7 +53,7 @@ class ApprovalRequired(Exception):
         self.amount = movement.amount
         self.currency = source.currency
         self.target_id = target.id if target else None
-        self.expires_at = quote.expires_at if quote else None
+        self.deadline = quote.deadline if quote else None
 
 
 Rule = Callable[[Movement], None]

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from decimal import ROUND_FLOOR, ROUND_UP, Context, Decimal
 
 from wallet_app.currencies import MINOR_DIGITS
-from wallet_app.domain import AMOUNT_MAX, Clock, NewId
+from wallet_app.domain import AMOUNT_MAX, Clock, Deadline, NewId
 from wallet_app.errors import (
     AmountNotExchangeable,
     QuoteExpired,
@@ -53,7 +53,7 @@ class Quote:
         "rate",
         "from_amount",
         "to_amount",
-        "expires_at",
+        "deadline",
         "used",
     )
 
@@ -65,7 +65,7 @@ class Quote:
         rate: Decimal,
         from_amount: int,
         to_amount: int,
-        expires_at: int,
+        deadline: Deadline,
     ) -> None:
         self.id = id
         self.from_currency = from_currency
@@ -73,17 +73,22 @@ class Quote:
         self.rate = rate
         self.from_amount = from_amount
         self.to_amount = to_amount
-        self.expires_at = expires_at
+        self.deadline = deadline
         self.used = False
 
+    @property
+    def expires_at(self) -> int:
+        return self.deadline.date
+
     def check(self, source: str, target: str, amount: int, now: int) -> None:
-        """Refuse an exchange between these currencies that was not promised."""
+        """Refuse an exchange between these currencies that was not promised, or no
+        longer is at this time of the monotonic clock."""
         promised = self.from_currency, self.to_currency, self.from_amount
         if promised != (source, target, amount):
             raise QuoteMismatch(self.id, *promised)
         if self.used:
             raise QuoteUsed(self.id)
-        if now >= self.expires_at:
+        if now >= self.deadline.monotonic:
             raise QuoteExpired(self.id, self.expires_at)
 
 
@@ -94,6 +99,7 @@ class Quotes:
         self,
         store: Store,
         clock: Clock,
+        monotonic: Clock,
         new_id: NewId,
         rates: Rates,
         ttl_seconds: int,
@@ -102,14 +108,13 @@ class Quotes:
     ) -> None:
         self._store = store
         self._clock = clock
+        self._monotonic = monotonic
         self._new_id = new_id
         self._rates = _both_ways(rates)
-        self._ttl_nanoseconds = ttl_seconds * 1_000_000_000
+        self._ttl_ns = ttl_seconds * 1_000_000_000
         self._lock = lock_factory()
         self._quotes = Expiring[Quote](
-            ttl_seconds + KEPT_SECONDS,
-            quotes_max,
-            needed_until=lambda quote: 0 if quote.used else quote.expires_at,
+            quotes_max, ttl_seconds, KEPT_SECONDS, QuotesExhausted
         )
 
     def create(
@@ -131,7 +136,7 @@ class Quotes:
         to_amount = convert(amount, from_currency, to_currency, rate)
         if not 1 <= to_amount <= AMOUNT_MAX:
             raise AmountNotExchangeable(from_currency, to_currency, amount)
-        now = self._clock()
+        now, monotonic_now = self._clock(), self._monotonic()
         pair = from_currency, to_currency
         self._store.add_liquidity({each: str(self._new_id()) for each in pair}, now)
         quote = Quote(
@@ -141,26 +146,28 @@ class Quotes:
             rate,
             amount,
             to_amount,
-            now + self._ttl_nanoseconds,
+            Deadline(now + self._ttl_ns, monotonic_now + self._ttl_ns),
         )
         with self._lock:
-            self._quotes.make_room(now)
-            if self._quotes.is_full:
-                raise QuotesExhausted(
-                    self._quotes.at_most, self._quotes.seconds_to_room(now)
-                )
+            self._quotes.make_room(monotonic_now)
             if claim is not None:
                 claim.keep(quote)
-            self._quotes.add(quote.id, quote, now)
+            self._quotes.add(quote.id, quote, monotonic_now)
         return quote
 
     def find(self, quote_id: str) -> Quote:
         """Raise QuoteNotFound where there is no such quote."""
+        now = self._monotonic()
         with self._lock:
-            quote = self._quotes.get(quote_id)
+            quote = self._quotes.get(quote_id, now)
         if quote is None:
             raise QuoteNotFound(quote_id)
         return quote
+
+    def release(self, quote_id: str) -> None:
+        """Let a used quote be forgotten when another one needs its slot."""
+        with self._lock:
+            self._quotes.release(quote_id)
 
 
 def convert(amount: int, from_currency: str, to_currency: str, rate: Decimal) -> int:

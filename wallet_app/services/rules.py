@@ -28,7 +28,7 @@ def one_currency(movement: Movement) -> None:
         pair = source.currency, target.currency
         if movement.quote is None:
             raise CurrencyMismatch(*pair)
-        movement.quote.check(*pair, movement.amount, movement.now)
+        movement.quote.check(*pair, movement.amount, movement.monotonic_now)
 
 
 def enough_funds(movement: Movement) -> None:
