@@ -722,7 +722,7 @@ def test_resend_answers_the_approval_and_is_bounded(
 
 
 def test_too_many_approvals_are_refused(http: FlaskClient, waiting: Waiting) -> None:
-    for _ in range(10):
+    for _ in range(5):
         requested(http, waiting)
     body, key = {"walletId": waiting.source, "amount": 500}, {"Idempotency-Key": "k"}
     with nothing_moves(waiting.service):
@@ -736,10 +736,12 @@ def test_too_many_approvals_are_refused(http: FlaskClient, waiting: Waiting) -> 
 def test_a_wallet_whose_codes_are_guessed_is_told_when_that_is_over(
     http: FlaskClient, waiting: Waiting
 ) -> None:
-    for _ in range(3):
+    for number in range(3):
+        http.environ_base["REMOTE_ADDR"] = f"203.0.113.{number}"
         path = f"/approvals/{requested(http, waiting)['approvalId']}/confirm"
         for _ in range(5):
             post(http, path, {"otp": WRONG})
+    http.environ_base["REMOTE_ADDR"] = "203.0.113.9"
     body = {"walletId": waiting.source, "amount": 500}
     with nothing_moves(waiting.service):
         response = post(http, "/wallet/deduct", body)

@@ -104,7 +104,7 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
     | NOT_PENDING
     | OF_QUOTES
     | {(400, "otp_invalid"), FROZEN, TOO_LITTLE, TOO_LARGE, OVER_A_LIMIT, FRAUD}
-    | {TOO_MANY_PAYMENTS},
+    | {TOO_MANY_PAYMENTS, (429, "too_many_wrong_codes")},
     ("POST", "/approvals/{id}/cancel"): OF_COMMANDS | OF_APPROVALS | NOT_PENDING,
     ("POST", "/approvals/{id}/resend"): OF_COMMANDS
     | OF_APPROVALS

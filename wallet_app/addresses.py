@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from functools import lru_cache
 
 GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291, section 2.4
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
@@ -33,6 +34,29 @@ def is_public(address: str) -> bool:
     if judged.is_multicast or any(judged in network for network in UNLISTED):
         return False
     return judged.is_global
+
+
+SUBSCRIBER_BITS = 64
+"""What one subscriber is given at least of the IPv6 addresses (RFC 6177)."""
+
+
+@lru_cache(maxsize=1_024)
+def caller_of(address: str | None) -> str | None:
+    """Return who counts as one caller: an IPv4 address, or the network of an IPv6
+    address, whose owner can change the rest at will. None is for what is no address,
+    such as the peer of a Unix socket."""
+    try:
+        counted = ipaddress.ip_address(address or "")
+    except ValueError:
+        return None
+    if isinstance(counted, ipaddress.IPv4Address):
+        return str(counted)
+    if counted.ipv4_mapped is not None:
+        return str(counted.ipv4_mapped)
+    host_bits = 128 - SUBSCRIBER_BITS
+    return str(
+        ipaddress.IPv6Network((int(counted) >> host_bits << host_bits, SUBSCRIBER_BITS))
+    )
 
 
 def literal(host: str) -> str | None:

@@ -222,15 +222,16 @@ class QuoteExpired(WalletError):
 
 
 class QuotesExhausted(WalletError):
-    """As many quotes can be used as the service will keep at one time."""
+    """As many quotes can be used as the service keeps at one time, for all or for one
+    caller."""
 
     status, code, title = 503, "quotes_exhausted", "Too many quotes"
     kept = False
 
     def __init__(self, maximum: int, retry_after_seconds: int) -> None:
         super().__init__(
-            f"{maximum} quotes wait to be used, and no more are kept. Nothing was "
-            "done.",
+            f"{maximum} quotes wait to be used: no more are kept in all, or from one "
+            "address. Nothing was done.",
             maximum=maximum,
             retry_after_seconds=retry_after_seconds,
         )
@@ -353,30 +354,42 @@ class ApprovalClosed(WalletError):
 
 
 class TooManyApprovals(WalletError):
-    """As many approvals wait for one wallet as may."""
+    """As many approvals wait for one wallet as may, or as one caller may ask for."""
 
     status, code, title = 429, "too_many_approvals", "Too many approvals"
     kept = False
 
-    def __init__(self, wallet_id: str, maximum: int) -> None:
+    def __init__(self, wallet_id: str, maximum: int, of_caller: bool = False) -> None:
+        asked_for = " that were asked for from your address" if of_caller else ""
         super().__init__(
-            f"{maximum} approvals wait for this wallet already. Confirm or cancel "
-            "one of them first.",
+            f"{maximum} approvals{asked_for} wait for this wallet already. Confirm or "
+            "cancel one of them first.",
             wallet_id=wallet_id,
             maximum=maximum,
         )
 
 
 class TooManyWrongCodes(WalletError):
-    """So many wrong codes came for one wallet that somebody may be guessing."""
+    """So many wrong codes came for one wallet, or from one caller for it, that somebody
+    may be guessing."""
 
     status, code, title = 429, "too_many_wrong_codes", "Too many wrong codes"
     kept = False
 
-    def __init__(self, wallet_id: str, maximum: int, retry_after_seconds: int) -> None:
+    def __init__(
+        self,
+        wallet_id: str,
+        maximum: int,
+        retry_after_seconds: int,
+        of_caller: bool = False,
+    ) -> None:
+        source, effect = "", "it can ask for no approval"
+        if of_caller:
+            source = " from your address"
+            effect = "no code from there is tried, and no approval asked for"
         super().__init__(
-            f"{maximum} wrong codes came for this wallet in a day. Until that is "
-            "over, it can ask for no approval.",
+            f"{maximum} wrong codes came for this wallet{source} in a day. Until that "
+            f"is over, {effect}.",
             wallet_id=wallet_id,
             maximum=maximum,
             retry_after_seconds=retry_after_seconds,
@@ -384,14 +397,16 @@ class TooManyWrongCodes(WalletError):
 
 
 class ApprovalsExhausted(WalletError):
-    """As many approvals wait as the service will keep at one time."""
+    """As many approvals wait as the service keeps at one time, for all or for one
+    caller."""
 
     status, code, title = 503, "approvals_exhausted", "Too many approvals"
     kept = False
 
     def __init__(self, maximum: int, retry_after_seconds: int) -> None:
         super().__init__(
-            f"{maximum} approvals wait, and no more are kept. Nothing was done.",
+            f"{maximum} approvals wait: no more are kept in all, or from one address. "
+            "Nothing was done.",
             maximum=maximum,
             retry_after_seconds=retry_after_seconds,
         )
@@ -529,7 +544,8 @@ class IdempotencyInProgress(WalletError):
 
 
 class IdempotencyKeysExhausted(WalletError):
-    """As many keys are kept as the service will keep at one time."""
+    """As many keys are kept as the service keeps at one time, for all or for one
+    caller."""
 
     status, code = 503, "idempotency_keys_exhausted"
     title = "Too many idempotency keys"
@@ -537,8 +553,8 @@ class IdempotencyKeysExhausted(WalletError):
 
     def __init__(self, maximum: int, retry_after_seconds: int) -> None:
         super().__init__(
-            f"All {maximum} idempotency keys are in use, and none of them may be "
-            "forgotten yet. Nothing was done.",
+            f"{maximum} idempotency keys are in use: no more are kept in all, or from "
+            "one address, and none of them may be forgotten yet. Nothing was done.",
             maximum=maximum,
             retry_after_seconds=retry_after_seconds,
         )

@@ -435,7 +435,9 @@ class DuplicateCreate(Wallets):
 class CheckThenAct(IdempotencyKeys):
     """A key is looked up, and only then claimed: two requests with it both run."""
 
-    def _claim(self, key: str, fingerprint: Hashable) -> tuple[Claim, bool]:
+    def _claim(
+        self, key: str, fingerprint: Hashable, caller: str | None
+    ) -> tuple[Claim, bool]:
         with self._lock:
             claim = self._claims.get(key, self._monotonic())
         if claim is None:
@@ -456,7 +458,11 @@ class CodeConfirmedTwice(Approvals):
     when that has opened: two who confirm both move the money."""
 
     def confirm(
-        self, approval_id: str, code: str, claim: Keeper | None = None
+        self,
+        approval_id: str,
+        code: str,
+        claim: Keeper | None = None,
+        caller: str | None = None,
     ) -> Moved:
         approval = self._table.find(approval_id)
         with approval.lock:

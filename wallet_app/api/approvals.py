@@ -12,7 +12,7 @@ from wallet_app.api import examples
 from wallet_app.api.answers import answer
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outcomes import outcome
-from wallet_app.api.requests import once
+from wallet_app.api.requests import caller, once
 from wallet_app.api.answer_schemas import (
     ApprovalAnswer,
     MovementAnswer,
@@ -39,6 +39,7 @@ from wallet_app.errors import (
     QuoteNotFound,
     QuoteUsed,
     ResendsExhausted,
+    TooManyWrongCodes,
     WalletFrozen,
 )
 from wallet_app.services.json_forms import approval_json
@@ -64,6 +65,7 @@ def get(id: UUID) -> Response:
     ApprovalNotFound,
     NotFound,
     CodeInvalid,
+    TooManyWrongCodes,
     ApprovalExpired,
     ApprovalClosed,
     WalletFrozen,
@@ -82,11 +84,12 @@ def confirm(body: dict[str, Any], id: UUID) -> Response:
 
     The movement is made now, by all the rules that hold now, and answered as if it had
     been asked for now. It is made once, however many confirm. Where a rule refuses it,
-    the approval still waits. The fifth wrong code rejects it.
+    the approval still waits. The fifth wrong code rejects it; after five for one wallet
+    in a day from one address, no further code from there counts.
     """
     code = body["otp"]
     return outcome(
-        once(lambda claim: service().approvals.confirm(str(id), code, claim))
+        once(lambda claim: service().approvals.confirm(str(id), code, claim, caller()))
     )
 
 

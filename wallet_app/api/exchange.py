@@ -9,7 +9,7 @@ from flask import Response
 from wallet_app.api import examples
 from wallet_app.api.answers import answer, quote_json, wallets_json
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
-from wallet_app.api.requests import once
+from wallet_app.api.requests import caller, once
 from wallet_app.api.answer_schemas import (
     QuoteAnswer,
     WalletsAnswer,
@@ -36,7 +36,9 @@ def quote(body: dict[str, Any]) -> Response:
     It is rounded down to the minor unit of that currency. A transfer with the
     `quoteId` uses exactly these amounts, once, before the quote expires.
     """
-    made = once(lambda claim: service().quotes.create(**body, claim=claim))
+    made = once(
+        lambda claim: service().quotes.create(**body, claim=claim, caller=caller())
+    )
     return answer(quote_json(made), 201)
 
 

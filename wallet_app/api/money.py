@@ -10,7 +10,7 @@ from flask import Response
 from wallet_app.api import examples
 from wallet_app.api.blueprint import OF_ANY_OUTGOING, REPLAYED, Blueprint, refuses
 from wallet_app.api.outcomes import outcome
-from wallet_app.api.requests import once
+from wallet_app.api.requests import caller, once
 from wallet_app.api.answer_schemas import (
     ApprovalAnswer,
     MovementAnswer,
@@ -60,7 +60,7 @@ def deduct(body: dict[str, Any]) -> Response:
     """
     services = service()
     debit = partial(services.money.deduct, **body)
-    return outcome(once(lambda claim: services.approvals.run(debit, claim)))
+    return outcome(once(lambda claim: services.approvals.run(debit, claim, caller())))
 
 
 @blueprint.post("/wallet/transfer")
@@ -87,4 +87,6 @@ def transfer(body: dict[str, Any]) -> Response:
     """
     services = service()
     transfer = partial(services.exchange.transfer, **body)
-    return outcome(once(lambda claim: services.approvals.run(transfer, claim)))
+    return outcome(
+        once(lambda claim: services.approvals.run(transfer, claim, caller()))
+    )

@@ -15,7 +15,7 @@ from wallet_app.api.answers import answer
 from wallet_app.api.blueprint import OF_ANY_OUTGOING, REPLAYED, Blueprint, refuses
 from wallet_app.api.outcomes import outcome
 from wallet_app.api.request_schemas import EmptyBody, PaymentBody
-from wallet_app.api.requests import once
+from wallet_app.api.requests import caller, once
 from wallet_app.api.service import service
 from wallet_app.errors import (
     BalanceOverflow,
@@ -60,7 +60,9 @@ def withdraw(body: dict[str, Any]) -> Response:
     """
     services = service()
     withdrawal = partial(services.payments.withdraw, **body)
-    return outcome(once(lambda claim: services.approvals.run(withdrawal, claim)))
+    return outcome(
+        once(lambda claim: services.approvals.run(withdrawal, claim, caller()))
+    )
 
 
 @blueprint.get("/payments/<uuid:id>")

@@ -20,6 +20,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from wallet_app.addresses import caller_of
 from wallet_app.api.service import service
 from wallet_app.errors import InvalidIdempotencyKey, InvalidRequest
 from wallet_app.services.idempotency import Claim
@@ -185,7 +186,13 @@ def _run(command: Callable[[Claim | None], T]) -> T:
         blake2b(fingerprint.encode(), digest_size=16).digest(),
         command,
         on_replay=lambda: after_this_request(_mark_replayed),
+        caller=caller(),
     )
+
+
+def caller() -> str | None:
+    """Return whose share of what all callers hold the request counts for."""
+    return caller_of(request.remote_addr)
 
 
 def read_key(header: str) -> str:

@@ -62,7 +62,7 @@ class Approval:
     """An approval as it lives, changed only under its lock. After its deadline, if it
     has one, the movement cannot be made."""
 
-    __slots__ = ("lock", "now_is", "command", "digest", "deadline")
+    __slots__ = ("lock", "now_is", "command", "digest", "caller", "deadline")
 
     def __init__(
         self,
@@ -71,11 +71,13 @@ class Approval:
         command: Command,
         digest: bytes,
         deadline: Deadline | None,
+        caller: str | None = None,
     ) -> None:
         self.lock = lock
         self.now_is = snapshot
         self.command: Command | None = command
         self.digest = digest
+        self.caller = caller
         self.deadline = deadline
 
     def close(self, status: ApprovalStatus) -> None:

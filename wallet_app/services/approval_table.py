@@ -3,6 +3,8 @@ codes came for each wallet."""
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from wallet_app.domain import Clock
 from wallet_app.errors import (
     ApprovalNotFound,
@@ -11,7 +13,7 @@ from wallet_app.errors import (
     TooManyWrongCodes,
 )
 from wallet_app.services.approval import Approval, ApprovalStatus
-from wallet_app.services.expiring import Expiring, seconds_until
+from wallet_app.services.expiring import SECOND, Expiring, seconds_until
 from wallet_app.services.idempotency import Keeper
 from wallet_app.store import Lock
 
@@ -20,13 +22,29 @@ WRONG_CODES_SECONDS = 86_400
 """After so many wrong codes in a day a wallet can ask for no approval. So with those
 that wait by then, 64 of a million codes can be tried for it, and no more."""
 
+WRONG_CODES_MAX_OF_CALLER = 5
+"""After so many of them one caller can try no code of the wallet and ask for no
+approval; the others can. Codes that one caller tries at the same moment may pass this
+by as many approvals as wait for it."""
+
 PENDING_MAX = 10
 """Approvals that wait for one wallet at the same time."""
+
+PENDING_MAX_OF_CALLER = 5
+"""So many of them may one caller have asked for: it cannot lock the others out."""
 
 KEPT_SECONDS = 86_400
 KEPT_MAX = 100_000
 """Approvals that are kept, each for a day after nobody can confirm it any more, or for
 a shorter time where there are very many."""
+
+
+_WINDOW = WRONG_CODES_SECONDS * SECOND
+
+
+class _WrongCode(Struct, frozen=True, gc=False):
+    time: int
+    caller: str | None
 
 
 class ApprovalTable:
@@ -42,7 +60,7 @@ class ApprovalTable:
             kept_max, ttl_seconds, KEPT_SECONDS, ApprovalsExhausted, self._forget
         )
         self._of_wallet: dict[str, list[Approval]] = {}
-        self._wrong_codes: dict[str, tuple[int, ...]] = {}
+        self._wrong_codes: dict[str, tuple[_WrongCode, ...]] = {}
 
     def add(self, approval: Approval, claim: Keeper | None) -> None:
         """Let a new approval be found, if there is room for it.
@@ -54,12 +72,18 @@ class ApprovalTable:
             pending = self._pending_of(snapshot.wallet_id, now)
             if len(pending) >= PENDING_MAX:
                 raise TooManyApprovals(snapshot.wallet_id, PENDING_MAX)
+            caller = approval.caller
+            if caller is not None:
+                own = sum(each.caller == caller for each in pending)
+                if own >= PENDING_MAX_OF_CALLER:
+                    raise TooManyApprovals(snapshot.wallet_id, own, of_caller=True)
             self._check_wrong_codes(snapshot.wallet_id, now)
-            self._approvals.make_room(now)
+            self._check_caller(snapshot.wallet_id, caller, now)
+            self._approvals.make_room(now, caller)
             if claim is not None:
                 claim.keep(snapshot)
             self._of_wallet[snapshot.wallet_id] = [*pending, approval]
-            self._approvals.add(snapshot.id, approval, now)
+            self._approvals.add(snapshot.id, approval, now, caller)
 
     def find(self, approval_id: str) -> Approval:
         """Raise ApprovalNotFound where there is no such approval."""
@@ -81,12 +105,19 @@ class ApprovalTable:
         with self._lock:
             self._approvals.release(approval.now_is.id)
 
-    def note_wrong_code(self, wallet_id: str) -> None:
+    def check_caller(self, wallet_id: str, caller: str | None) -> None:
+        """Refuse a code from a caller that has sent too many wrong ones for this
+        wallet. Raises TooManyWrongCodes."""
+        now = self._monotonic()
+        with self._lock:
+            self._check_caller(wallet_id, caller, now)
+
+    def note_wrong_code(self, wallet_id: str, caller: str | None) -> None:
         """Remember that a wrong code came for an approval of this wallet."""
         now = self._monotonic()
         with self._lock:
-            times = (*self._wrong_codes.get(wallet_id, ()), now)
-            self._wrong_codes[wallet_id] = times[-WRONG_CODES_MAX:]
+            recent = self._recent_wrong_codes(wallet_id, now)
+            self._wrong_codes[wallet_id] = (*recent, _WrongCode(now, caller))
 
     def _forget(self, evicted: Approval) -> None:
         """Forget an evicted approval of a wallet, and the wallet with its last one."""
@@ -100,14 +131,29 @@ class ApprovalTable:
 
     def _check_wrong_codes(self, wallet_id: str, now: int) -> None:
         """Refuse an approval for a wallet whose codes somebody may be guessing."""
-        window = WRONG_CODES_SECONDS * 1_000_000_000
-        times = self._wrong_codes.pop(wallet_id, ())
-        recent = tuple(time for time in times if time > now - window)
+        recent = self._recent_wrong_codes(wallet_id, now)
+        if len(recent) >= WRONG_CODES_MAX:
+            wait = seconds_until(recent[-WRONG_CODES_MAX].time + _WINDOW, now)
+            raise TooManyWrongCodes(wallet_id, WRONG_CODES_MAX, wait)
+
+    def _check_caller(self, wallet_id: str, caller: str | None, now: int) -> None:
+        """Refuse a caller that may be guessing this wallet's codes."""
+        maximum = WRONG_CODES_MAX_OF_CALLER
+        if caller is None:
+            return
+        recent = self._recent_wrong_codes(wallet_id, now)
+        own = [wrong for wrong in recent if wrong.caller == caller]
+        if len(own) >= maximum:
+            wait = seconds_until(own[-maximum].time + _WINDOW, now)
+            raise TooManyWrongCodes(wallet_id, maximum, wait, of_caller=True)
+
+    def _recent_wrong_codes(self, wallet_id: str, now: int) -> tuple[_WrongCode, ...]:
+        """Return the wrong codes of the last day, oldest first; forget the others."""
+        wrong_codes = self._wrong_codes.pop(wallet_id, ())
+        recent = tuple(wrong for wrong in wrong_codes if wrong.time > now - _WINDOW)
         if recent:
             self._wrong_codes[wallet_id] = recent
-        if len(recent) >= WRONG_CODES_MAX:
-            wait = seconds_until(recent[0] + window, now)
-            raise TooManyWrongCodes(wallet_id, WRONG_CODES_MAX, wait)
+        return recent
 
     def _pending_of(self, wallet_id: str, now: int) -> list[Approval]:
         """Return what waits for a wallet. No approval's lock is needed: one that is

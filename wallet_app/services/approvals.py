@@ -94,9 +94,13 @@ class Approvals:
         self._key = secrets.token_bytes()
 
     def run(
-        self, command: Command, claim: Keeper | None = None
+        self,
+        command: Command,
+        claim: Keeper | None = None,
+        caller: str | None = None,
     ) -> Moved | ApprovalSnapshot:
-        """Make a movement; where it needs an approval, ask for that and return it.
+        """Make a movement; where it needs an approval, ask for that and return it. The
+        approval counts for its caller, if one is given.
 
         Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted besides what
         the movement refuses.
@@ -104,7 +108,7 @@ class Approvals:
         try:
             return command(claim=claim)
         except ApprovalRequired as required:
-            return self._request(command, required, claim)
+            return self._request(command, required, claim, caller)
         except FraudBlocked as blocked:
             self._alerts.add(blocked, Verdict.BLOCK)
             raise
@@ -117,20 +121,26 @@ class Approvals:
         return self._table.find(approval_id).now_is.at(self._monotonic())
 
     def confirm(
-        self, approval_id: str, code: str, claim: Keeper | None = None
+        self,
+        approval_id: str,
+        code: str,
+        claim: Keeper | None = None,
+        caller: str | None = None,
     ) -> Moved:
         """Make the movement now, by all the rules that hold now.
 
         Where they refuse it, the approval still waits. Raises ApprovalNotFound,
-        ApprovalExpired, ApprovalClosed, CodeInvalid, and what the movement refuses.
+        ApprovalExpired, ApprovalClosed, TooManyWrongCodes, CodeInvalid, and what the
+        movement refuses.
         """
         approval = self._table.find(approval_id)
         with approval.lock:
             command = self._pending(approval)
+            self._table.check_caller(approval.now_is.wallet_id, caller)
             if not hmac.compare_digest(
                 approval.digest, self._digest(approval_id, code)
             ):
-                raise CodeInvalid(self._count_wrong_code(approval))
+                raise CodeInvalid(self._count_wrong_code(approval, caller))
             try:
                 moved = command(claim=Confirmation(approval, claim), approved=True)
             except FraudBlocked as blocked:
@@ -182,7 +192,11 @@ class Approvals:
         return resent
 
     def _request(
-        self, command: Command, required: ApprovalRequired, claim: Keeper | None
+        self,
+        command: Command,
+        required: ApprovalRequired,
+        claim: Keeper | None,
+        caller: str | None,
     ) -> ApprovalSnapshot:
         approval_id, code = str(self._new_id()), self._new_code()
         now, monotonic_now = self._clock(), self._monotonic()
@@ -207,6 +221,7 @@ class Approvals:
             command,
             self._digest(approval_id, code),
             required.deadline,
+            caller,
         )
         try:
             self._table.add(approval, claim)
@@ -240,10 +255,10 @@ class Approvals:
             raise ApprovalClosed(now_is.id, now_is.status)
         return approval.command
 
-    def _count_wrong_code(self, approval: Approval) -> int:
+    def _count_wrong_code(self, approval: Approval, caller: str | None) -> int:
         """Return how many attempts a held approval has left after this one."""
         left = approval.now_is.attempts_left - 1
-        self._table.note_wrong_code(approval.now_is.wallet_id)
+        self._table.note_wrong_code(approval.now_is.wallet_id, caller)
         approval.now_is = replace(approval.now_is, attempts_left=left)
         if left == 0:
             approval.close(ApprovalStatus.REJECTED)

@@ -74,17 +74,19 @@ class IdempotencyKeys:
         fingerprint: Hashable,
         command: Callable[[Claim], T],
         on_replay: Callable[[], object] = lambda: None,
+        caller: str | None = None,
     ) -> T:
         """Run `command` if the key is new, else answer what it answered then.
 
         `command` must call `keep` on its claim with what it returns. A refusal
         is an outcome too, and is raised again. Whatever else ends the command
-        leaves the key free. `on_replay` is called before a kept answer is given.
+        leaves the key free. `on_replay` is called before a kept answer is given. The
+        key counts for its caller, if one is given: each holds a share of the keys.
 
         Raises IdempotencyKeyReused, IdempotencyInProgress and
         IdempotencyKeysExhausted.
         """
-        claim, is_new = self._claim(key, fingerprint)
+        claim, is_new = self._claim(key, fingerprint, caller)
         if not is_new:
             on_replay()
             if isinstance(claim.outcome, WalletError):
@@ -102,15 +104,17 @@ class IdempotencyKeys:
             if claim.outcome is None:
                 self._forget(key, claim)
 
-    def _claim(self, key: str, fingerprint: Hashable) -> tuple[Claim, bool]:
+    def _claim(
+        self, key: str, fingerprint: Hashable, caller: str | None
+    ) -> tuple[Claim, bool]:
         """Return the key's claim, and whether this call made it."""
         now = self._monotonic()
         with self._lock:
             claim = self._claims.get(key, now)
             if claim is None:
-                self._claims.make_room(now)
+                self._claims.make_room(now, caller)
                 claim = Claim(fingerprint)
-                self._claims.add(key, claim, now)
+                self._claims.add(key, claim, now, caller)
                 return claim, True
         if claim.fingerprint != fingerprint:
             raise IdempotencyKeyReused()

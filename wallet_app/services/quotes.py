@@ -123,8 +123,10 @@ class Quotes:
         to_currency: str,
         amount: int,
         claim: Keeper | None = None,
+        caller: str | None = None,
     ) -> Quote:
-        """Promise what an amount comes to.
+        """Promise what an amount comes to. The quote counts for its caller, if one is
+        given: each holds a share of the quotes that wait to be used.
 
         Raises SameCurrency, RateUnavailable, AmountNotExchangeable, QuotesExhausted.
         """
@@ -149,10 +151,10 @@ class Quotes:
             Deadline(now + self._ttl_ns, monotonic_now + self._ttl_ns),
         )
         with self._lock:
-            self._quotes.make_room(monotonic_now)
+            self._quotes.make_room(monotonic_now, caller)
             if claim is not None:
                 claim.keep(quote)
-            self._quotes.add(quote.id, quote, monotonic_now)
+            self._quotes.add(quote.id, quote, monotonic_now, caller)
         return quote
 
     def find(self, quote_id: str) -> Quote:
