@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from tests.benchmarks import (
     before,
+    expiry,
     export,
     garbage,
     in_process,
@@ -30,6 +31,7 @@ ROWS: dict[str, Callable[[Scale], list[Row]]] = {
     "receivers": receivers.receivers_rows,
     "memory": memory.memory_rows,
     "export": export.export_rows,
+    "expiry": expiry.expiry_rows,
     "pause": pauses.pause_rows,
     "schedules": schedules.schedules_rows,
 }
