@@ -395,7 +395,7 @@ def test_a_review_for_which_no_approval_is_left_is_an_alert_all_the_same() -> No
 
 
 def test_alerts_are_listed_newest_first_and_the_oldest_is_forgotten() -> None:
-    alerts = Alerts(Clock(), Ids(), Outbox(), at_most=5)
+    alerts = Alerts(Clock(), Ids(), Outbox(), alerts_max=5)
     for amount in range(1, 8):
         flagged = FraudBlocked("velocity", "wallet", amount, "INR", None)
         alerts.add(flagged, Verdict.BLOCK)
@@ -407,6 +407,40 @@ def test_alerts_are_listed_newest_first_and_the_oldest_is_forgotten() -> None:
         [],
     ]
     assert {page.total for page in pages} == {5}
+
+
+def test_one_wallet_hides_no_alert_of_the_others() -> None:
+    alerts = Alerts(Clock(), Ids(), Outbox(), alerts_max=6, alerts_max_of_wallet=3)
+
+    def flag(wallet_id: str, *amounts: int) -> None:
+        for amount in amounts:
+            flagged = FraudBlocked("velocity", wallet_id, amount, "INR", None)
+            alerts.add(flagged, Verdict.BLOCK)
+
+    def listed() -> list[tuple[str, int]]:
+        return [(each.wallet_id, each.amount) for each in alerts.page().alerts]
+
+    flag("victim", 1)
+    flag("stranger", *range(2, 10))
+    assert listed() == [
+        ("stranger", 9),
+        ("stranger", 8),
+        ("stranger", 7),
+        ("victim", 1),
+    ]
+    flag("asha", 10, 11)
+    assert len(listed()) == 6
+    flag("stranger", 12)
+    assert listed()[-1] == ("victim", 1), "its own oldest goes first"
+    flag("asha", 13)
+    assert listed()[-1] == ("stranger", 8)
+    flag("victim", *range(14, 20))
+    assert [wallet for wallet, _ in listed()] == ["victim"] * 3 + ["asha"] + [
+        "stranger"
+    ] + ["asha"]
+    for newcomer in ("zoe", "lea"):
+        flag(newcomer, 20, 21, 22)
+    assert list(alerts._ids_of_wallet) == ["zoe", "lea"]
 
 
 # Over HTTP

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
@@ -277,24 +277,24 @@ class WatchedWrites:
         self._slot.__set__(approval, value)
 
 
-class GuardedAlerts(deque[Alert]):
+class GuardedAlerts(OrderedDict[str, Alert]):
     """Alerts that may be touched only while their lock is held."""
 
     def __init__(self, watch: Watch, lock: object) -> None:
         super().__init__()
         self._is_held: Callable[[], bool] = lambda: lock in watch.held
 
-    def appendleft(self, alert: Alert) -> None:
+    def __setitem__(self, id: str, alert: Alert) -> None:
         assert self._is_held()
-        super().appendleft(alert)
+        super().__setitem__(id, alert)
 
     def __len__(self) -> int:
         assert self._is_held()
         return super().__len__()
 
-    def __iter__(self) -> Iterator[Alert]:
+    def values(self) -> Any:
         assert self._is_held()
-        return super().__iter__()
+        return super().values()
 
 
 def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(

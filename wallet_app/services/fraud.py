@@ -7,7 +7,7 @@ A time is within a window of some seconds when it is less than these seconds ago
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from itertools import islice
@@ -24,6 +24,10 @@ from wallet_app.store import LockFactory, Wallet
 
 ALERTS_MAX = 10_000
 """Alerts that are listed; then the oldest is forgotten."""
+
+ALERTS_MAX_OF_WALLET = 100
+"""Alerts of one wallet; then its own oldest is forgotten. So no wallet, whose owner can
+have it flagged at will, hides what was flagged in the others."""
 
 
 class Verdict(StrEnum):
@@ -178,13 +182,17 @@ class Alerts:
         new_id: NewId,
         outbox: Outbox,
         lock_factory: LockFactory = threading.Lock,
-        at_most: int = ALERTS_MAX,
+        alerts_max: int = ALERTS_MAX,
+        alerts_max_of_wallet: int = ALERTS_MAX_OF_WALLET,
     ) -> None:
         self._clock = clock
         self._new_id = new_id
         self._outbox = outbox
         self._lock = lock_factory()
-        self._alerts: deque[Alert] = deque(maxlen=at_most)
+        self._alerts_max = alerts_max
+        self._alerts_max_of_wallet = alerts_max_of_wallet
+        self._alerts: OrderedDict[str, Alert] = OrderedDict()
+        self._ids_of_wallet: dict[str, deque[str]] = {}
 
     def add(
         self,
@@ -205,13 +213,28 @@ class Alerts:
             self._clock(),
         )
         with self._lock:
-            self._alerts.appendleft(alert)
+            ids = self._ids_of_wallet.get(alert.wallet_id)
+            if ids and len(ids) >= self._alerts_max_of_wallet:
+                self._forget(ids[0])
+            elif len(self._alerts) >= self._alerts_max:
+                self._forget(next(iter(self._alerts)))
+            self._ids_of_wallet.setdefault(alert.wallet_id, deque()).append(alert.id)
+            self._alerts[alert.id] = alert
             self._outbox.put(Event(EventType.FRAUD_FLAGGED, alert.created_at, alert))
+
+    def _forget(self, alert_id: str) -> None:
+        """Forget the oldest alert of a wallet."""
+        alert = self._alerts.pop(alert_id)
+        ids = self._ids_of_wallet[alert.wallet_id]
+        ids.popleft()
+        if not ids:
+            del self._ids_of_wallet[alert.wallet_id]
 
     def page(self, limit: int = 20, page: int = 1) -> AlertPage:
         """Return one page, newest first."""
         start = (page - 1) * limit
         with self._lock:
             total = len(self._alerts)
-            alerts = list(islice(self._alerts, min(start, total), start + limit))
+            newest_first = reversed(self._alerts.values())
+            alerts = list(islice(newest_first, min(start, total), start + limit))
         return AlertPage(alerts, page, limit, total)
