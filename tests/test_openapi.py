@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 import schemathesis
+from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
 from jsonschema_rs import validator_for
@@ -19,6 +20,7 @@ from uuid_utils import UUID
 from tests.ledgers import Ids, new_service
 from wallet_app import create_app
 from wallet_app.api import examples
+from wallet_app.api.operations import register_docs
 from wallet_app.services import WalletService
 from wallet_app.settings import Settings
 
@@ -208,6 +210,27 @@ def test_every_operation_says_all_that_it_can_answer(
     }
     of_any = {(403, "forbidden"), (500, "internal_server_error")}
     assert described == {name: codes | of_any for name, codes in REFUSALS.items()}
+
+
+def test_the_description_is_made_once_and_known_by_its_etag() -> None:
+    made = []
+    app = Flask("docs")
+
+    def describe() -> dict[str, Any]:
+        made.append(1)
+        return {"openapi": "3.1.0"}
+
+    register_docs(app, describe)
+    client = app.test_client()
+    first, again = (client.get("/openapi.json") for _ in range(2))
+    assert first.get_json() == {"openapi": "3.1.0"}
+    assert first.content_type == "application/json"
+    assert again.data == first.data and first.data.endswith(b"\n")
+    assert len(made) == 1
+    known = client.get(
+        "/openapi.json", headers={"If-None-Match": first.headers["ETag"]}
+    )
+    assert (known.status_code, known.data) == (304, b"")
 
 
 def test_every_answer_has_an_example_that_fits_its_schema(

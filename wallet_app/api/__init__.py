@@ -46,7 +46,6 @@ CONFIG = {
     "API_TITLE": "Wallet service",
     "API_VERSION": "1",
     "OPENAPI_VERSION": "3.1.0",
-    "OPENAPI_URL_PREFIX": "/",
     "API_SPEC_OPTIONS": {
         "info": {
             "description": "Wallets that are created, credited, debited and "
@@ -89,4 +88,4 @@ def register(
     api.register_field(Timestamp, "string", "date-time")
     for blueprint in BLUEPRINTS:
         api.register_blueprint(blueprint)
-    operations.register_docs(app)
+    operations.register_docs(app, api.spec.to_dict)

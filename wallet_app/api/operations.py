@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from flask import Flask, Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
 
 from wallet_app.api import examples
 from wallet_app.api.answers import answer, audit_json, health_json, statements_json
@@ -60,8 +66,20 @@ def sandbox_bank() -> Response:
     return answer(statements_json(bank.statements()))
 
 
-def register_docs(app: Flask) -> None:
-    """Serve the API description for people at /docs, from files on this machine."""
+def register_docs(app: Flask, describe: Callable[[], dict[str, Any]]) -> None:
+    """Serve the API description at /openapi.json, made once, and for people at /docs,
+    from files on this machine."""
+
+    @cache
+    def description() -> bytes:
+        return json.dumps(describe(), indent=2).encode() + b"\n"
+
+    def openapi() -> BaseResponse:
+        response = Response(description(), mimetype="application/json")
+        response.add_etag()
+        return response.make_conditional(request)
+
+    app.add_url_rule("/openapi.json", view_func=openapi)
     app.register_blueprint(
         get_swaggerui_blueprint(
             "/docs", "/openapi.json", config={"app_name": "Wallet service"}
