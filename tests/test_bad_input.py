@@ -16,7 +16,12 @@ from werkzeug.test import TestResponse
 from tests.ledgers import balances, everything, nothing_moves, open_wallet
 from tests.test_api import assert_problem
 from wallet_app.api.fields import DESCRIPTION_LENGTH_MAX
-from wallet_app.api.requests import BODY_BYTES_MAX
+from wallet_app.api.requests import (
+    BODY_BYTES_MAX,
+    ERRORS_MAX,
+    MEMBERS_MAX,
+    NAME_LENGTH_MAX,
+)
 from wallet_app.services import WalletService
 
 WALLET_ID = "%WALLET_ID%"
@@ -173,6 +178,55 @@ def test_what_is_no_field_of_ours_is_refused(
     with nothing_moves(service):
         problem = refused(client, "add", json.dumps(body).encode())
     assert set(problem["errors"]) == (set(wrong) or set(right))
+
+
+def test_an_answer_lists_a_bounded_number_of_errors_and_counts_the_others(
+    client: FlaskClient, service: WalletService, wallet_id: str
+) -> None:
+    unknown = {f"field {number}": 1 for number in range(MEMBERS_MAX - 2)}
+    body = json.dumps(unknown | {"walletId": wallet_id, "amount": 0}).encode()
+    with nothing_moves(service):
+        errors = refused(client, "add", body)["errors"]
+    assert list(errors)[:2] == ["amount", "field 0"], "ours come first"
+    assert len(errors) == ERRORS_MAX + 1
+    more = len(unknown) + 1 - ERRORS_MAX
+    assert errors["..."] == [f"{more} more fields are wrong."]
+    query = "&".join(f"field{number}=1" for number in range(30))
+    problem = assert_problem(
+        client.get(f"/wallet/{wallet_id}/transactions?{query}"), 400, "invalid_request"
+    )
+    assert problem["errors"]["..."] == ["10 more fields are wrong."]
+
+
+def test_as_many_errors_as_are_listed_need_no_count(
+    client: FlaskClient, wallet_id: str
+) -> None:
+    unknown = {f"field {number}": 1 for number in range(ERRORS_MAX)}
+    body = json.dumps(unknown | {"walletId": wallet_id, "amount": 1}).encode()
+    assert list(refused(client, "add", body)["errors"]) == list(unknown)
+
+
+def test_an_answer_repeats_a_bounded_part_of_a_name(
+    client: FlaskClient, service: WalletService, wallet_id: str
+) -> None:
+    short, long = "s" * NAME_LENGTH_MAX, "l" * 500_000
+    right = {"walletId": wallet_id, "amount": 1}
+    with nothing_moves(service):
+        problem = refused(
+            client, "add", json.dumps(right | {short: 1, long: 1}).encode()
+        )
+    assert set(problem["errors"]) == {short, "l" * NAME_LENGTH_MAX + "..."}
+
+
+@pytest.mark.parametrize("template", ["%s", '{"amount": %s}', '{"amount": [%s]}'])
+def test_an_object_of_very_many_members_is_refused_as_a_whole(
+    client: FlaskClient, service: WalletService, wallet_id: str, template: str
+) -> None:
+    many = json.dumps({str(number): 1 for number in range(MEMBERS_MAX + 1)})
+    with nothing_moves(service):
+        problem = refused(client, "add", (template % many).encode())
+    assert "errors" not in problem
+    assert str(MEMBERS_MAX) in problem["detail"]
 
 
 @pytest.mark.parametrize(

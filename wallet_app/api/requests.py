@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, NoReturn, TypeVar
 
 from flask import Response, after_this_request, request
@@ -28,6 +29,16 @@ from wallet_app.services.idempotency import Claim
 BODY_BYTES_MAX = 1024 * 1024
 READ_BYTES_MAX = BODY_BYTES_MAX + 1
 """One more, because Flask cuts a chunked body off here without a word."""
+
+MEMBERS_MAX = 100
+"""Members of one JSON object: many times what any operation takes, and few enough to
+look at each of them."""
+
+ERRORS_MAX = 20
+"""Fields whose errors one answer lists. A client mends these first."""
+
+NAME_LENGTH_MAX = 64
+"""Characters of a field's name that an answer repeats."""
 
 KEY_LENGTH_MAX = 255
 
@@ -81,7 +92,7 @@ class BodyReader:
                 errors[key] = list(error.messages)
         errors |= {key: [self._unknown] for key in body}
         if errors:
-            raise InvalidRequest("The body is not what this operation takes.", errors)
+            raise invalid("The body is not what this operation takes.", errors)
         return loaded
 
 
@@ -98,7 +109,7 @@ def read_query(schema: Schema) -> dict[str, Any]:
     """Return the query string as the schema loads it, or raise InvalidRequest."""
     repeated = [name for name, values in request.args.lists() if len(values) > 1]
     if repeated:
-        raise InvalidRequest(
+        raise invalid(
             "A query parameter is given more than once.",
             {name: ["Is given more than once."] for name in repeated},
         )
@@ -108,10 +119,21 @@ def read_query(schema: Schema) -> dict[str, Any]:
         # Without its traceback, whose frames hold the error, it needs no collector.
         error.__traceback__ = None
         assert isinstance(error.messages, dict)
-        raise InvalidRequest(
+        raise invalid(
             "The query is not what this operation takes.", error.messages
         ) from None
     return query
+
+
+def invalid(detail: str, errors: dict[str, list[str]]) -> InvalidRequest:
+    """Return a refusal that lists the first errors, by name, and counts the others."""
+    listed = {
+        name if len(name) <= NAME_LENGTH_MAX else f"{name[:NAME_LENGTH_MAX]}...": error
+        for name, error in islice(errors.items(), ERRORS_MAX)
+    }
+    if len(errors) > len(listed):
+        listed["..."] = [f"{len(errors) - len(listed)} more fields are wrong."]
+    return InvalidRequest(detail, listed)
 
 
 class _NoInteger:
@@ -152,6 +174,10 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MEMBERS_MAX:
+        raise InvalidRequest(
+            f"The body has an object with more than {MEMBERS_MAX} members."
+        )
     members = dict(pairs)
     if len(members) < len(pairs):
         raise InvalidRequest("The body has an object with a duplicate key.")
