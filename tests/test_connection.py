@@ -294,6 +294,25 @@ def test_a_server_out_of_descriptors_closes_who_waited_longest_and_goes_on() -> 
         assert "Too many open files" in server.reports[0]
 
 
+def test_connections_that_ask_nothing_go_before_those_that_have_asked() -> None:
+    with serving(EchoApp(), connections_max=8) as server, ExitStack() as held:
+        asking = held.enter_context(server.connect())
+        asking.sendall(GET)
+        read_answer(asking)
+        silent = [held.enter_context(server.connect()) for _ in range(20)]
+        assert all(each.recv(1) == b"" for each in silent[:-7])
+        asking.sendall(GET)
+        assert statuses(read_answer(asking)) == [200]
+
+
+def test_clients_that_ask_once_and_stay_do_not_keep_new_ones_out() -> None:
+    with serving(EchoApp(), connections_max=8) as server, ExitStack() as held:
+        for _ in range(20):
+            kept = held.enter_context(server.connect())
+            kept.sendall(GET)
+            assert statuses(read_answer(kept)) == [200]
+
+
 # Deadlines
 
 

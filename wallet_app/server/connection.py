@@ -13,8 +13,8 @@ from __future__ import annotations
 import socket
 import time
 from enum import Enum, auto
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from wsgiref.handlers import format_date_time
 
 from wallet_app.server.client import ClientSocket
@@ -193,17 +193,16 @@ class Connection:
             self._refuse(Refused(400, "The target of the request is no URL."))
             return
         if _is_short(request):
-            self._answer_request(environ, call(app, environ))
+            self._answer_request(call(app, environ))
             return
         self._socket.pause_reading()
-        answer = partial(self._answer_request, environ)
-        if not self._connections.run_beside(answer, call, app, environ):
-            busy = problem(503, "Too many requests wait.", **RETRY)
-            self._answer_request(environ, busy)
+        run_beside = self._connections.run_beside
+        if not run_beside(self._answer_request, call, app, environ):
+            self._answer_request(problem(503, "Too many requests wait.", **RETRY))
 
-    def _answer_request(self, environ: dict[str, Any], answer: Answer) -> None:
+    def _answer_request(self, answer: Answer) -> None:
         seconds = self._connections.clock() - self._begun_at
-        self._connections.log_access(environ, answer, seconds)
+        self._connections.log_access(self._request, self._client, answer, seconds)
         self._answer(answer)
 
     def _answer(self, answer: Answer) -> None:

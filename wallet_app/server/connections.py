@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from threading import Barrier
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from wallet_app.server.connection import Connection
 from wallet_app.server.gateway import Answer, App
+from wallet_app.server.reader import Request
 
 THREADS = 4
 """For what may take long: audits, exports, long histories. One interpreter runs them
@@ -22,8 +23,13 @@ in turn, so more of them would not be faster."""
 BESIDE_MAX = 500
 """Requests that wait for one of these threads, or have it."""
 
-HELD_BYTES_MAX = 64 * 1024 * 1024
-"""Of requests that are being read and answers that are, in all connections."""
+HELD_BYTES_MAX = 16 * 1024 * 1024
+"""Of requests that are being read and answers that are, in all connections: sixteen of
+the largest bodies, of which most requests have a thousandth."""
+
+NEW_SHARE = 4
+"""New connections that have not made a request yet are evicted before those that have,
+as soon as they are more than one part in so many of all."""
 
 PAUSE_SECONDS = 0.1
 """How long nothing is accepted where nothing can be, and nobody can be evicted."""
@@ -37,8 +43,8 @@ STREAMS_MAX = 16
 P = ParamSpec("P")
 T = TypeVar("T")
 
-LogAccess = Callable[[dict[str, Any], Answer, float], None]
-"""From the environ of a request, its answer, and how many seconds that took."""
+LogAccess = Callable[[Request, str, Answer, float], None]
+"""From a request, its client's address, its answer, and how many seconds it took."""
 
 
 class Connections:
@@ -61,7 +67,8 @@ class Connections:
         self._connections_max = connections_max
         self._report = report
         self._open: set[Connection] = set()
-        self._waiting: OrderedDict[Connection, None] = OrderedDict()
+        self._new: OrderedDict[Connection, None] = OrderedDict()
+        self._kept: OrderedDict[Connection, None] = OrderedDict()
         self._streams = 0
         self.beside_count = 0
         self._held_bytes: dict[Connection, int] = {}
@@ -112,24 +119,25 @@ class Connections:
             raise
         if has_room:
             self._open.add(connection)
-            self._waiting[connection] = None
+            self._new[connection] = None
         else:
             self._report("connections were turned away: all others are in use")
             connection.turn_away()
 
     def _evict(self) -> bool:
-        """Close the connection that has waited longest; return whether there was one."""
-        if not self._waiting:
+        """Close a connection that has waited longest; return whether there was one."""
+        are_many_new = len(self._new) * NEW_SHARE > self._connections_max
+        queue = self._new if are_many_new or not self._kept else self._kept
+        if not queue:
             return False
-        connection, _ = self._waiting.popitem(last=False)
+        connection, _ = queue.popitem(last=False)
         self._report("connections that waited longest were closed for new ones")
         connection.abort()
         return True
 
     def remove(self, connection: Connection) -> None:
         self._open.discard(connection)
-        self._waiting.pop(connection, None)
-        self._held_bytes_total -= self._held_bytes.pop(connection, 0)
+        self.mark_running(connection)
 
     def note_held_bytes(self, connection: Connection, count: int) -> None:
         """Note what is kept for a connection of a request that is not complete, or of
@@ -142,12 +150,13 @@ class Connections:
 
     def mark_running(self, connection: Connection) -> None:
         """Keep a connection from being evicted."""
-        self._waiting.pop(connection, None)
+        self._new.pop(connection, None)
+        self._kept.pop(connection, None)
         self._held_bytes_total -= self._held_bytes.pop(connection, 0)
 
     def mark_waiting(self, connection: Connection) -> None:
         if connection in self._open:
-            self._waiting[connection] = None
+            self._kept[connection] = None
 
     def run_beside(
         self,

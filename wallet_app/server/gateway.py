@@ -22,11 +22,20 @@ logger = logging.getLogger("wallet_app.server")
 
 
 class Stream:
-    """The pieces of an answer, made one by one. `close` lets the app clean up."""
+    """The pieces of an answer, made one by one, until it is closed."""
 
-    def __init__(self, produced: Iterable[bytes]) -> None:
+    def __init__(self, produced: Iterable[bytes], environ: dict[str, Any]) -> None:
+        self._produced = produced
         self._pieces = iter(produced)
-        self.close: Callable[[], object] = getattr(produced, "close", lambda: None)
+        self._environ = environ
+
+    def close(self) -> None:
+        """Let the app clean up, and the environ go, which holds Werkzeug's request as
+        that holds the environ: only a full garbage collection would free the two."""
+        close = getattr(self._produced, "close", None)
+        if close is not None:
+            close()
+        self._environ.clear()
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
@@ -107,8 +116,8 @@ def call(app: App, environ: dict[str, Any]) -> Answer:
         produced = app(environ, start_response)
         status, headers = started
         if _is_stream(environ["REQUEST_METHOD"], status, headers):
-            return Answer(status, headers, b"", Stream(produced))
-        with closing(Stream(produced)) as body:
+            return Answer(status, headers, b"", Stream(produced, environ))
+        with closing(Stream(produced, environ)) as body:
             return Answer(status, headers, b"".join(body))
     except BaseException as error:  # noqa: B036 - it ends this request only
         logger.error("A request met a bug", exc_info=error)

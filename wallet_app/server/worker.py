@@ -23,7 +23,8 @@ from typing import Any
 from gunicorn.workers.base import Worker
 
 from wallet_app.server.connections import Connections
-from wallet_app.server.gateway import Answer
+from wallet_app.server.gateway import Answer, environ_of
+from wallet_app.server.reader import Request
 
 IGNORED_SIGNALS = ("HUP", "USR2", "ALRM", "TTIN", "TTOU", "WINCH")
 """Sent to a whole process group, when a terminal closes for one, they would end the
@@ -155,14 +156,14 @@ class LedgerWorker(Worker):
         self.log.error("%s%s", trouble, again, exc_info=error)
 
     def _log_access(
-        self, environ: dict[str, Any], answer: Answer, seconds: float
+        self, request: Request, client: str, answer: Answer, seconds: float
     ) -> None:
         """Write a line of gunicorn's access log, if there is one."""
         if self.log.access_log_enabled:
             response = SimpleNamespace(
                 status=answer.status, headers=answer.headers, sent=len(answer.body)
             )
-            request = SimpleNamespace(headers=[])
+            environ = environ_of(request, ("", 0), client)
             self.log.access(response, request, environ, timedelta(seconds=seconds))
 
 
