@@ -522,10 +522,7 @@ def test_no_connection_leaves_anything_for_the_garbage_collector() -> None:
                     (server, b""),
                     (server, GET[:9]),
                     (server, POST[:-1]),
-                    (
-                        server,
-                        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na",
-                    ),
+                    (server, CHUNKED + b"1\r\na"),
                     (server, GET),
                     (streams, ask_for("")),
                 ):

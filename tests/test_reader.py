@@ -121,6 +121,9 @@ def test_requests_that_come_together_are_read_one_by_one() -> None:
             id="an endless length",
         ),
         pytest.param(HEAD + b"Transfer-Encoding: gzip\r\n\r\n", 400, id="gzip"),
+        pytest.param(
+            HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501, id="gzip in chunks"
+        ),
         pytest.param(HEAD + b"Transfer-Encoding: rot13\r\n\r\n", 501, id="rot13"),
         pytest.param(CHUNKED + b"x\r\n", 400, id="no size of a chunk"),
         pytest.param(CHUNKED + b" 1\r\na\r\n", 400, id="a blank before a size"),

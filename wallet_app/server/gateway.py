@@ -16,26 +16,17 @@ from werkzeug.http import HTTP_STATUS_CODES
 from wallet_app.api.problems import MEDIA_TYPE, http_document
 from wallet_app.server.reader import Request
 
-App = Callable[[dict[str, Any], Callable[..., object]], Iterable[bytes]]
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 logger = logging.getLogger("wallet_app.server")
 
 
 class Stream:
-    """The pieces of an answer, made one by one, until it is closed."""
+    """The pieces of an answer, made one by one. `close` lets the app clean up."""
 
-    def __init__(self, produced: Iterable[bytes], environ: dict[str, Any]) -> None:
-        self._produced = produced
+    def __init__(self, produced: Iterable[bytes]) -> None:
         self._pieces = iter(produced)
-        self._environ = environ
-
-    def close(self) -> None:
-        """Let the app clean up, and the environ go, which holds Werkzeug's request as
-        that holds the environ: only a full garbage collection would free the two."""
-        close = getattr(self._produced, "close", None)
-        if close is not None:
-            close()
-        self._environ.clear()
+        self.close: Callable[[], object] = getattr(produced, "close", lambda: None)
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pieces
@@ -63,7 +54,7 @@ def environ_of(
 ) -> dict[str, Any]:
     """Return the WSGI environ of a request. The values of a repeated header are joined
     by commas (RFC 9110, section 5.3)."""
-    path, _, query = _origin_form(request.target).partition("?")
+    authority, path, query = _target_parts(request.target)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
@@ -88,19 +79,24 @@ def environ_of(
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         environ[key] = f"{environ[key]},{value}" if key in environ else value
+    if authority:  # it is what counts then (RFC 9112, section 3.2.2)
+        environ["HTTP_HOST"] = authority
     # The body is whole by now, however it came.
     if environ.pop("HTTP_TRANSFER_ENCODING", None) is not None:
         environ["CONTENT_LENGTH"] = str(len(request.body))
     return environ
 
 
-def _origin_form(target: str) -> str:
-    """Return the path and the query that a request's target names (RFC 9112, section
-    3.2), whatever host stands before them."""
+def _target_parts(target: str) -> tuple[str, str, str]:
+    """Return the host, if it is named, the path and the query of a request's target.
+
+    Raises ValueError for what is no URL.
+    """
     if target.startswith("/"):
-        return target.partition("#")[0]
+        path, _, query = target.partition("?")
+        return "", path, query
     parts = urlsplit(target)
-    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    return parts.netloc, parts.path or "/", parts.query
 
 
 def call(app: App, environ: dict[str, Any]) -> Answer:
@@ -116,8 +112,8 @@ def call(app: App, environ: dict[str, Any]) -> Answer:
         produced = app(environ, start_response)
         status, headers = started
         if _is_stream(environ["REQUEST_METHOD"], status, headers):
-            return Answer(status, headers, b"", Stream(produced, environ))
-        with closing(Stream(produced, environ)) as body:
+            return Answer(status, headers, b"", Stream(produced))
+        with closing(Stream(produced)) as body:
             return Answer(status, headers, b"".join(body))
     except BaseException as error:  # noqa: B036 - it ends this request only
         logger.error("A request met a bug", exc_info=error)

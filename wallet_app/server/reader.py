@@ -141,6 +141,8 @@ class RequestReader:
             for name in SINGLE.intersection(names):
                 if names.count(name) > 1:
                     raise Refused(400, f"{name.decode()} is given more than once.")
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            raise Refused(501, "The only transfer coding is chunked.")
         if (self._parser.content_length or 0) > BODY_BYTES_MAX:
             raise Refused(413)
         expect = headers.get(b"expect")
