@@ -56,7 +56,15 @@ def when_ready(server: Any) -> None:
     for name in REFUSED_SIGNALS_OF_A_DAEMON if daemon else REFUSED_SIGNALS:
         setattr(server, f"handle_{name}", partial(_refuse_signal, server, name))
     if Settings.from_environ(os.environ).demo:
-        print(_greeting(str(server.LISTENERS[0])), flush=True)
+        greet(str(server.LISTENERS[0]))
+
+
+def greet(url: str) -> None:
+    """Print what to try out. A stdout that is full or closed ends no server."""
+    try:
+        print(_greeting(url), flush=True)
+    except (OSError, ValueError):
+        pass
 
 
 def _refuse_signal(server: Any, name: str) -> None:

@@ -1,0 +1,44 @@
+"""What the demo server prints when it is ready, and that nothing depends on it."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from wallet_app import serving
+
+
+class FailingOutput(io.StringIO):
+    """A stdout that cannot take what is printed."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self._error = error
+
+    def write(self, text: str) -> int:
+        raise self._error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        BrokenPipeError(),
+        ValueError("I/O operation on closed file."),
+        UnicodeEncodeError("ascii", "\u20ac", 0, 1, "not in range"),
+    ],
+    ids=repr,
+)
+def test_a_greeting_that_cannot_be_printed_ends_no_start(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    server = SimpleNamespace(
+        cfg=SimpleNamespace(daemon=False), LISTENERS=["http://127.0.0.1:8000"]
+    )
+    monkeypatch.setenv("WALLET_DEMO", "1")
+    monkeypatch.setattr(sys, "stdout", FailingOutput(error))
+    serving.when_ready(server)
