@@ -446,6 +446,21 @@ def test_an_unknown_path_is_a_problem(client: FlaskClient, path: str) -> None:
     assert_problem(client.get(path), 404, "not_found")
 
 
+@pytest.mark.parametrize("slashes", ["//", "///"])
+def test_a_path_that_begins_with_more_slashes_is_unknown(
+    client: FlaskClient, service: WalletService, slashes: str
+) -> None:
+    wallet_id = open_wallet(service)
+    body = {"walletId": wallet_id, "amount": 1}
+    for path, json in ((f"wallet/{wallet_id}", None), ("wallet/add", body)):
+        # In the environ, because the client takes it for the name of a host.
+        environ = {"PATH_INFO": slashes + path}
+        method = "POST" if json else "GET"
+        with nothing_moves(service):
+            response = client.open(method=method, json=json, environ_overrides=environ)
+        assert_problem(response, 404, "not_found")
+
+
 def test_a_wrong_method_says_which_are_right(client: FlaskClient) -> None:
     response = client.delete("/wallet/add")
     assert_problem(response, 405, "method_not_allowed")

@@ -6,7 +6,8 @@ Nothing here knows what a lock is, or looks into the store.
 from __future__ import annotations
 
 import flask_smorest
-from flask import Flask
+from flask import Flask, request
+from werkzeug.exceptions import NotFound
 
 from wallet_app.api import (
     approvals,
@@ -73,12 +74,19 @@ class _Api(flask_smorest.Api):
         pass
 
 
+def _refuse_doubled_slash() -> None:
+    """Raise NotFound for `//wallet/...`: routing leaves out all leading slashes."""
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound()
+
+
 def register(
     app: Flask, service: WalletService, allowed_hosts: tuple[str, ...] = ()
 ) -> None:
     """Add every endpoint to the app."""
     app.config.update(CONFIG)
     app.url_map.merge_slashes = False  # a doubled slash is a 404, not a redirect
+    app.before_request(_refuse_doubled_slash)
     bind(app, service)
     origins.register(app, allowed_hosts)
     problems.register(app)
