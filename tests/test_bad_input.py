@@ -22,6 +22,7 @@ from wallet_app.api.requests import (
     MEMBERS_MAX,
     NAME_LENGTH_MAX,
 )
+from wallet_app.domain import HOUSE
 from wallet_app.services import WalletService
 
 WALLET_ID = "%WALLET_ID%"
@@ -235,6 +236,7 @@ def test_an_object_of_very_many_members_is_refused_as_a_whole(
         {},
         {"userId": None},
         {"userId": 5},
+        {"userId": HOUSE},
         {"userId": "asha"},
         {"currency": "INR"},
         {"userId": "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01", "currency": "XXX"},

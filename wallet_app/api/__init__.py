@@ -25,7 +25,7 @@ from wallet_app.api import (
     wallets,
     webhooks,
 )
-from wallet_app.api.fields import Timestamp, UuidObject, UuidText
+from wallet_app.api.fields import Timestamp, UserId, UuidObject, UuidText
 from wallet_app.api.service import bind
 from wallet_app.services import WalletService
 
@@ -92,6 +92,7 @@ def register(
     problems.register(app)
     api = _Api(app)
     api.register_field(UuidText, "string", "uuid")
+    api.register_field(UserId, "string", "uuid")
     api.register_field(UuidObject, "string", "uuid")
     api.register_field(Timestamp, "string", "date-time")
     for blueprint in BLUEPRINTS:

@@ -15,7 +15,7 @@ from uuid_utils import UUID
 
 from wallet_app.currencies import MINOR_DIGITS
 from wallet_app.delivery import URL_CHARACTERS_MAX
-from wallet_app.domain import AMOUNT_MAX
+from wallet_app.domain import AMOUNT_MAX, HOUSE
 from wallet_app.services.events import EventType
 
 DESCRIPTION_LENGTH_MAX = 500
@@ -58,6 +58,19 @@ class UuidText(fields.String):
         if not isinstance(value, str) or not _UUID.fullmatch(value):
             raise self.make_error("invalid")
         return value.lower()
+
+
+class UserId(UuidText):
+    """The UUID of a user, who is not the house."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"not": {"const": HOUSE}}, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        user_id = super()._deserialize(value, *args, **kwargs)
+        if user_id == HOUSE:
+            raise ValidationError("Must be a user's: this one names the house.")
+        return user_id
 
 
 class UuidObject(UuidText):

@@ -21,6 +21,7 @@ from wallet_app.api.fields import (
     Reason,
     Timestamp,
     Url,
+    UserId,
     UuidObject,
     UuidText,
 )
@@ -31,7 +32,7 @@ PAGE_LIMIT = 20
 
 
 class CreateBody(CamelSchema):
-    user_id = UuidText(required=True)
+    user_id = UserId(required=True)
     currency = CurrencyCode(
         allow_none=True,
         metadata={"description": "ISO 4217; the service's default when not given."},
