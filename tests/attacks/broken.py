@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.attacks.arena import Arena, Attack, need
 from tests.attacks.crowd import Client, ask, exchange
 
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 2.2
+"""A little more than the 2 seconds that a closing server may wait for its client."""
+
 
 SHAPES: dict[str, bytes] = {
     "a size that is no number": b"xyz\r\n%s\r\n0\r\n\r\n",
@@ -13,24 +15,29 @@ SHAPES: dict[str, bytes] = {
     "a size with a sign": b"+%x\r\n%s\r\n0\r\n\r\n",
     "a size with 0x": b"0x%x\r\n%s\r\n0\r\n\r\n",
     "a size with an underscore": b"0_%x\r\n%s\r\n0\r\n\r\n",
+    "a size with a fraction": b"%x.0\r\n%s\r\n0\r\n\r\n",
     "a size in quotes": b'"%x"\r\n%s\r\n0\r\n\r\n',
     "a size after a space": b" %x\r\n%s\r\n0\r\n\r\n",
-    "a size in other digits": "\N{FULLWIDTH DIGIT ONE}".encode()
-    + b"\r\n%s\r\n0\r\n\r\n",
+    "a size before a tab": b"%x\t\r\n%s\r\n0\r\n\r\n",
+    "a size in other digits": "\N{FULLWIDTH DIGIT ONE}\r\n%s\r\n0\r\n\r\n".encode(),
     "a size with NUL": b"%x\x00\r\n%s\r\n0\r\n\r\n",
     "an empty size": b"\r\n%s\r\n0\r\n\r\n",
     "an extension without a size": b";a=b\r\n%s\r\n0\r\n\r\n",
-    "a size beyond 64 bits": b"1" + b"0" * 16 + b"%x\r\n%s\r\n0\r\n\r\n",
-    "a size of 20,000 digits": b"f" * 20_000 + b"\r\n%s\r\n0\r\n\r\n",
+    "CR in an extension": b"%x;a\r=b\r\n%s\r\n0\r\n\r\n",
+    "LF in an extension": b"%x;a\n=b\r\n%s\r\n0\r\n\r\n",
     "data longer than its size": b"1\r\n%s\r\n0\r\n\r\n",
     "no line end after the data": b"%x\r\n%s0\r\n\r\n",
+    "LF after the data": b"%x\r\n%s\n0\r\n\r\n",
     "something else after the data": b"%x\r\n%sXX0\r\n\r\n",
-    "CR without LF after the size": b"%x\r%s\r\n0\r\n\r\n",
-    "a trailer without a colon": b"%x\r\n%s\r\n0\r\ntrailer\r\n\r\n",
-    "a trailer with a space in its name": b"%x\r\n%s\r\n0\r\na b: c\r\n\r\n",
-    "a trailer with NUL": b"%x\r\n%s\r\n0\r\na: \x00\r\n\r\n",
+    "CR after the size": b"%x\r%s\r\n0\r\n\r\n",
+    "LF after the size": b"%x\n%s\r\n0\r\n\r\n",
+    "a size that is never reached": b"1" + b"0" * 16 + b"\r\n%s\r\n0\r\n\r\n",
+    "a size of 20,000 digits": b"f" * 20_000 + b"\r\n%s\r\n0\r\n\r\n",
 }
 """What follows the head: %x is the size of the body and %s the body, where they are."""
+
+UNENDED = {"a size that is never reached", "a size of 20,000 digits"}
+"""Shapes for whose rest a server may wait."""
 
 
 def filled(shape: bytes, body: bytes) -> bytes:
@@ -45,21 +52,23 @@ def _messages(arena: Arena, line: bytes, body: bytes) -> list[bytes]:
     return [head + filled(shape, body) for shape in SHAPES.values()]
 
 
-def _problems(what: str, clients: list[Client]) -> list[str]:
+def _problems(clients: list[Client]) -> list[str]:
     """Return the shapes that were not refused once, with the connection closed."""
     problems = []
     for name, client in zip(SHAPES, clients):
         statuses = [answer.status for answer in client.answers]
+        if name in UNENDED and not client.received:
+            continue
         if statuses not in ([400], [413]) or client.rest:
-            problems.append(f"{what}, {name}: answered {statuses}")
+            problems.append(f"{name}: answered {statuses}")
         elif not client.is_closed:
-            problems.append(f"{what}, {name}: not closed")
+            problems.append(f"{name}: not closed")
     return problems
 
 
 def _refused(arena: Arena, line: bytes, body: bytes = b"{}") -> None:
     clients = exchange(arena.target, _messages(arena, line, body), CLOSE_SECONDS)
-    problems = _problems(line.split(b" ")[0].decode(), clients)
+    problems = _problems(clients)
     assert not problems, f"{len(problems)} of {len(SHAPES)} shapes: " + "; ".join(
         problems
     )

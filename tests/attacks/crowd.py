@@ -36,8 +36,10 @@ class Client:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.is_reading = is_reading
         self.pending = bytearray(data)
+        self.has_spoken = bool(data)
         self.received = bytearray()
         self.is_closed = False
+        """Whether the server has hung up."""
         self.opened_at = time.monotonic()
         self.heard_seconds: float | None = None
         try:
@@ -150,6 +152,7 @@ class Crowd:
         client.received += data
 
     def _end(self, client: Client) -> None:
+        """Note that the server has hung up."""
         client.is_closed = True
         self._watch(client)
         client.socket.close()
@@ -159,11 +162,14 @@ class Crowd:
         return [client for client in self.clients if not client.is_closed]
 
     def close(self, reset: bool = False) -> None:
-        """Hang up all connections at once."""
+        """Hang up all connections at once, and forget them."""
         for client in self.open_clients:
             if reset:
                 client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-            self._end(client)
+            if client.socket in self._selector.get_map():
+                self._selector.unregister(client.socket)
+            client.socket.close()
+        self.clients = []
 
 
 def exchange(

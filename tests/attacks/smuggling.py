@@ -12,7 +12,9 @@ from tests.attacks.arena import Arena, Attack
 from tests.attacks.crowd import Client, exchange
 from tests.attacks.wire import request
 
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 2.2
+"""A little more than the 2 seconds that a closing server may wait for its client."""
+
 HIDDEN_AMOUNT = 1_000
 LINE = b"POST /wallet/add HTTP/1.1\r\n"
 JSON = b"Content-Type: application/json\r\n"
@@ -27,7 +29,8 @@ class Shape:
     name: str
     data: bytes
     is_refused: bool = True
-    """Whether it must be refused; else it may be carried out, once."""
+    """Whether it must be refused, and its connection closed; else it may be carried
+    out, once."""
 
     answers_max: int = 1
 
@@ -169,6 +172,8 @@ def problem(shape: Shape, client: Client, moved: int) -> str | None:
         return said
     if shape.is_refused and (carried_out or not statuses):
         return said
+    if shape.is_refused and not client.is_closed:
+        return f"{said}, not closed"
     return f"{said}, and {client.rest[:40]!r}" if client.rest else None
 
 
