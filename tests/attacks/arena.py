@@ -74,7 +74,8 @@ class Arena:
             add = request("POST", "/wallet/add", body, host=self.target.authority)
             for _ in range(LARGE_ROWS // LARGE_PIPELINE):
                 self._pipeline(add, LARGE_PIPELINE)
-            assert self.balance(wallet_id) == LARGE_ROWS
+            made = self.balance(wallet_id)
+            assert made == LARGE_ROWS, f"{made} of {LARGE_ROWS} pipelined requests"
             self._large = wallet_id
         return self._large
 
