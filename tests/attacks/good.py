@@ -31,8 +31,9 @@ ANSWER_SECONDS_MAX = 20.0
 RETRY_SECONDS = 0.05
 TICK_SECONDS = 0.01
 ERRORS_SHOWN = 3
-BEGIN_SECONDS = 0.5
-"""How long a process takes to start; what it measures begins later."""
+BEGUN = b"begun\n"
+BEGIN_SECONDS_MAX = 5.0
+"""How long good clients wait for a first answer before they say so all the same."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -51,7 +52,8 @@ class GoodClients:
     def __init__(self, target: Target, rate: float, wallets: Sequence[str]) -> None:
         self._target = target
         self._seconds_between = 1 / rate if rate else 0.0
-        self._asks_at = time.monotonic()
+        self._begun_at = self._asks_at = time.monotonic()
+        self._has_said_begun = False
         self._idle: list[Client] = []
         pairs = itertools.cycle(itertools.permutations(wallets, 2))
         self._transfers = (self._transfer(*pair) for pair in pairs)
@@ -77,7 +79,16 @@ class GoodClients:
                     return self._seen()
                 self._serve(key.data, events)
             self._ask_idle()
+            self._say_begun()
             self._drop_unanswered()
+
+    def _say_begun(self) -> None:
+        """Say once that there are answers, or that there were none for a while."""
+        has_waited = time.monotonic() - self._begun_at > BEGIN_SECONDS_MAX
+        if not self._has_said_begun and (self._seconds or has_waited):
+            self._has_said_begun = True
+            sys.stdout.buffer.write(BEGUN)
+            sys.stdout.flush()
 
     def _connect(self) -> None:
         client = Client(self._target, b"", True, None)
@@ -209,7 +220,8 @@ def good_clients(
         stdout=subprocess.PIPE,
     )
     try:
-        time.sleep(BEGIN_SECONDS)
+        assert process.stdout is not None
+        process.stdout.readline()
         yield Probe(process)
     finally:
         with suppress(OSError, ValueError):

@@ -19,6 +19,7 @@ P99_SECONDS_MAX = 0.1
 strict: some attacks are work that a server has to do."""
 
 CALM_SECONDS = 2.0
+DURING_SECONDS_MIN = 1.0
 BYTES_OF_A_TRANSFER = 600
 """What the two transactions of a good client's transfer may add to the memory."""
 
@@ -115,10 +116,12 @@ def _beside_good_clients(attack: Attack, arena: Arena) -> Row:
     problems = []
     seen = ""
     with good_clients(arena.target, arena.good_rate, arena.good) as probe:
+        begun = time.monotonic()
         try:
             seen = attack.run(arena)
         except (AssertionError, OSError) as why:
             problems.append(str(why) or repr(why))
+        time.sleep(max(begun + DURING_SECONDS_MIN - time.monotonic(), 0))
         during = probe.seen
     problems += _felt(attack, calm, during)
     try:
