@@ -247,6 +247,7 @@ class Connection:
         self._connections.mark_waiting(self)
         self._connections.note_held_bytes(self, self._socket.unsent_bytes)
         if not self._closes and self._unread:
+            self._socket.pause_reading()  # what is unread comes first
             self._connections.loop.call_soon(self._read_unread)
             return
         self._socket.resume_reading()
