@@ -71,7 +71,7 @@ class Connections:
         self._kept: OrderedDict[Connection, None] = OrderedDict()
         self._streams = 0
         self.beside_count = 0
-        self._held_bytes: dict[Connection, int] = {}
+        self._held_bytes: OrderedDict[Connection, int] = OrderedDict()
         self._held_bytes_total = 0
         self._pool = ThreadPoolExecutor(THREADS, "beside")
         all_started = Barrier(THREADS)
@@ -141,12 +141,16 @@ class Connections:
 
     def note_held_bytes(self, connection: Connection, count: int) -> None:
         """Note what is kept for a connection of a request that is not complete, or of
-        an answer that is not read. Where that is too much in all, who waited longest
-        goes."""
+        an answer that is not read. Where that is too much in all, the connection for
+        which something has been kept longest is closed."""
         self._held_bytes_total += count - self._held_bytes.get(connection, 0)
-        self._held_bytes[connection] = count
-        while self._held_bytes_total > HELD_BYTES_MAX and self._evict():
-            pass
+        if count:
+            self._held_bytes[connection] = count
+        else:
+            self._held_bytes.pop(connection, None)
+        if self._held_bytes_total > HELD_BYTES_MAX:
+            self._report("connections were closed that had sent or read too little")
+            next(iter(self._held_bytes)).abort()
 
     def mark_running(self, connection: Connection) -> None:
         """Keep a connection from being evicted."""
