@@ -69,9 +69,11 @@ class ServingLoop:
     def count(self) -> int:
         return self.on_loop(lambda: len(self.connections))
 
-    def connect(self) -> socket.socket:
-        """Return a connection that the server knows of."""
-        return socket.create_connection(self.listener.getsockname(), TIMEOUT_SECONDS)
+    def connect(self, client: str = "127.0.0.1") -> socket.socket:
+        """Return a connection from an address of this machine."""
+        return socket.create_connection(
+            self.listener.getsockname(), TIMEOUT_SECONDS, (client, 0)
+        )
 
     def exchange(self, *sent: bytes) -> bytes:
         """Return all that comes back until the server hangs up."""

@@ -211,7 +211,9 @@ class Connection:
             if answer.stream is not None:
                 answer.stream.close()
             return
-        if answer.stream is not None and not self._connections.take_stream():
+        if answer.stream is not None and not self._connections.acquire_stream(
+            self._client
+        ):
             answer.stream.close()
             answer = problem(503, "Too many streams are under way.", **RETRY)
         self._closes = self._closes or not self._connections.keeps_alive
@@ -302,7 +304,7 @@ class Connection:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-            self._connections.free_stream()
+            self._connections.release_stream(self._client)
 
 
 def _is_short(request: Request) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from asyncio import AbstractEventLoop
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -40,6 +40,9 @@ ACCEPTED_AT_ONCE = 50
 STREAMS_MAX = 16
 """Exports under way: each holds a piece of about 100 kB."""
 
+STREAMS_MAX_OF_CLIENT = 8
+"""So many of them for one address, which may read them slowly."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -69,7 +72,7 @@ class Connections:
         self._open: set[Connection] = set()
         self._new: OrderedDict[Connection, None] = OrderedDict()
         self._kept: OrderedDict[Connection, None] = OrderedDict()
-        self._streams = 0
+        self._streams: Counter[str] = Counter()
         self.beside_count = 0
         self._held_bytes: OrderedDict[Connection, int] = OrderedDict()
         self._held_bytes_total = 0
@@ -185,15 +188,18 @@ class Connections:
         self.beside_count -= 1
         then(future.result())
 
-    def take_stream(self) -> bool:
-        """Count one stream more, unless there are too many."""
-        if self._streams >= STREAMS_MAX:
+    def acquire_stream(self, client: str) -> bool:
+        """Count one stream more for an address, unless there are too many."""
+        is_full = self._streams.total() >= STREAMS_MAX
+        if is_full or self._streams[client] >= STREAMS_MAX_OF_CLIENT:
             return False
-        self._streams += 1
+        self._streams[client] += 1
         return True
 
-    def free_stream(self) -> None:
-        self._streams -= 1
+    def release_stream(self, client: str) -> None:
+        self._streams[client] -= 1
+        if not self._streams[client]:
+            del self._streams[client]
 
     def expire(self) -> None:
         """Give up the connections whose deadline has passed. Called once a second."""
