@@ -33,6 +33,7 @@ from wallet_app.server.connections import (
     BESIDE_MAX,
     HELD_BYTES_MAX,
     STREAMS_MAX,
+    STREAMS_MAX_OF_CLIENT,
     THREADS,
 )
 
