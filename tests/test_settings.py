@@ -146,6 +146,7 @@ def test_each_variable_is_read() -> None:
         ("WALLET_FX_RATES", "USD/XXX=1"),
         ("WALLET_FX_RATES", "USD/INR=83.12,USD/INR=83.12"),
         ("WALLET_FX_RATES", "USD/INR=83.12,INR/USD=0.012"),
+        ("WALLET_FX_RATES", "USD/INR=83.12,INR/USD=0.5"),
         ("WALLET_FX_RATES", "USD/INR=1234567890123456"),
         ("WALLET_FX_RATES", "USD/INR=0.123456789012345"),
         ("WALLET_FX_QUOTE_TTL_SECONDS", "0"),

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from wallet_app.currencies import MINOR_DIGITS
+from wallet_app.currencies import MINOR_DIGITS, circle_that_gains
 from wallet_app.domain import AMOUNT_MAX
 
 PREFIX = "WALLET_"
@@ -72,6 +72,12 @@ def _rates(text: str) -> tuple[tuple[str, str, Decimal], ...]:
         if len(pair) < 2 or pair in rates:
             raise ValueError(f"must not give {base}/{other} twice, nor both ways")
         rates[pair] = base, other, rate
+    circle = circle_that_gains(tuple(rates.values()))
+    if circle is not None:
+        raise ValueError(
+            f"must agree: exchanging {' to '.join(circle)} makes money, more than the "
+            "rounding of the rates explains"
+        )
     return tuple(rates.values())
 
 
@@ -132,7 +138,8 @@ class Settings:
     """Minor units, for every wallet without limits of its own; none when unset."""
 
     fx_rates: tuple[tuple[str, str, Decimal], ...] = _setting((), _rates)
-    """What one major unit of the first currency is in the second."""
+    """What one major unit of the first currency is in the second. Where several lead
+    from one currency to another, they agree to the rounding of their digits."""
 
     fx_quote_ttl_seconds: int = _setting(60, _seconds)
     """How long a quote can be used."""
