@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 from uuid_utils import UUID
 
-from tests.ledgers import new_service, open_wallet
+from tests.ledgers import BoundedLock, new_service, open_wallet
 from wallet_app.domain import AMOUNT_MAX, Transaction
 from wallet_app.services import WalletService
-from wallet_app.services.audit_report import PROBLEMS_MAX, CurrencyTotals
+from wallet_app.services import audit
+from wallet_app.services.audit import _problems as audit_problems
+from wallet_app.services.audit_report import (
+    PROBLEMS_MAX,
+    AuditReport,
+    CurrencyTotals,
+    Problem,
+)
 from wallet_app.settings import Settings
 from wallet_app.store import Wallet
+
+TIMEOUT_SECONDS = 10
 
 
 @pytest.fixture
@@ -42,6 +54,101 @@ def test_sound_books_are_balanced(
 def test_an_empty_ledger_is_balanced(service: WalletService) -> None:
     report = service.audit.run()
     assert (report.balanced, report.wallets, report.transactions) == (True, 0, 0)
+
+
+class CountedLock:
+    """A lock that says how many threads have asked for it."""
+
+    def __init__(self) -> None:
+        self._lock = BoundedLock()
+        self.asked = threading.Semaphore(0)
+
+    def acquire(self) -> bool:
+        self.asked.release()
+        return self._lock.acquire()
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *failure: object) -> None:
+        self.release()
+
+
+class Audits:
+    """Audits in threads, of which the first waits until it may go on."""
+
+    def __init__(
+        self, service: WalletService, monkeypatch: pytest.MonkeyPatch, fails: bool
+    ) -> None:
+        self.audit, self.turn = service.audit, CountedLock()
+        self.audit._turn = self.turn
+        self.reports: list[AuditReport] = []
+        self.runs = 0
+        self.go_on, self._running = threading.Event(), threading.Event()
+        self._threads: list[threading.Thread] = []
+
+        def problems(*books: Any) -> Iterator[Problem]:
+            self.runs += 1
+            if self.runs == 1:
+                self._running.set()
+                assert self.go_on.wait(TIMEOUT_SECONDS)
+                if fails:
+                    raise MemoryError
+            yield from audit_problems(*books)
+
+        monkeypatch.setattr(audit, "_problems", problems)
+
+    def ask(self, times: int) -> None:
+        """Start threads that audit, and wait until each has asked for its turn."""
+        for _ in range(times):
+            self._threads.append(threading.Thread(target=self._run))
+            self._threads[-1].start()
+        for _ in range(times):
+            assert self.turn.asked.acquire(timeout=TIMEOUT_SECONDS)
+        assert self._running.wait(TIMEOUT_SECONDS)
+
+    def _run(self) -> None:
+        with suppress(MemoryError):
+            self.reports.append(self.audit.run())
+
+    def end(self) -> None:
+        self.go_on.set()
+        for thread in self._threads:
+            thread.join(TIMEOUT_SECONDS)
+            assert not thread.is_alive()
+
+
+def test_those_who_ask_while_an_audit_runs_share_the_next_one(
+    service: WalletService,
+    wallets: tuple[Wallet, Wallet],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    audits = Audits(service, monkeypatch, fails=False)
+    audits.ask(1)
+    service.money.add(wallets[0].id, 1)
+    audits.ask(8)
+    audits.end()
+    assert audits.runs == 2
+    first, *shared = audits.reports
+    assert (first.transactions, len(shared)) == (5, 8)
+    assert len({id(report) for report in shared}) == 1
+    assert shared[0].transactions == 6, "of a moment after it was asked for"
+    assert service.audit.run() is not shared[0]
+    assert audits.runs == 3
+
+
+def test_an_audit_that_fails_is_not_shared(
+    service: WalletService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audits = Audits(service, monkeypatch, fails=True)
+    audits.ask(1)
+    audits.ask(2)
+    audits.end()
+    assert audits.runs == 2
+    assert [report.balanced for report in audits.reports] == [True, True]
 
 
 def change(wallet: Wallet, position: int, **values: object) -> None:

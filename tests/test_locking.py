@@ -164,7 +164,11 @@ def test_the_audit_holds_every_wallet_and_the_registry_at_one_moment(
     watched.audit.run()
     locks = [watched.store.wallets[wallet_id]._lock for wallet_id in ids(watched)]
     _, held_at_the_last_touch = watch.touched[-1]
-    assert list(held_at_the_last_touch) == [watched.store.registry, *locks]
+    assert list(held_at_the_last_touch) == [
+        watched.audit._turn,
+        watched.store.registry,
+        *locks,
+    ]
 
 
 def test_a_history_is_measured_under_the_wallets_lock(

@@ -3,8 +3,9 @@
 The only place that knows what a lock is. It must not know any business rule.
 
 Lock order, for every thread that holds more than one: the idempotency keys, then an
-approval, then a payment, then the registry, then wallets by ascending id, then the
-outbox, then the table of payments or of webhooks, then the queue of the background.
+approval, then a payment, then the turn of the audits, then the registry, then wallets
+by ascending id, then the outbox, then the table of payments or of webhooks, then the
+queue of the background.
 Nobody takes an earlier one while holding a later one, so no circle of waiters can form.
 The tables of approvals, quotes and alerts have locks of their own, under which nobody
 takes another. Locks are plain, so that a nested acquisition shows at once; nothing

@@ -228,6 +228,7 @@ def _name_locks(service: WalletService) -> None:
     payments = service.payments._table
     named = [
         ("the registry", service.store.registry),
+        ("the audits", service.audit._turn),
         ("keys", service.idempotency._lock),
         ("approvals", service.approvals._table._lock),
         ("quotes", service.quotes._lock),

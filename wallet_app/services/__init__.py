@@ -125,7 +125,7 @@ class WalletService:
         )
         self.history = History(self.store)
         self.summary = Summary(self.store, self.history)
-        self.audit = Audit(self.store, self.payments)
+        self.audit = Audit(self.store, self.payments, lock_factory)
         self.idempotency = IdempotencyKeys(
             monotonic, settings.idempotency_ttl_seconds, lock_factory=lock_factory
         )

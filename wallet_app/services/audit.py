@@ -6,6 +6,7 @@ of each history, then reads without a lock: what it noted never changes again.
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -23,19 +24,42 @@ from wallet_app.services.audit_report import PROBLEMS_MAX, AuditReport, Problem,
 from wallet_app.services.payment import PaymentSnapshot
 from wallet_app.services.payments import Payments
 from wallet_app.spending import Memory
-from wallet_app.store import Store, Wallet
+from wallet_app.store import LockFactory, Store, Wallet
 
 
 class Audit:
     """Checks every wallet against its history, every payment against what it has
     moved, and all of them together."""
 
-    def __init__(self, store: Store, payments: Payments) -> None:
+    def __init__(
+        self,
+        store: Store,
+        payments: Payments,
+        lock_factory: LockFactory = threading.Lock,
+    ) -> None:
         self._store = store
         self._payments = payments
+        self._turn = lock_factory()
+        self._started = 0
+        self._latest: tuple[int, AuditReport] | None = None
 
     def run(self) -> AuditReport:
-        """Take one consistent snapshot of everything, and prove it."""
+        """Take one consistent snapshot of everything, and prove it.
+
+        One audit runs at a time. Of those who ask while it runs, the first to have the
+        turn runs the next one and the others share its report, so that every report is
+        of a moment after it was asked for.
+        """
+        asked_after = self._started
+        with self._turn:
+            if self._latest is not None and self._latest[0] > asked_after:
+                return self._latest[1]
+            self._started += 1
+            report = self._prove()
+            self._latest = self._started, report
+        return report
+
+    def _prove(self) -> AuditReport:
         with self._store.all_locked() as wallets:
             books = [_note(wallet) for wallet in wallets]
             payments = self._payments.all()
