@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -43,6 +43,34 @@ class Lock(Protocol):
 
 
 LockFactory = Callable[[], Lock]
+
+
+class ThreadLock:
+    """A `threading.Lock` that is always released. The interpreter builds a tuple for
+    the `__exit__` of its own lock; without memory for that, the lock stays held."""
+
+    __slots__ = ("acquire", "release", "locked")
+
+    def __init__(self) -> None:
+        lock = threading.Lock()
+        self.acquire, self.release, self.locked = (
+            lock.acquire,
+            lock.release,
+            lock.locked,
+        )
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(
+        self,
+        failure: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None:
+        self.release()
+
 
 UTC = ZoneInfo("UTC")
 
@@ -100,13 +128,17 @@ class Wallet:
 
     def __enter__(self) -> Wallet:
         self._lock.acquire()
-        self._mark = (
-            self.balance,
-            self.spent,
-            self.memory,
-            self.updated_at,
-            len(self.history),
-        )
+        try:
+            self._mark = (
+                self.balance,
+                self.spent,
+                self.memory,
+                self.updated_at,
+                len(self.history),
+            )
+        except BaseException:
+            self._lock.release()
+            raise
         return self
 
     def __exit__(
@@ -147,14 +179,44 @@ class Wallet:
         )
 
 
-@contextmanager
-def locked(wallets: Iterable[Wallet]) -> Iterator[list[Wallet]]:
-    """Hold any number of wallets, in the order in which they must be locked."""
-    with ExitStack() as held:
-        in_order = sorted(wallets, key=lambda wallet: wallet.id)
-        for wallet in in_order:
-            held.enter_context(wallet)
-        yield in_order
+class locked:
+    """`with locked(wallets) as in_order:` holds any number of wallets, in the order in
+    which they must be locked."""
+
+    __slots__ = ("_in_order", "_to_release")
+
+    def __init__(self, wallets: Iterable[Wallet]) -> None:
+        self._in_order = sorted(wallets, key=lambda wallet: wallet.id)
+        # Made before any lock is taken: without memory there would be none later.
+        self._to_release = iter(self._in_order)
+
+    def __enter__(self) -> list[Wallet]:
+        for wallet in self._in_order:
+            try:
+                wallet.__enter__()
+            except BaseException:
+                self._release_before(wallet)
+                raise
+        return self._in_order
+
+    def _release_before(self, end: Wallet) -> None:
+        for wallet in self._to_release:
+            if wallet is end:
+                return
+            wallet.__exit__(None, None, None)
+
+    def __exit__(
+        self,
+        failure: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for wallet in self._to_release:
+            try:
+                wallet.__exit__(failure, value, traceback)
+            except BaseException:
+                self.__exit__(failure, value, traceback)  # the others first
+                raise
 
 
 class _Wallets(dict[str, Wallet]):
@@ -175,7 +237,7 @@ class Store:
 
     def __init__(
         self,
-        lock_factory: LockFactory = threading.Lock,
+        lock_factory: LockFactory = ThreadLock,
         zone: ZoneInfo = UTC,
         terms: Terms | None = None,
     ) -> None:

@@ -7,7 +7,6 @@ that tests own it. Nothing here knows Flask or marshmallow.
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Callable
 
@@ -37,7 +36,7 @@ from wallet_app.services.wallets import Wallets
 from wallet_app.services.webhooks import Webhooks, new_secret
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits, Terms
-from wallet_app.store import LockFactory, Store
+from wallet_app.store import LockFactory, Store, ThreadLock
 
 
 def full_jitter(longest: int) -> int:
@@ -53,7 +52,7 @@ class WalletService:
         self,
         settings: Settings = Settings(),
         *,
-        lock_factory: LockFactory = threading.Lock,
+        lock_factory: LockFactory = ThreadLock,
         clock: Clock = time.time_ns,
         monotonic: Clock = time.monotonic_ns,
         new_id: NewId = uuid4,
