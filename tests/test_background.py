@@ -34,7 +34,7 @@ class Work:
 
     def __init__(self, background: Background, name: str, places: int = 1) -> None:
         self.done: list[Any] = []
-        self.failed: list[tuple[Any, Exception]] = []
+        self.failed: list[tuple[Any, BaseException]] = []
         self.do: Callable[[Any], int | None] = lambda item: None
         self.note: Callable[[], int | None] = lambda: None
         self.lane: Lane[Any] = Lane(name, places, self._run, self._failed)
@@ -50,7 +50,7 @@ class Work:
         self.done.append(item)
         return due
 
-    def _failed(self, item: Any, error: Exception) -> int | None:
+    def _failed(self, item: Any, error: BaseException) -> int | None:
         self.failed.append((item, error))
         return self.note()
 

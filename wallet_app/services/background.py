@@ -34,6 +34,9 @@ been set."""
 BUG_SECONDS = 60
 """When an item is tried again whose error could not even be noted."""
 
+NO_MEMORY_SECONDS = 0.01
+"""How long a thread waits for memory to queue an item again, each time."""
+
 STOP_SECONDS = 5
 """How long a stop waits for what is running. Requests in flight had their own time."""
 
@@ -53,7 +56,7 @@ class Lane(Generic[T]):
         name: str,
         places: int,
         run: Callable[[T], int | None],
-        failed: Callable[[T, Exception], int | None],
+        failed: Callable[[T, BaseException], int | None],
     ) -> None:
         self.name = name
         self.run = run
@@ -95,8 +98,8 @@ class Background:
 
     def add(self, lane: Lane[Any]) -> None:
         with self._lock:
+            assert sum(each.places for each in self._lanes) + lane.places <= THREADS
             self._lanes.append(lane)
-            assert sum(each.places for each in self._lanes) <= THREADS
 
     def has_place(self) -> bool:
         """Tell whether one place more has a thread of its own."""
@@ -137,7 +140,8 @@ class Background:
         """Do all that is due; return how much it was."""
         done = 0
         while (taken := self._take()) is not None:
-            self._run(*taken)
+            lane, item = taken
+            self._run(lane, item)
             done += 1
         return done
 
@@ -187,7 +191,8 @@ class Background:
         while not self._stopping:
             taken = self._take()
             if taken is not None:
-                self._run(*taken)
+                lane, item = taken  # not `*taken`, for which there may be no memory
+                self._run(lane, item)
                 continue
             with self._news:
                 if not self._stopping:
@@ -218,36 +223,48 @@ class Background:
             if not free:
                 return None
             lane = min(free, key=lambda lane: lane.queue[0][:2])
-            _, _, item = heapq.heappop(lane.queue)
+            taken = lane, lane.queue[0][2]  # what can fail comes first
+            heapq.heappop(lane.queue)
             lane.running += 1
-            return lane, item
+            return taken
 
     def _run(self, lane: Lane[Any], item: Any) -> None:
         due: int | None = None
         try:
             due = lane.run(item)
-        except Exception as error:  # whatever it is, it must not end the thread
+        except BaseException as error:  # noqa: B036 whatever it is, the thread goes on
             due = self._note(lane, item, error)
         finally:
+            while not self._is_back(lane, item, due):
+                time.sleep(NO_MEMORY_SECONDS)
+
+    def _is_back(self, lane: Lane[Any], item: Any, due: int | None) -> bool:
+        """Free the place of an item, and queue it again if it is due again. Return
+        False if there was no memory for that, and nothing is done."""
+        try:
             with self._lock:
+                if due is not None and not lane.is_removed:
+                    heapq.heappush(lane.queue, (due, next(self._numbers), item))
                 lane.running -= 1
                 if lane.is_removed:
                     self._forget_if_idle(lane)
-                elif due is not None:
-                    heapq.heappush(lane.queue, (due, next(self._numbers), item))
+        except MemoryError:
+            return False
+        return True
 
     def _forget_if_idle(self, lane: Lane[Any]) -> None:
         if not lane.running:
             self._lanes.remove(lane)
 
-    def _note(self, lane: Lane[Any], item: Any, error: Exception) -> int | None:
+    def _note(self, lane: Lane[Any], item: Any, error: BaseException) -> int | None:
         """Record an error that nobody expected, and let its item go on if it can."""
-        logger.error("A job of %s met a bug", lane.name, exc_info=error)
         try:
+            logger.error("A job of %s met a bug", lane.name, exc_info=error)
             now = self._clock()
             with self._lock:
                 self._last_error = f"{lane.name}: {type(error).__name__}", now
             return lane.failed(item, error)
-        except Exception as worse:  # as above, and the item must not be lost
+        except BaseException as worse:  # noqa: B036 and the item must not be lost
+            due = self._clock() + BUG_SECONDS * SECOND
             logger.error("A job of %s could not note it", lane.name, exc_info=worse)
-            return self._clock() + BUG_SECONDS * SECOND
+            return due
