@@ -7,7 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from uuid_utils import UUID
 
@@ -62,6 +62,17 @@ class Codes:
 
     def send(self, approval: ApprovalSnapshot, code: str) -> None:
         self.sent[approval.id] = code
+
+
+class Full:
+    """A keeper without room for an outcome: the commit fails, as its last step but
+    one."""
+
+    def prepare(self, outcome: object) -> NoReturn:
+        raise RuntimeError("full")
+
+    def keep(self, outcome: object) -> NoReturn:
+        raise AssertionError("it was not asked whether it can")
 
 
 class BoundedLock:

@@ -17,6 +17,7 @@ from tests.ledgers import (
     START,
     Clock,
     Codes,
+    Full,
     Ids,
     balances,
     new_service,
@@ -344,10 +345,6 @@ def test_twenty_who_confirm_at_the_same_time_move_the_money_once(
 def test_a_confirmation_whose_outcome_cannot_be_kept_leaves_no_trace(
     waiting: Waiting,
 ) -> None:
-    class Full:
-        def keep(self, outcome: object) -> None:
-            raise RuntimeError
-
     approval = waiting.request()
     code = waiting.codes.sent[approval.id]
     with nothing_moves(waiting.service):

@@ -20,6 +20,7 @@ from tests.ledgers import (
     BoundedLock,
     Clock,
     Codes,
+    Full,
     Ids,
     balances,
     everything,
@@ -485,10 +486,6 @@ def test_twenty_transfers_with_one_quote_are_one_exchange(house: House) -> None:
 def test_an_exchange_whose_outcome_cannot_be_kept_leaves_no_trace(
     house: House,
 ) -> None:
-    class Full:
-        def keep(self, outcome: object) -> None:
-            raise RuntimeError
-
     quote = house.quote(100)
     liquidity = [(w.balance, len(w.history)) for w in liquidity_of(house.service)]
     with nothing_moves(house.service), pytest.raises(RuntimeError):

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.ledgers import SECOND, Clock, new_service, open_wallet
+from tests.ledgers import SECOND, Clock, Full, new_service, open_wallet
 from tests.test_api import NOBODY, assert_problem
 from tests.test_locking import WatchedLock
 from wallet_app import create_app
@@ -185,15 +185,8 @@ def test_what_comes_after_an_export_began_is_not_in_it(service: WalletService) -
     wallet_id = open_wallet(service, 1_000)
     chunks = csv_chunks(service.history.latest_first(wallet_id))
 
-    class Crash(Exception):
-        pass
-
-    class Full:
-        def keep(self, outcome: object) -> None:
-            raise Crash
-
     service.money.add(wallet_id, 1)
-    with pytest.raises(Crash):
+    with pytest.raises(RuntimeError):
         service.money.add(wallet_id, 2, claim=Full())
     _, only = rows_of(b"".join(chunks).decode())
     assert only[3] == "1000"

@@ -14,6 +14,7 @@ from tests.ledgers import (
     START,
     Clock,
     Codes,
+    Full,
     Ids,
     balances,
     new_service,
@@ -271,10 +272,6 @@ def test_what_is_remembered_is_bounded() -> None:
 
 def test_what_fails_is_not_remembered() -> None:
     watched = Watched("velocity,spike,new-payee,drain,structuring")
-
-    class Full:
-        def keep(self, outcome: object) -> None:
-            raise RuntimeError
 
     with nothing_moves(watched.service):
         for movement in (watched.deduct, watched.transfer):

@@ -13,6 +13,7 @@ from tests.ledgers import (
     SECOND,
     START,
     Clock,
+    Full,
     balances,
     new_service,
     nothing_moves,
@@ -176,10 +177,6 @@ def test_a_day_that_a_wallet_has_seen_has_begun_whatever_the_clock_says() -> Non
 
 def test_what_fails_is_not_counted() -> None:
     service, wallet_id = limited(daily=500)
-
-    class Full:
-        def keep(self, outcome: object) -> None:
-            raise RuntimeError
 
     with nothing_moves(service), pytest.raises(RuntimeError):
         service.money.deduct(wallet_id, 500, claim=Full())

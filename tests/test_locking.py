@@ -567,7 +567,7 @@ COMMANDS: dict[str, Callable[[WalletService, Claim], object]] = {
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_whose_outcome_cannot_be_kept_leaves_no_trace(name: str) -> None:
     class Full(Claim):
-        def keep(self, outcome: object) -> None:
+        def prepare(self, outcome: object) -> NoReturn:
             raise Crash
 
     service = new_service()

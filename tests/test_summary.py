@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from tests.ledgers import SECOND, START, Clock, new_service, open_wallet
+from tests.ledgers import SECOND, START, Clock, Full, new_service, open_wallet
 from tests.test_api import NOBODY, assert_problem
 from wallet_app import create_app
 from wallet_app.domain import AMOUNT_MAX
@@ -109,10 +109,6 @@ def test_the_categories_that_are_listed_are_bounded(service: WalletService) -> N
 
 
 def test_what_failed_does_not_count(service: WalletService, wallet_id: str) -> None:
-    class Full:
-        def keep(self, outcome: object) -> None:
-            raise RuntimeError
-
     before = service.summary.totals(wallet_id)
     with pytest.raises(RuntimeError):
         service.money.add(wallet_id, 1, claim=Full())

@@ -296,8 +296,11 @@ class Crash(Exception):
 class Full:
     """A claim that cannot keep anything."""
 
-    def keep(self, outcome: object) -> NoReturn:
+    def prepare(self, outcome: object) -> NoReturn:
         raise Crash
+
+    def keep(self, outcome: object) -> NoReturn:
+        raise AssertionError("it was not asked whether it can")
 
 
 class CrashingSlot:
@@ -406,20 +409,20 @@ def test_while_nobody_listens_nothing_is_kept_for_anybody() -> None:
     service = new_service()
     wallet_id = open_wallet(service, 5)
     service.freeze.freeze(wallet_id, "x")
-    assert len(service.outbox._events) == 0
+    assert len(service.outbox._put) == 0
     one, other = (service.webhooks.create(URL, ALL).webhook.id for _ in range(2))
     service.freeze.unfreeze(wallet_id)
-    assert len(service.outbox._events) == 1
+    assert len(service.outbox._put) == 1
     service.outbox.hand_over()
-    assert len(service.outbox._events) == 0
+    assert len(service.outbox._put) == 0
     service.webhooks.delete(one)
     service.freeze.freeze(wallet_id, "x")
-    assert len(service.outbox._events) == 1
+    assert len(service.outbox._put) == 1
     service.outbox.hand_over()
     service.webhooks.delete(other)
     service.money.add(open_wallet(service), 5)
     service.freeze.unfreeze(wallet_id)
-    assert len(service.outbox._events) == 0
+    assert len(service.outbox._put) == 0
 
 
 # What is sent
@@ -557,18 +560,19 @@ def test_a_message_that_failed_does_not_hold_up_the_next() -> None:
     assert listening.ids == sent
 
 
-class HeldEvents(deque[Event]):
-    """Events that are put only while the lock of what they tell of is held."""
+class HeldEvents(deque[tuple[Event, ...]]):
+    """Events that are put only while the locks of what they tell of are held."""
 
     def __init__(self, watch: Watch, service: WalletService) -> None:
         super().__init__()
         self._watch = watch
         self._service = service
 
-    def append(self, event: Event) -> None:
-        lock = self._lock_of(event)
-        assert lock is None or lock in self._watch.held
-        super().append(event)
+    def append(self, events: tuple[Event, ...]) -> None:
+        for event in events:
+            lock = self._lock_of(event)
+            assert lock is None or lock in self._watch.held
+        super().append(events)
 
     def _lock_of(self, event: Event) -> object:
         service, subject = self._service, event.subject
@@ -590,7 +594,7 @@ class HeldEvents(deque[Event]):
 def test_an_event_is_put_under_the_locks_of_what_it_tells_of(name: str) -> None:
     watch = Watch()
     listening = Listening(lock_factory=watch.new_lock)
-    listening.service.outbox._events = HeldEvents(watch, listening.service)
+    listening.service.outbox._put = HeldEvents(watch, listening.service)
     act, expected = TOLD[name]
     act(listening)
     listening.run()
@@ -1361,7 +1365,7 @@ def test_a_webhook_that_cannot_be_kept_is_not_made() -> None:
         service.webhooks.create(URL, ALL, Full())
     assert service.webhooks.all() == []
     open_wallet(service, 5)
-    assert len(service.outbox._events) == 0
+    assert len(service.outbox._put) == 0
     for _ in range(WEBHOOKS_MAX):
         service.webhooks.create(URL, ALL)
 

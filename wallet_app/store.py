@@ -274,16 +274,26 @@ class Store:
             self._lock_factory(),
         )
 
-    def publish(self, wallet: Wallet) -> None:
-        """Let everybody see a new wallet; the caller still holds the registry."""
-        self._by_owner[wallet.user_id, wallet.currency] = wallet
-        self._readable[wallet.id] = wallet
-        self._wallets[wallet.id] = wallet
+    @contextmanager
+    def publishing(self, wallet: Wallet) -> Iterator[None]:
+        """Let everybody see a new wallet, or nobody if the block fails; the caller
+        still holds the registry."""
+        owner = wallet.user_id, wallet.currency
+        try:
+            self._by_owner[owner] = wallet
+            self._readable[wallet.id] = wallet
+            self._wallets[wallet.id] = wallet
+            yield
+        except BaseException:
+            self._wallets.pop(wallet.id, None)
+            self._readable.pop(wallet.id, None)
+            self._by_owner.pop(owner, None)
+            raise
 
-    def add_liquidity(self, ids: Mapping[str, str], created_at: int) -> None:
+    def add_liquidity(self, ids: Iterable[tuple[str, str]], created_at: int) -> None:
         """Give the house wallets with these ids, by currency, where it has none."""
         with self.registry:
-            for currency, id in ids.items():
+            for currency, id in ids:
                 if currency not in self._liquidity:
                     wallet = Wallet(
                         id,
@@ -296,7 +306,11 @@ class Store:
                         balance_min=-AMOUNT_MAX,
                     )
                     self._readable[id] = wallet
-                    self._liquidity[currency] = wallet
+                    try:
+                        self._liquidity[currency] = wallet
+                    except BaseException:
+                        del self._readable[id]
+                        raise
 
     def of_user(self, user_id: str) -> list[Wallet]:
         """Return a user's wallets, by currency."""

@@ -218,9 +218,9 @@ def _misplaced(service: WalletService) -> str | None:
     under_way = sum(
         payment.status is PaymentStatus.PENDING for payment in service.payments.all()
     )
-    if taken == under_way:
+    if len(taken) == under_way:
         return None
-    return f"{taken} places are taken, but {under_way} payments are under way."
+    return f"{len(taken)} places are taken, but {under_way} payments are under way."
 
 
 def _name_locks(service: WalletService) -> None:

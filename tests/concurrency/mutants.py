@@ -36,10 +36,11 @@ from wallet_app.services.approval import (
 from wallet_app.services.approvals import Approvals
 from wallet_app.services.audit import Audit, _note, _problems
 from wallet_app.services.audit_report import AuditReport
-from wallet_app.services.events import Event, EventType
+from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.events import created
 from wallet_app.services.freeze import not_frozen
 from wallet_app.services.history import History
-from wallet_app.services.idempotency import Claim, IdempotencyKeys, Keeper
+from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.services.limits import within_limits
 from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money, move
 from wallet_app.services.movement import Movement
@@ -263,7 +264,7 @@ class HistoryOutsideTheLock(Money):
             *(None, None, description, now),
         )
         wallet.history.append(credit)
-        self._outbox.transactions(credit)
+        self._outbox.put(*created([credit]))
         return _kept(claim, credit)
 
 
@@ -289,7 +290,7 @@ class TimeRunsBack(Money):
             wallet.updated_at = now
             movement = Movement(None, wallet, amount, None, None, description, now)
             credit = move(movement, wallet, CREDIT, amount, id)
-            self._outbox.transactions(credit)
+            self._outbox.put(*created([credit]))
             return _kept(claim, credit)
 
 
@@ -426,8 +427,8 @@ class DuplicateCreate(Wallets):
     ) -> WalletSnapshot:
         id = str(self._new_id())
         wallet = self._store.new_wallet(id, user_id, currency, self._clock())
-        with self._store.registry:
-            self._store.publish(wallet)
+        with self._store.registry, self._store.publishing(wallet):
+            pass
         return _kept(claim, wallet.snapshot())
 
 
@@ -561,7 +562,7 @@ class OpenedAfterTheLock(Payments):
                 approved=approved,
                 reference_id=UUID(payment.now_is.id),
             )
-            Opening(self._table, payment, claim).keep(debit)
+            commit(Opening(self._table, payment, claim), debit)
         return payment.now_is
 
 
@@ -580,7 +581,8 @@ class EndedAfterTheLock(Payments):
                 gives_back=payment.debit,
             )
         status = PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED
-        Ending(payment, status, self._table.free_place).keep(None)
+        ending = Ending(payment, status, self._table.release_slot)
+        commit(ending, None, self._outbox.put)
 
 
 # What the outbox is told
@@ -630,7 +632,7 @@ class EventAfterTheLock(Money):
         with wallet:
             check(None, wallet, amount)
             credit = _kept(claim, move(movement, wallet, CREDIT, amount, id))
-        self._outbox.transactions(credit)
+        self._outbox.put(*created([credit]))
         return credit
 
 
@@ -667,7 +669,7 @@ def _move(
     claim: Keeper | None = None,
 ) -> Transaction:
     moved = _untold(money, wallet, type, change, reference_id, description)
-    money._outbox.transactions(moved)
+    money._outbox.put(*created([moved]))
     return _kept(claim, moved)
 
 
@@ -695,7 +697,7 @@ def _transfer(
     reference_id = money._new_id()
     sent = _untold(money, source, OUT, -amount, reference_id, description)
     received = _untold(money, target, IN, amount, reference_id, description)
-    money._outbox.transactions(sent, received)
+    money._outbox.put(*created([sent, received]))
     return _kept(claim, (sent, received))
 
 
@@ -707,8 +709,7 @@ def _pair(money: Money, source_id: str, target_id: str) -> tuple[Wallet, Wallet]
 
 
 def _kept(claim: Keeper | None, result: T) -> T:
-    if claim is not None:
-        claim.keep(result)
+    commit(claim, result)
     return result
 
 
@@ -719,8 +720,4 @@ def _settled(payments: Payments, payment: Payment, answer: Answer) -> int | None
     except WalletError as refusal:
         learned = payment.now_is.bank_answer
         return payments._try_again(payment, learned, refusal.code)
-    ended = payment.now_is
-    succeeded = ended.status is PaymentStatus.SUCCEEDED
-    type = EventType.PAYMENT_SUCCEEDED if succeeded else EventType.PAYMENT_FAILED
-    payments._outbox.put(Event(type, ended.updated_at, ended))
     return None

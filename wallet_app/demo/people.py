@@ -116,7 +116,8 @@ class _Past:
                 str(self._service.new_id()), user, currency, self._now
             )
             self._terms, wallet.terms = wallet.terms, None
-            store.publish(wallet)
+            with store.publishing(wallet):
+                pass
         return wallet
 
     def _week(self, asha: str, ravi: str) -> None:

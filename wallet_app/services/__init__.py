@@ -82,7 +82,7 @@ class WalletService:
             lock_factory,
         )
         self.exchange = Exchange(
-            self.store, clock, monotonic, new_id, self.money, self.quotes, self.outbox
+            self.store, clock, monotonic, new_id, self.money, self.quotes
         )
         self.freeze = Freeze(self.store, clock, self.outbox)
         self.limits = SpendingLimits(self.store, clock)

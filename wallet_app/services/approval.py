@@ -9,7 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain import Deadline, Transaction
-from wallet_app.services.idempotency import Keeper
+from wallet_app.services.commit import Keeper
+from wallet_app.services.events import Event
 from wallet_app.services.payment import PaymentSnapshot
 from wallet_app.store import Lock
 
@@ -80,23 +81,28 @@ class Approval:
         self.caller = caller
         self.deadline = deadline
 
-    def close(self, status: ApprovalStatus) -> None:
+    def close(self, closed: ApprovalSnapshot) -> None:
         """Let nobody confirm it from now on."""
-        self.now_is = replace(self.now_is, status=status)
+        self.now_is = closed
         self.command = None
 
 
 class Confirmation:
-    """Keeps a movement's outcome in the approval, too: under the locks of the wallets,
-    as the last step. So the money has moved exactly when the approval is confirmed."""
+    """Keeps a movement's outcome, and closes the approval with it: under the locks of
+    the wallets, as the last step. So the money has moved exactly when the approval is
+    confirmed."""
 
-    __slots__ = ("_approval", "_claim")
+    __slots__ = ("_approval", "_claim", "_confirmed")
 
     def __init__(self, approval: Approval, claim: Keeper | None) -> None:
         self._approval = approval
         self._claim = claim
+        self._confirmed = replace(approval.now_is, status=ApprovalStatus.CONFIRMED)
+
+    def prepare(self, outcome: object) -> tuple[Event, ...]:
+        return () if self._claim is None else self._claim.prepare(outcome)
 
     def keep(self, outcome: object) -> None:
         if self._claim is not None:
             self._claim.keep(outcome)
-        self._approval.close(ApprovalStatus.CONFIRMED)
+        self._approval.close(self._confirmed)

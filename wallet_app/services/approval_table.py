@@ -14,7 +14,6 @@ from wallet_app.errors import (
 )
 from wallet_app.services.approval import Approval, ApprovalStatus
 from wallet_app.services.expiring import SECOND, Expiring, seconds_until
-from wallet_app.services.idempotency import Keeper
 from wallet_app.store import Lock
 
 WRONG_CODES_MAX = 15
@@ -62,7 +61,7 @@ class ApprovalTable:
         self._of_wallet: dict[str, list[Approval]] = {}
         self._wrong_codes: dict[str, tuple[_WrongCode, ...]] = {}
 
-    def add(self, approval: Approval, claim: Keeper | None) -> None:
+    def add(self, approval: Approval) -> None:
         """Let a new approval be found, if there is room for it.
 
         Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted.
@@ -80,10 +79,21 @@ class ApprovalTable:
             self._check_wrong_codes(snapshot.wallet_id, now)
             self._check_caller(snapshot.wallet_id, caller, now)
             self._approvals.make_room(now, caller)
-            if claim is not None:
-                claim.keep(snapshot)
-            self._of_wallet[snapshot.wallet_id] = [*pending, approval]
             self._approvals.add(snapshot.id, approval, now, caller)
+            try:
+                self._of_wallet[snapshot.wallet_id] = [*pending, approval]
+            except BaseException:
+                self._approvals.remove(snapshot.id)
+                raise
+
+    def remove(self, approval: Approval) -> None:
+        """Forget an approval that nobody knows of yet."""
+        snapshot = approval.now_is
+        with self._lock:
+            self._approvals.remove(snapshot.id)
+            waiting = self._of_wallet.get(snapshot.wallet_id, [])
+            if approval in waiting:
+                waiting.remove(approval)
 
     def find(self, approval_id: str) -> Approval:
         """Raise ApprovalNotFound where there is no such approval."""
@@ -149,10 +159,12 @@ class ApprovalTable:
 
     def _recent_wrong_codes(self, wallet_id: str, now: int) -> tuple[_WrongCode, ...]:
         """Return the wrong codes of the last day, oldest first; forget the others."""
-        wrong_codes = self._wrong_codes.pop(wallet_id, ())
+        wrong_codes = self._wrong_codes.get(wallet_id, ())
         recent = tuple(wrong for wrong in wrong_codes if wrong.time > now - _WINDOW)
         if recent:
             self._wrong_codes[wallet_id] = recent
+        else:
+            self._wrong_codes.pop(wallet_id, None)
         return recent
 
     def _pending_of(self, wallet_id: str, now: int) -> list[Approval]:

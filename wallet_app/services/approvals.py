@@ -32,9 +32,9 @@ from wallet_app.services.approval import (
     Moved,
 )
 from wallet_app.services.approval_table import KEPT_MAX, ApprovalTable
+from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.expiring import SECOND
 from wallet_app.services.fraud import Alerts, Verdict
-from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
 from wallet_app.store import LockFactory
 
@@ -140,7 +140,7 @@ class Approvals:
             if not hmac.compare_digest(
                 approval.digest, self._digest(approval_id, code)
             ):
-                raise CodeInvalid(self._count_wrong_code(approval, caller))
+                raise self._count_wrong_code(approval, claim, caller)
             try:
                 moved = command(claim=Confirmation(approval, claim), approved=True)
             except FraudBlocked as blocked:
@@ -158,9 +158,8 @@ class Approvals:
         with approval.lock:
             self._pending(approval)
             cancelled = replace(approval.now_is, status=ApprovalStatus.CANCELLED)
-            if claim is not None:
-                claim.keep(cancelled)
-            approval.close(ApprovalStatus.CANCELLED)
+            commit(claim, cancelled)
+            approval.close(cancelled)
             self._table.release(approval)
         return cancelled
 
@@ -183,12 +182,11 @@ class Approvals:
                 expires_at=ends.date,
                 monotonic_expiry=ends.monotonic,
             )
-            if claim is not None:
-                claim.keep(resent)
-            approval.now_is = resent
+            digest = self._digest(approval_id, code)
             self._table.renew(approval)
-            approval.digest = self._digest(approval_id, code)
-            self._send(resent, code)  # before a later one can be
+            # The code is sent under the lock, before a later one can be.
+            commit(claim, resent, lambda: self._send(resent, code))
+            approval.now_is, approval.digest = resent, digest
         return resent
 
     def _request(
@@ -223,13 +221,21 @@ class Approvals:
             required.deadline,
             caller,
         )
+
+        def report() -> None:
+            self._flag(required, approval_id)
+            self._send(snapshot, code)
+
         try:
-            self._table.add(approval, claim)
+            self._table.add(approval)
         except WalletError:
             self._flag(required, None)
             raise
-        self._flag(required, approval_id)
-        self._send(snapshot, code)
+        try:
+            commit(claim, snapshot, report)
+        except BaseException:
+            self._table.remove(approval)
+            raise
         return snapshot
 
     def _deadline(
@@ -255,15 +261,23 @@ class Approvals:
             raise ApprovalClosed(now_is.id, now_is.status)
         return approval.command
 
-    def _count_wrong_code(self, approval: Approval, caller: str | None) -> int:
-        """Return how many attempts a held approval has left after this one."""
-        left = approval.now_is.attempts_left - 1
-        self._table.note_wrong_code(approval.now_is.wallet_id, caller)
-        approval.now_is = replace(approval.now_is, attempts_left=left)
+    def _count_wrong_code(
+        self, approval: Approval, claim: Keeper | None, caller: str | None
+    ) -> CodeInvalid:
+        """Count a wrong code for a held approval, and return the refusal, which is kept
+        with the count."""
+        counted = approval.now_is
+        left = counted.attempts_left - 1
+        status = counted.status if left else ApprovalStatus.REJECTED
+        counted = replace(counted, attempts_left=left, status=status)
+        refusal, kept = CodeInvalid(left), CodeInvalid(left)
+        wallet_id = counted.wallet_id
+        commit(claim, kept, lambda: self._table.note_wrong_code(wallet_id, caller))
+        approval.now_is = counted
         if left == 0:
-            approval.close(ApprovalStatus.REJECTED)
+            approval.close(counted)
             self._table.release(approval)
-        return left
+        return refusal
 
     def _digest(self, approval_id: str, code: str) -> bytes:
         """Return what is kept of a code: without the key of this process, a million

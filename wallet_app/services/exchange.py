@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
 from wallet_app.errors import SameWallet
-from wallet_app.services.events import Outbox
-from wallet_app.services.idempotency import Keeper
+from wallet_app.services.commit import Keeper
 from wallet_app.services.money import IN, OUT, Money, move
 from wallet_app.services.movement import Movement
 from wallet_app.services.quotes import Quotes
@@ -29,7 +28,6 @@ class Exchange:
         new_id: NewId,
         money: Money,
         quotes: Quotes,
-        outbox: Outbox,
     ) -> None:
         self._wallets = store.wallets
         self._liquidity = store.liquidity
@@ -38,7 +36,6 @@ class Exchange:
         self._new_id = new_id
         self._money = money
         self._quotes = quotes
-        self._outbox = outbox
 
     def transfer(
         self,
@@ -88,11 +85,8 @@ class Exchange:
             given = move(movement, giver, OUT, -quote.to_amount, ids[2])
             received = move(movement, target, IN, quote.to_amount, ids[3])
             exchange = sent, received
-            if claim is not None:
-                claim.keep(exchange)
+            self._money.commit(claim, exchange, sent, taken, given, received)
             quote.used = True
-            if self._outbox.is_open:
-                self._outbox.transactions(sent, taken, given, received)
         self._quotes.release(quote_id)
         return exchange
 

@@ -212,23 +212,33 @@ class Alerts:
             approval_id,
             self._clock(),
         )
+        flagged_event = Event(EventType.FRAUD_FLAGGED, alert.created_at, alert)
         with self._lock:
             ids = self._ids_of_wallet.get(alert.wallet_id)
             if ids and len(ids) >= self._alerts_max_of_wallet:
                 self._forget(ids[0])
             elif len(self._alerts) >= self._alerts_max:
                 self._forget(next(iter(self._alerts)))
-            self._ids_of_wallet.setdefault(alert.wallet_id, deque()).append(alert.id)
-            self._alerts[alert.id] = alert
-            self._outbox.put(Event(EventType.FRAUD_FLAGGED, alert.created_at, alert))
+            try:
+                self._alerts[alert.id] = alert
+                self._ids_of_wallet.setdefault(alert.wallet_id, deque()).append(
+                    alert.id
+                )
+                self._outbox.put(flagged_event)
+            except BaseException:
+                self._forget(alert.id)
+                raise
 
     def _forget(self, alert_id: str) -> None:
-        """Forget the oldest alert of a wallet."""
-        alert = self._alerts.pop(alert_id)
-        ids = self._ids_of_wallet[alert.wallet_id]
-        ids.popleft()
+        """Forget an alert, as far as it is listed."""
+        alert = self._alerts.pop(alert_id, None)
+        if alert is None:
+            return
+        ids = self._ids_of_wallet.get(alert.wallet_id, deque())
+        if alert_id in ids:
+            ids.remove(alert_id)
         if not ids:
-            del self._ids_of_wallet[alert.wallet_id]
+            self._ids_of_wallet.pop(alert.wallet_id, None)
 
     def page(self, limit: int = 20, page: int = 1) -> AlertPage:
         """Return one page, newest first."""

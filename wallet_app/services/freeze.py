@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from wallet_app.domain import Clock, WalletSnapshot
 from wallet_app.errors import WalletFrozen
+from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.events import Event, EventType, Outbox
-from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement, under_terms
 from wallet_app.spending import Terms
 from wallet_app.store import Store
@@ -58,18 +58,15 @@ class Freeze:
         now = self._clock()
         with wallet:
             snapshot = wallet.snapshot()
-            changes = (snapshot.frozen_reason is None) != (reason is None)
-            if changes:
-                now = max(now, wallet.updated_at)
-                snapshot = replace(snapshot, frozen_reason=reason, updated_at=now)
-            if claim is not None:
-                claim.keep(snapshot)
-            if changes:
-                wallet.terms = replace(wallet.terms or Terms(), frozen_reason=reason)
-                wallet.updated_at = now
-                unfrozen = snapshot.frozen_reason is None
-                type = (
-                    EventType.WALLET_UNFROZEN if unfrozen else EventType.WALLET_FROZEN
-                )
-                self._outbox.put(Event(type, now, snapshot))
+            if (snapshot.frozen_reason is None) is (reason is None):
+                commit(claim, snapshot)
+                return snapshot
+            now = max(now, wallet.updated_at)
+            snapshot = replace(snapshot, frozen_reason=reason, updated_at=now)
+            terms = replace(wallet.terms or Terms(), frozen_reason=reason)
+            type = (
+                EventType.WALLET_UNFROZEN if reason is None else EventType.WALLET_FROZEN
+            )
+            commit(claim, snapshot, self._outbox.put, Event(type, now, snapshot))
+            wallet.terms, wallet.updated_at = terms, now
         return snapshot

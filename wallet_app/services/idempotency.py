@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import Protocol, TypeVar, cast
+from typing import TypeVar, cast
 
 from wallet_app.domain import Clock
 from wallet_app.errors import (
@@ -17,6 +17,7 @@ from wallet_app.errors import (
     IdempotencyKeysExhausted,
     WalletError,
 )
+from wallet_app.services.events import Event
 from wallet_app.services.expiring import Expiring
 from wallet_app.store import LockFactory
 
@@ -27,15 +28,6 @@ forgetting one that a client may still send again would run its request twice.""
 T = TypeVar("T")
 
 
-class Keeper(Protocol):
-    """Whoever keeps what a command did."""
-
-    def keep(self, outcome: object) -> None:
-        """Keep the outcome. Called under the locks of the movement, when all of it is
-        made, so that the money and the answer commit together: it must not fail."""
-        ...
-
-
 class Claim:
     """One key's hold on one request, and what came of it."""
 
@@ -44,6 +36,9 @@ class Claim:
     def __init__(self, fingerprint: Hashable) -> None:
         self.fingerprint = fingerprint
         self.outcome: object = None
+
+    def prepare(self, outcome: object) -> tuple[Event, ...]:
+        return ()
 
     def keep(self, outcome: object) -> None:
         self.outcome = outcome
@@ -113,9 +108,9 @@ class IdempotencyKeys:
             claim = self._claims.get(key, now)
             if claim is None:
                 self._claims.make_room(now, caller)
-                claim = Claim(fingerprint)
-                self._claims.add(key, claim, now, caller)
-                return claim, True
+                claimed = Claim(fingerprint), True  # what can fail comes first
+                self._claims.add(key, claimed[0], now, caller)
+                return claimed
         if claim.fingerprint != fingerprint:
             raise IdempotencyKeyReused()
         if claim.outcome is None:
@@ -123,6 +118,9 @@ class IdempotencyKeys:
         return claim, False
 
     def _forget(self, key: str, claim: Claim) -> None:
-        with self._lock:
-            if self._claims.get(key, self._monotonic()) is claim:
+        self._lock.acquire()  # `with` needs memory, of which there may be none
+        try:
+            if self._claims.get(key, 0) is claim:
                 self._claims.remove(key)
+        finally:
+            self._lock.release()

@@ -3,6 +3,7 @@
     lock, in one order        no two threads wait for each other in a circle
     check every rule          nothing changes before all of them agree
     move                      a balance and its transaction, in one function
+    commit                    what can fail first, then plain stores
     or put everything back    a wallet's `with` block is all or nothing
 
 Ids and the clock are read before the locks. Amounts are minor units, already
@@ -15,9 +16,9 @@ from uuid_utils import UUID
 
 from wallet_app.domain import Clock, NewId, Transaction, TransactionType
 from wallet_app.errors import SameWallet
-from wallet_app.services.events import Outbox
+from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.events import Outbox, created
 from wallet_app.services.fraud import remember
-from wallet_app.services.idempotency import Keeper
 from wallet_app.services.movement import Movement
 from wallet_app.services.rules import ALWAYS, RULES
 from wallet_app.store import Store, Wallet
@@ -29,8 +30,9 @@ OUT, IN = TransactionType.TRANSFER_OUT, TransactionType.TRANSFER_IN
 class Money:
     """Adds, deducts and transfers. Each call happens as a whole or not at all.
 
-    The outbox is told, and a `claim`, where one is given, keeps the result in the same
-    locked section. Every call raises WalletNotFound, and what a rule refuses.
+    Its last step under the locks is the commit: the outbox has the transactions, and a
+    `claim`, where one is given, keeps the result. Every call raises WalletNotFound, and
+    what a rule refuses.
     """
 
     def __init__(
@@ -69,10 +71,7 @@ class Money:
             for rule in RULES if wallet.terms else ALWAYS:
                 rule(movement)
             credit = move(movement, wallet, CREDIT, amount, credit_id)
-            if claim is not None:
-                claim.keep(credit)
-            if self._outbox.is_open:
-                self._outbox.transactions(credit)
+            self.commit(claim, credit, credit)
         return credit
 
     def deduct(
@@ -95,10 +94,7 @@ class Money:
             for rule in RULES if wallet.terms else ALWAYS:
                 rule(movement)
             debit = move(movement, wallet, DEBIT, -amount, debit_id)
-            if claim is not None:
-                claim.keep(debit)
-            if self._outbox.is_open:
-                self._outbox.transactions(debit)
+            self.commit(claim, debit, debit)
         return debit
 
     def transfer(
@@ -132,11 +128,16 @@ class Money:
             sent = move(movement, source, OUT, -amount, out_id)
             received = move(movement, target, IN, amount, in_id)
             transfer = sent, received
-            if claim is not None:
-                claim.keep(transfer)
-            if self._outbox.is_open:
-                self._outbox.transactions(sent, received)
+            self.commit(claim, transfer, sent, received)
         return transfer
+
+    def commit(
+        self, claim: Keeper | None, outcome: object, *transactions: Transaction
+    ) -> None:
+        """Report the transactions, and keep the outcome; the caller holds their
+        wallets, which are restored if this fails."""
+        events = created(transactions) if self._outbox.is_open else ()
+        commit(claim, outcome, self._outbox.put, *events)
 
 
 def move(

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from wallet_app.bank import Answer, Direction, Order
 from wallet_app.domain import Transaction
+from wallet_app.services.events import Event, EventType
 from wallet_app.store import Lock
 
 
@@ -80,38 +81,45 @@ class PaymentSnapshot(Struct, frozen=True, gc=False):
 
 
 class Payment:
-    """A payment as it lives, changed only under its lock. `debit` is what a withdrawal
-    took, `answer` what the bank has answered for good, and `tries` are the attempts
-    since it was asked for or taken up again."""
+    """A payment as it lives, changed only under its lock. It `exists` from the commit
+    that opens it on. `debit` is what a withdrawal took, `answer` what the bank has
+    answered for good, and `tries` are the attempts since it was asked for or taken up
+    again."""
 
-    __slots__ = ("lock", "now_is", "debit", "answer", "tries")
+    __slots__ = ("lock", "now_is", "exists", "debit", "answer", "tries")
 
     def __init__(self, lock: Lock, snapshot: PaymentSnapshot) -> None:
         self.lock = lock
         self.now_is = snapshot
+        self.exists = False
         self.debit: Transaction | None = None
         self.answer: Answer | None = None
         self.tries = 0
 
 
 class Ending:
-    """Ends a payment with the movement that books it: under the wallet's lock, as the
-    last step but for telling it. So the money has moved exactly when the payment has
-    ended; then it is no longer under way, unless it was parked before."""
+    """Ends a held payment with the movement that books it: under the wallet's lock, as
+    the last step. So the money has moved exactly when the payment has ended; then it is
+    no longer under way, unless it was parked before."""
 
-    __slots__ = ("_payment", "_status", "_free_place")
+    __slots__ = ("_payment", "_ended", "_release_slot")
 
     def __init__(
         self,
         payment: Payment,
         status: PaymentStatus,
-        free_place: Callable[[], None],
+        release_slot: Callable[[Payment], None],
     ) -> None:
         self._payment = payment
-        self._status = status
-        self._free_place = free_place
+        self._ended = replace(payment.now_is, status=status)
+        self._release_slot = release_slot
+
+    def prepare(self, outcome: object) -> tuple[Event, ...]:
+        ended = self._ended
+        succeeded = ended.status is PaymentStatus.SUCCEEDED
+        type = EventType.PAYMENT_SUCCEEDED if succeeded else EventType.PAYMENT_FAILED
+        return (Event(type, ended.updated_at, ended),)
 
     def keep(self, outcome: object) -> None:
-        if self._payment.now_is.status is PaymentStatus.PENDING:
-            self._free_place()
-        self._payment.now_is = replace(self._payment.now_is, status=self._status)
+        self._payment.now_is = self._ended
+        self._release_slot(self._payment)

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from wallet_app.domain import Transaction
 from wallet_app.errors import PaymentNotFound, PaymentsExhausted
 from wallet_app.services.background import Background, Lane
-from wallet_app.services.idempotency import Keeper
+from wallet_app.services.commit import Keeper
+from wallet_app.services.events import Event
 from wallet_app.services.payment import Payment, PaymentSnapshot, PaymentStatus
 from wallet_app.store import Lock
 
@@ -33,52 +34,49 @@ class PaymentTable:
         self._at_most = at_most
         self._lock = lock
         self._payments: dict[str, Payment] = {}
-        self._under_way = 0
+        self._under_way: set[Payment] = set()
 
     @contextmanager
     def opening(self, payment: Payment) -> Iterator[None]:
         """Hold a payment while the block opens it, so that nobody attempts it before
-        all of that is done. When the block fails there is none, nor its place.
+        all of that is done. When the block fails there is none, nor its slot.
 
         Raises PaymentsExhausted.
         """
+        failed = replace(payment.now_is, status=PaymentStatus.FAILED)
         with payment.lock:
-            self.take_place()
+            self.acquire_slot(payment)
             try:
                 yield
             except BaseException:
-                payment.now_is = replace(payment.now_is, status=PaymentStatus.FAILED)
-                self._forget(payment)
+                payment.now_is = failed  # for whoever attempts it
+                self._payments.pop(failed.id, None)
+                self.release_slot(payment)
                 raise
 
-    def take_place(self) -> None:
-        """Count one payment more that is under way, or raise PaymentsExhausted."""
+    def acquire_slot(self, payment: Payment) -> None:
+        """Count a payment among those under way, or raise PaymentsExhausted."""
         with self._lock:
-            if self._under_way >= self._at_most:
+            if len(self._under_way) >= self._at_most:
                 raise PaymentsExhausted(self._at_most, FULL_SECONDS)
-            self._under_way += 1
+            self._under_way.add(payment)
 
-    def _forget(self, payment: Payment) -> None:
-        with self._lock:
-            self._payments.pop(payment.now_is.id, None)
-            self._under_way -= 1
-
-    def free_place(self) -> None:
-        """Count one payment less that is under way."""
-        with self._lock:
-            self._under_way -= 1
+    def release_slot(self, payment: Payment) -> None:
+        """Count a payment no longer among those under way. It takes neither a lock nor
+        memory, so that it cannot fail."""
+        self._under_way.discard(payment)
 
     def add(self, payment: Payment) -> None:
-        """Let a new payment be found, and have it attempted."""
+        """Have a new payment attempted, and let it be found when it exists."""
         with self._lock:
-            self._background.put(self._lane, payment.now_is.created_at, payment)
             self._payments[payment.now_is.id] = payment
+            self._background.put(self._lane, payment.now_is.created_at, payment)
 
     def find(self, payment_id: str) -> Payment:
         """Raise PaymentNotFound where there is no such payment."""
         with self._lock:
             payment = self._payments.get(payment_id)
-        if payment is None:
+        if payment is None or not payment.exists:
             raise PaymentNotFound(payment_id)
         return payment
 
@@ -86,7 +84,8 @@ class PaymentTable:
         """Return what every payment is. For as long as the caller holds all wallets,
         none is added, and none moves money."""
         with self._lock:
-            return [payment.now_is for payment in self._payments.values()]
+            payments = list(self._payments.values())
+        return [payment.now_is for payment in payments if payment.exists]
 
 
 class Opening:
@@ -102,9 +101,13 @@ class Opening:
         self._payment = payment
         self._claim = claim
 
+    def prepare(self, outcome: object) -> tuple[Event, ...]:
+        self._table.add(self._payment)
+        return () if self._claim is None else self._claim.prepare(outcome)
+
     def keep(self, outcome: object) -> None:
         if isinstance(outcome, Transaction):
             self._payment.debit = outcome
-        self._table.add(self._payment)
+        self._payment.exists = True
         if self._claim is not None:
             self._claim.keep(self._payment.now_is)

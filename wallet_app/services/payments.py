@@ -28,8 +28,8 @@ from wallet_app.bank import (
 from wallet_app.domain import Clock, NewId
 from wallet_app.errors import PaymentNotParked, WalletError
 from wallet_app.services.background import SECOND, Background, Lane
-from wallet_app.services.events import Event, EventType, Outbox
-from wallet_app.services.idempotency import Keeper
+from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.events import Outbox
 from wallet_app.services.money import Money
 from wallet_app.services.movement import Movement
 from wallet_app.services.payment import (
@@ -107,7 +107,7 @@ class Payments:
         with self._table.opening(payment), wallet:
             for rule in RULES if wallet.terms else ALWAYS:
                 rule(movement)
-            Opening(self._table, payment, claim).keep(None)
+            commit(Opening(self._table, payment, claim), None)
         self._background.wake()
         return asked_for
 
@@ -164,11 +164,17 @@ class Payments:
                 next_attempt_at=now,
                 updated_at=max(now, parked.updated_at),
             )
-            self._table.take_place()
-            if claim is not None:
-                claim.keep(pending)
+            self._table.acquire_slot(payment)
+            try:
+                commit(
+                    claim,
+                    pending,
+                    lambda: self._background.put(self._lane, now, payment),
+                )
+            except BaseException:
+                self._table.release_slot(payment)
+                raise
             payment.now_is, payment.tries = pending, 0
-            self._background.put(self._lane, now, payment)
         self._background.wake()
         return pending
 
@@ -192,8 +198,8 @@ class Payments:
         with payment.lock:
             now_is = payment.now_is
             if now_is.is_open:
-                payment.tries += 1
-                payment.now_is = replace(now_is, attempts=now_is.attempts + 1)
+                counted = replace(now_is, attempts=now_is.attempts + 1)
+                payment.tries, payment.now_is = payment.tries + 1, counted
             return now_is.is_open
 
     def _ask(self, now_is: PaymentSnapshot) -> Answer:
@@ -216,12 +222,6 @@ class Payments:
             except WalletError as refusal:
                 learned = payment.now_is.bank_answer
                 return self._try_again(payment, learned, refusal.code)
-            ended = payment.now_is
-            succeeded = ended.status is PaymentStatus.SUCCEEDED
-            type = (
-                EventType.PAYMENT_SUCCEEDED if succeeded else EventType.PAYMENT_FAILED
-            )
-            self._outbox.put(Event(type, ended.updated_at, ended))
         return None
 
     def _learn(self, payment: Payment, answer: Answer) -> None:
@@ -246,7 +246,7 @@ class Payments:
         ending = Ending(
             payment,
             PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED,
-            self._table.free_place,
+            self._table.release_slot,
         )
         if paid is (now_is.direction is Direction.DEPOSIT):
             self._money.add(
@@ -257,7 +257,7 @@ class Payments:
                 gives_back=payment.debit,
             )
         else:
-            ending.keep(None)
+            commit(ending, None, self._outbox.put)
 
     def _again(self, payment: Payment, answered: BankAnswer, why: str) -> int | None:
         """Note an attempt after which nothing is known for good; return when the next
@@ -279,9 +279,7 @@ class Payments:
         if is_pending and payment.tries < self._attempts_max:
             backoff = self._retry_base << max(payment.tries - 1, 0)
             due = now + self._jitter(min(backoff, BACKOFF_SECONDS_MAX * SECOND))
-        elif is_pending:
-            self._table.free_place()
-        payment.now_is = replace(
+        later = replace(
             payment.now_is,
             status=PaymentStatus.PARKED if due is None else PaymentStatus.PENDING,
             bank_answer=answered,
@@ -289,9 +287,12 @@ class Payments:
             next_attempt_at=due,
             updated_at=max(now, payment.now_is.updated_at),
         )
+        payment.now_is = later
+        if due is None:
+            self._table.release_slot(payment)
         return due
 
-    def _failed(self, payment: Payment, error: Exception) -> int | None:
+    def _failed(self, payment: Payment, error: BaseException) -> int | None:
         """Note an error that nobody expected: the bank may have paid."""
         return self._again(payment, BankAnswer.UNKNOWN, UNEXPECTED)
 

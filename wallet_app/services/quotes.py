@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from decimal import ROUND_FLOOR, ROUND_UP, Context, Decimal
+from functools import partial
 
 from wallet_app.currencies import MINOR_DIGITS
 from wallet_app.domain import AMOUNT_MAX, Clock, Deadline, NewId
@@ -22,8 +23,8 @@ from wallet_app.errors import (
     RateUnavailable,
     SameCurrency,
 )
+from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.expiring import Expiring
-from wallet_app.services.idempotency import Keeper
 from wallet_app.store import LockFactory, Store
 
 QUOTES_MAX = 100_000
@@ -140,7 +141,7 @@ class Quotes:
             raise AmountNotExchangeable(from_currency, to_currency, amount)
         now, monotonic_now = self._clock(), self._monotonic()
         pair = from_currency, to_currency
-        self._store.add_liquidity({each: str(self._new_id()) for each in pair}, now)
+        self._store.add_liquidity([(each, str(self._new_id())) for each in pair], now)
         quote = Quote(
             str(self._new_id()),
             from_currency,
@@ -152,9 +153,8 @@ class Quotes:
         )
         with self._lock:
             self._quotes.make_room(monotonic_now, caller)
-            if claim is not None:
-                claim.keep(quote)
-            self._quotes.add(quote.id, quote, monotonic_now, caller)
+            add = partial(self._quotes.add, quote.id, quote, monotonic_now, caller)
+            commit(claim, quote, add)
         return quote
 
     def find(self, quote_id: str) -> Quote:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
+from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.events import Event, EventType, Outbox
-from wallet_app.services.idempotency import Keeper
 from wallet_app.store import Store, locked
 
 
@@ -37,10 +37,9 @@ class Wallets:
         with self._store.registry:
             wallet = self._store.new_wallet(wallet_id, user_id, currency, now)
             snapshot = wallet.snapshot()
-            if claim is not None:
-                claim.keep(snapshot)
-            self._outbox.put(Event(EventType.WALLET_CREATED, now, snapshot))
-            self._store.publish(wallet)
+            created = Event(EventType.WALLET_CREATED, now, snapshot)
+            with self._store.publishing(wallet):
+                commit(claim, snapshot, self._outbox.put, created)
         return snapshot
 
     def get(self, wallet_id: str) -> WalletSnapshot:

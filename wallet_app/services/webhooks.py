@@ -22,6 +22,7 @@ from wallet_app.errors import (
     WebhooksExhausted,
 )
 from wallet_app.services.background import THREADS, Background, Lane
+from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.deliveries import Deliveries, Transport
 from wallet_app.services.delivery_log import (
     DISABLED,
@@ -30,7 +31,6 @@ from wallet_app.services.delivery_log import (
     Message,
 )
 from wallet_app.services.events import Event, EventType, Outbox
-from wallet_app.services.idempotency import Keeper
 from wallet_app.services.payments import AT_ONCE
 from wallet_app.services.webhook import (
     NewWebhook,
@@ -112,10 +112,12 @@ class Webhooks:
         with self._lock:
             if not self._background.has_place():
                 raise WebhooksExhausted(WEBHOOKS_MAX)
-            if claim is not None:
-                claim.keep(created)
             self._webhooks[webhook.now_is.id] = webhook
-            self._background.add(webhook.lane)
+            try:
+                commit(claim, created, lambda: self._background.add(webhook.lane))
+            except BaseException:
+                del self._webhooks[webhook.now_is.id]
+                raise
             self._outbox.is_open = True
         return created
 
@@ -178,10 +180,12 @@ class Webhooks:
                 next_attempt_at=now,
                 updated_at=now,
             )
-            if claim is not None:
-                claim.keep(reopened)
+            commit(
+                claim,
+                reopened,
+                lambda: self._background.put(webhook.lane, now, delivery),
+            )
             webhook.log.reopen(delivery, reopened)
-            self._background.put(webhook.lane, now, delivery)
         self._background.wake()
         return reopened
 
