@@ -1,0 +1,151 @@
+"""Whatever allocation fails, a use case happens as a whole or not at all.
+
+Each allocation of each use case fails once, on a ledger of its own. Afterwards no lock
+is held and the books balance; the same key sent again gives one movement in all, and
+its answer; each payment goes on to its end, and each commit is reported.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.allocations import MISSING, in_a_child, with_failing
+from tests.use_cases import USE_CASES, UseCase, World, comparable
+
+POINTS_MAX = 3_000
+Seen = Mapping[str, Any]
+
+
+class Run:
+    """One use case on a ledger of its own."""
+
+    def __init__(self, case: UseCase, has_webhook: bool, watched: str) -> None:
+        self.case, self.world = case, World(has_webhook)
+        self.command = case.prepare(self.world)
+        self.world.service.outbox.hand_over()
+        self.world.watched.append(watched)
+        self.first_id = self.world.sequence.last
+        self.is_replay = False
+
+    def act(self) -> object:
+        """Run the use case as a view does."""
+        service = self.world.service
+        try:
+            if not self.case.takes_key:
+                return self.command()
+            return service.idempotency.run(
+                "key",
+                self.case.name,
+                lambda claim: self.command(claim=claim),
+                self._note_replay,
+            )
+        finally:
+            service.outbox.hand_over()
+
+    def _note_replay(self) -> None:
+        self.is_replay = True
+
+    def outcome(self) -> object:
+        """Return what the use case returns or refuses."""
+        try:
+            return comparable(self.act())
+        except Exception as refusal:
+            return comparable(refusal)
+
+
+class Enumeration:
+    """Fails each allocation of a use case once, and counts what goes wrong."""
+
+    def __init__(self, case: UseCase, has_webhook: bool) -> None:
+        self.case, self.has_webhook = case, has_webhook
+        self.watched = ""
+        for _ in range(2):  # the first time warms the caches
+            clean = self.new_run()
+            self.before = self.seen(clean)
+            self.expected = clean.outcome()
+            self.watched = id_of(self.expected)
+            clean.world.watched[-1] = self.watched
+            self.after = self.seen(clean)
+        clean.world.finish()
+        self.ended = clean.world.ended()
+
+    def new_run(self) -> Run:
+        return Run(self.case, self.has_webhook, self.watched)
+
+    def seen(self, run: Run) -> Seen:
+        """Return what there is to see, except that an attempt that failed may stay
+        listed as flagged."""
+        seen = run.world.seen()
+        return seen | {"alerts": []} if self.case.name == "flagged_transfer" else seen
+
+    def run(self) -> tuple[int, dict[str, int]]:
+        """Return how many allocations failed, and what went wrong, how often."""
+        wrong: Counter[str] = Counter()
+        for n in range(POINTS_MAX):
+            run = self.new_run()
+            trial = with_failing(n, run.act)
+            try:
+                self.check(run)
+            except Exception as error:
+                wrong[f"{type(error).__name__}: {error}"] += 1
+            if not trial.struck:
+                return n, dict(wrong)
+        raise AssertionError("it does not end")
+
+    def check(self, run: Run) -> None:
+        """Assert that all of it happened, or nothing."""
+        world = run.world
+        assert world.held() == 0, "a lock stays held"
+        assert world.service.audit.run().problems == [], "the books are wrong"
+        if not self.case.is_background:
+            self.check_that_it_can_be_sent_again(run)
+        world.finish()
+        same(world.ended(), self.ended, "it ends otherwise")
+
+    def check_that_it_can_be_sent_again(self, run: Run) -> None:
+        seen = self.seen(run)
+        happened = seen == self.after
+        if not happened:
+            same(seen, self.before, "half of it happened")
+            run.world.sequence.last = run.first_id  # so that ids can be compared
+        if happened and not self.case.takes_key:
+            return
+        outcome = run.outcome()
+        assert outcome == self.expected, "sent again, it is answered otherwise"
+        assert run.is_replay is (
+            happened and self.before != self.after
+        ), "a wrong replay"
+        same(self.seen(run), self.after, "sent again, it comes to something else")
+
+
+def id_of(outcome: object) -> str:
+    """Return the id of a new approval or quote, if the outcome is one."""
+    if isinstance(outcome, tuple):
+        return str(outcome[0])
+    return str(getattr(outcome, "id", ""))
+
+
+def same(seen: Seen, expected: Seen, otherwise: str) -> None:
+    """Assert that two descriptions are equal, and say where they are not."""
+    different = [name for name in seen if seen[name] != expected[name]]
+    assert not different, f"{otherwise}: {', '.join(different)}"
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@pytest.mark.parametrize("has_webhook", [False, True], ids=["silent", "webhook"])
+@pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.name)
+def test_an_allocation_that_fails_leaves_all_or_nothing(
+    case: UseCase, has_webhook: bool
+) -> None:
+    def trials() -> tuple[int, dict[str, int]]:
+        logging.disable()
+        return Enumeration(case, has_webhook).run()
+
+    points, wrong = in_a_child(trials)
+    assert wrong == {}
+    assert points >= case.points_min
