@@ -107,6 +107,9 @@ class Receivers:
     def check(self, url: str) -> None:
         Transport().check(url)
 
+    def sender(self, url: str) -> Posting:
+        return Posting(self, url)
+
     def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
         self.posts.append((url, dict(headers), body))
         reply = self.replies.pop(0) if self.replies else 204
@@ -115,9 +118,24 @@ class Receivers:
         return Reply(reply, None) if isinstance(reply, int) else reply
 
 
+class Posting:
+    """Sends to one URL what receivers get."""
+
+    def __init__(self, receivers: Receivers, url: str) -> None:
+        self._receivers = receivers
+        self._url = url
+
+    def post(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        return self._receivers.post(self._url, headers, body)
+
+    def close(self) -> None:
+        pass
+
+
 def new_service(settings: Settings = Settings(), **injected: Any) -> WalletService:
-    """Return a service over an empty ledger in which nothing is left to chance."""
-    clock = injected.get("clock", Clock())
+    """Return a service over an empty ledger in which nothing is left to chance. Dates
+    and durations come from one clock, unless there is one for each."""
+    clock = injected.get("clock") or Clock()
     owned: dict[str, Any] = {
         "lock_factory": BoundedLock,
         "clock": clock,

@@ -137,7 +137,12 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
     | {TOO_MANY_PAYMENTS},
     ("GET", "/webhooks"): set(),
     ("POST", "/webhooks"): OF_COMMANDS
-    | {(400, "url_not_allowed"), (409, "too_many_webhooks")},
+    | {
+        (400, "url_not_allowed"),
+        (409, "too_many_webhooks"),
+        (409, "too_many_webhooks_of_caller"),
+        (503, "threads_exhausted"),
+    },
     ("GET", "/webhooks/{id}"): {NO_WEBHOOK, NO_UUID},
     ("DELETE", "/webhooks/{id}"): {NO_WEBHOOK, NO_UUID},
     ("GET", "/webhooks/{id}/deliveries"): {
@@ -146,7 +151,8 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
         NO_UUID,
     },
     ("POST", "/webhooks/{id}/deliveries/{delivery_id}/redeliver"): OF_COMMANDS
-    | {NO_WEBHOOK, NO_UUID, (404, "delivery_not_found"), (409, "not_redeliverable")},
+    | {NO_WEBHOOK, NO_UUID, (404, "delivery_not_found"), (409, "not_redeliverable")}
+    | {(429, "too_many_redeliveries")},
     ("GET", "/sandbox-bank"): {NO_UUID},
     ("GET", "/audit"): set(),
     ("GET", "/health"): set(),

@@ -35,7 +35,7 @@ from tests.server import (
     started,
 )
 from wallet_app.server.one_ledger import WHY
-from wallet_app.services.background import THREADS as BACKGROUND_THREADS
+from wallet_app.services.payments import AT_ONCE
 
 BOOTING = "Booting worker with pid: "
 
@@ -355,7 +355,7 @@ def test_all_threads_of_the_worker_stay_on_one_processor(server: Server) -> None
         for line in task.read_text().splitlines()
         if line.startswith("Cpus_allowed_list")
     ]
-    assert len(allowed) > BACKGROUND_THREADS
+    assert len(allowed) > AT_ONCE
     assert len(set(allowed)) == 1 and re.search(r"\t\d+$", allowed[0])
 
 

@@ -43,6 +43,7 @@ from wallet_app.domain import Transaction, WalletSnapshot
 from wallet_app.errors import FraudBlocked, WalletError
 from wallet_app.services import WalletService
 from wallet_app.services.delivery_log import DeliveryStatus
+from wallet_app.services.background import Lane
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.fraud import Alert
 from wallet_app.services.payment import PaymentSnapshot
@@ -867,15 +868,19 @@ def test_what_is_deleted_while_it_is_told_is_told_no_more() -> None:
     assert listening.service.background.health().queued == 0
 
 
-def test_what_was_taken_up_before_its_webhook_was_deleted_is_not_told(
+def test_what_was_taken_before_its_webhook_was_deleted_is_not_sent(
     listening: Listening,
 ) -> None:
     listening.tell()
-    lane = listening.service.webhooks._webhooks[listening.webhook_id].lane
+    (lane,) = [lane for lane in lanes_of(listening) if lane.queue]
     ((_, _, delivery),) = lane.queue
     listening.service.webhooks.delete(listening.webhook_id)
     assert lane.run(delivery) is None  # as by a thread that had just taken it
     assert listening.receivers.posts == []
+
+
+def lanes_of(listening: Listening) -> tuple[Lane[Any], ...]:
+    return listening.service.webhooks._webhooks[listening.webhook_id].lanes
 
 
 class Hanging(Receivers):
@@ -1011,8 +1016,7 @@ def test_what_is_to_be_delivered_again_is_taken_up_at_once(
     listening.tell()
     listening.run()
     receivers.act = came.set
-    with started(listening.service.background) as naps:
-        naps.until_all_nap()
+    with started(listening.service.background, *lanes_of(listening)):
         listening.service.webhooks.redeliver(
             listening.webhook_id, listening.delivery().id
         )
@@ -1274,7 +1278,8 @@ def test_what_comes_while_very_many_wait_is_listed_and_can_be_delivered_by_hand(
 def test_a_code_that_comes_while_very_many_wait_is_forgotten(
     listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wallet_app.services.delivery_log.PENDING_MAX", 0)
+    """They have a bound of their own, which other deliveries do not reach."""
+    monkeypatch.setattr("wallet_app.services.delivery_log.CODES_MAX", 0)
     ask_for_approval(listening)
     listening.run()
     assert listening.delivery().status == "FAILED"
@@ -1347,14 +1352,16 @@ def test_create_answers_the_webhook_with_its_secret_and_nothing_else_does(
     assert (listed[0], listed[1]["id"], len(listed)) == (created, other, 2)
 
 
-def test_creating_with_a_key_is_done_once_and_tells_the_secret_again(
+def test_creating_with_a_key_is_done_once_and_shows_the_secret_once(
     shown: Shown,
 ) -> None:
     body, key = {"url": URL, "events": list(ALL)}, {"Idempotency-Key": "k"}
     first = post(shown.client, "/webhooks", body, **key)
     replayed = post(shown.client, "/webhooks", body, **key)
-    assert (replayed.status_code, replayed.data) == (201, first.data)
-    assert replayed.get_json()["secret"] == SECRET
+    assert replayed.status_code == 201
+    assert first.get_json()["secret"] == SECRET
+    assert replayed.get_json() == first.get_json() | {"secret": None}
+    assert all(SECRET != each for each in reachable(shown.service.idempotency))
     assert replayed.headers["Idempotent-Replayed"] == "true"
     assert len(shown.service.webhooks.all()) == 2
 
@@ -1504,15 +1511,22 @@ def test_a_request_that_is_blocked_tells_so_at_once(shown: Shown) -> None:
     assert (told["data"]["rule"], told["data"]["verdict"]) == ("velocity", "block")
 
 
-def test_after_a_clock_was_set_back_nothing_waits_that_need_not(
-    listening: Listening,
-) -> None:
+@pytest.mark.parametrize("step", [-3_600, 86_400])
+def test_no_step_of_the_wall_clock_moves_a_delivery(step: int) -> None:
+    monotonic = Clock()
+    listening = Listening(503, monotonic=monotonic)
     listening.tell()
-    listening.run()
-    listening.clock.now -= 3_600 * SECOND
+    assert listening.run() == 1
+    assert listening.delivery().next_attempt_at == START + 5 * SECOND
+    listening.clock.now += step * SECOND
     listening.tell()
-    listening.run()
-    assert listening.types == ["transaction.created"] * 2
+    assert listening.run() == 1, "what is new is sent at once"
+    monotonic.now += 5 * SECOND - 1
+    assert listening.run() == 0
+    monotonic.now += 1
+    assert listening.run() == 1
+    assert {each.status for each in listening.deliveries()} == {"SUCCEEDED"}
+    assert listening.service.background.health().oldest_due_at is None
 
 
 def test_what_waits_for_a_webhook_that_is_disabled_is_forgotten(

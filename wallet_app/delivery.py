@@ -1,4 +1,4 @@
-"""One webhook on its way: an HTTP request to a receiver that strangers chose.
+"""Webhooks on their way: HTTP requests to receivers that strangers chose.
 
 The address that is judged is the address that is connected to. Every wait has an end:
 that for a name is the system's, the others are below. It knows neither the store nor
@@ -7,22 +7,17 @@ the services, nor what it delivers.
 
 from __future__ import annotations
 
-import http.client
+import re
 import socket
 import ssl
-import threading
+import struct
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from http.client import HTTPException, RemoteDisconnected
 from typing import NamedTuple
 
-from urllib3 import HTTPHeaderDict
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
-from urllib3.util.ssl_ import create_urllib3_context
 
 from wallet_app.addresses import is_public, literal
 from wallet_app.errors import UrlNotAllowed
@@ -31,10 +26,22 @@ CONNECT_SECONDS = 5
 """For one address: a lost first packet is sent again after 1 and 3 seconds."""
 ATTEMPT_SECONDS = 10
 """From the first connection to the last header: a slow receiver, but not a dead one."""
+KEPT_SECONDS = 30
+"""How long a connection is used: so soon a change of the name's address is noticed."""
+KEPT_REQUESTS = 1_000
+"""How often a connection is used: some servers close it after as many."""
+IDLE_SECONDS = 1
+"""How long a connection waits for its next request. Servers wait longer, so that one
+which is used again is rarely closed."""
 URL_CHARACTERS_MAX = 2_000
 """More than that, some servers and proxies refuse."""
 INTERIM_MAX = 5
 """A receiver has no reason for any, but may stand behind servers that have."""
+LINE_BYTES_MAX = 65_536
+HEADERS_MAX = 100
+"""Of an answer, as in Python's own client."""
+BODY_BYTES_MAX = 16_384
+"""A longer body is not read: the connection is closed."""
 USER_AGENT = "wallet-service-webhooks"
 PORTS = {"http": 80, "https": 443}
 
@@ -55,6 +62,14 @@ class Undelivered(Exception):
     """Nobody answered. The text says why, in words that a client may see."""
 
 
+class NotHttp(Exception):
+    """What came is not HTTP, or has no end."""
+
+
+class Stale(Exception):
+    """A connection that was used before was closed before any byte of an answer."""
+
+
 def resolve(host: str, port: int) -> Sequence[str]:
     """Ask the system for the addresses of a host, in its order."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -70,12 +85,13 @@ class Transport:
         resolve: Resolve = resolve,
         connect: Connect = socket.create_connection,
         attempt_seconds: float = ATTEMPT_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._allow_private = allow_private
         self._resolve = resolve
         self._connect = connect
         self._attempt_seconds = attempt_seconds
-        self._trust = _Trust()
+        self._monotonic = monotonic
 
     def check(self, url: str) -> None:
         """Raise UrlNotAllowed for a URL that can never work. Looks no name up."""
@@ -88,36 +104,41 @@ class Transport:
         if address is not None and not is_public(address):
             raise UrlNotAllowed(f"the address {address} is not public")
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """Send one request to a URL that `check` takes; follow no redirect.
+    def sender(self, url: str) -> Sender:
+        """Return a sender to a URL that `check` takes."""
+        return Sender(self, _parsed(url), self._attempt_seconds, self._monotonic)
 
-        Raises Undelivered. Only the look-up of the name takes as long as it takes.
+    def open(self, parts: Parts) -> Connection:
+        """Connect to a judged address of a host.
+
+        Raises Undelivered and OSError. Only the look-up of the name takes as long as it
+        takes.
         """
-        parts = _parsed(url)
         addresses = self._look_up(parts)
-        ends_at = time.monotonic() + self._attempt_seconds
+        ends_at = self._monotonic() + self._attempt_seconds
         connected = self._connect_to_one(addresses, parts.port, ends_at)
-        over = threading.Event()
         try:
-            with (
-                closing(connected),
-                _shut_down_at(ends_at, connected, over),
-                closing(self._connection(parts, connected)) as connection,
-            ):
-                reply = _exchange(connection, parts.path, headers, body)
-            if over.is_set():  # To http.client, headers that were cut off are whole.
-                raise TimeoutError
-        except (HTTPError, HTTPException, OSError) as error:
-            late = f"no answer in {self._attempt_seconds:g} seconds"
-            raise Undelivered(late if over.is_set() else _words(error)) from error
-        return reply
+            if parts.scheme == "https":
+                connected.settimeout(max(ends_at - self._monotonic(), 0.001))
+                connected = self._tls.wrap_socket(
+                    connected, server_hostname=parts.host.rstrip(".")
+                )
+            return Connection(connected, ends_at, self._monotonic)
+        except BaseException:
+            connected.close()
+            raise
 
-    def _look_up(self, parts: _Parts) -> Sequence[str]:
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """The system's certificate authorities: reading them takes 30 ms."""
+        return ssl.create_default_context()
+
+    def _look_up(self, parts: Parts) -> Sequence[str]:
         """Return the addresses of the host: once, so that no second answer differs."""
         try:
             addresses = self._resolve(parts.host, parts.port)
-        except (OSError, UnicodeError) as error:
-            raise Undelivered("no address was found for the name") from error
+        except (OSError, UnicodeError):
+            addresses = []
         if not addresses:
             raise Undelivered("no address was found for the name")
         for address in addresses:
@@ -128,23 +149,23 @@ class Transport:
         self, addresses: Sequence[str], port: int, ends_at: float
     ) -> socket.socket:
         """Connect to the first address that takes the connection."""
-        failure: OSError = TimeoutError()
+        why = _words(TimeoutError())
         for address in addresses:
-            seconds = min(CONNECT_SECONDS, ends_at - time.monotonic())
+            seconds = min(CONNECT_SECONDS, ends_at - self._monotonic())
             if seconds <= 0:
                 break
             try:
                 return self._judged(self._connect((address, port), seconds))
-            except OSError as error:
-                failure = error
-        raise Undelivered(_words(failure)) from failure
+            except OSError as error:  # which is not kept: it refers to this frame
+                why = _words(error)
+        raise Undelivered(why)
 
     def _judged(self, connected: socket.socket) -> socket.socket:
         """Judge the other end itself, whatever was asked for."""
         try:
             if connected.family in (socket.AF_INET, socket.AF_INET6):
                 self._judge(str(connected.getpeername()[0]))
-        except (OSError, Undelivered):
+        except BaseException:
             connected.close()
             raise
         return connected
@@ -153,58 +174,226 @@ class Transport:
         if not self._allow_private and not is_public(address):
             raise Undelivered("the receiver has an address that is not public")
 
-    def _connection(self, parts: _Parts, connected: socket.socket) -> _Connection:
-        connection = _Connection(parts.host, parts.port)
-        if parts.scheme == "https":
-            context = self._trust.context
-            connection = _TlsConnection(parts.host, parts.port, ssl_context=context)
-        connection.connected = connected
-        return connection
+
+class Sender:
+    """Sends requests to one URL, one after the other. Between two of them it keeps the
+    connection open, if the receiver does."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        parts: Parts,
+        attempt_seconds: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._transport = transport
+        self._parts = parts
+        self._attempt_seconds = attempt_seconds
+        self._monotonic = monotonic
+        self._connection: Connection | None = None
+
+    def post(self, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Send one request; follow no redirect. Raises Undelivered."""
+        connection, self._connection = self._connection, None
+        request = _request(self._parts, headers, body)
+        try:
+            if connection is not None and connection.is_usable():
+                connection.ends_at = self._monotonic() + self._attempt_seconds
+                try:
+                    return self._exchange(connection, request)
+                except Stale:
+                    pass  # It is sent again, once, over a new one.
+            elif connection is not None:
+                connection.close()
+            return self._exchange(self._transport.open(self._parts), request)
+        except TimeoutError:
+            why = f"no answer in {self._attempt_seconds:g} seconds"
+        except (OSError, NotHttp) as error:
+            why = _words(error)
+        # Not while the error is handled, which refers to the frame of this call.
+        raise Undelivered(why)
+
+    def close(self) -> None:
+        """Close what is kept open."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _exchange(self, connection: Connection, request: bytes) -> Reply:
+        """Return the reply, and keep the connection if it can be used again."""
+        try:
+            reply = connection.exchange(request)
+            if connection.is_kept:
+                self._connection = connection
+            return reply
+        finally:
+            if self._connection is not connection:
+                connection.close()
 
 
-class _Response(http.client.HTTPResponse):
-    """An answer with few interim ones before it: `http.client` would skip any number of
-    those that tell to go on (100), as fast as they come, and keep all others from
-    running."""
+class Connection:
+    """HTTP/1.1 over a connected socket: of an answer, its head and what can be read of
+    its body without waiting."""
 
-    interim = 0
+    def __init__(
+        self, connected: socket.socket, ends_at: float, monotonic: Callable[[], float]
+    ) -> None:
+        self.ends_at = ends_at
+        self.is_kept = False
+        self._socket = connected
+        self._is_plain = not isinstance(connected, ssl.SSLSocket)
+        self._monotonic = monotonic
+        self._close_at = monotonic() + KEPT_SECONDS
+        self._used_at = 0.0
+        self._uses = 0
+        self._received = bytearray()
+        self._body_left = 0
+        if self._is_plain:
+            connected.settimeout(None)  # The kernel ends the waits: see _bound.
 
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        self.interim += status == http.HTTPStatus.CONTINUE
-        if self.interim > INTERIM_MAX:
-            raise HTTPException
-        return version, status, reason
+    def is_usable(self) -> bool:
+        """Return whether one request more can be sent."""
+        now = self._monotonic()
+        return (
+            self._uses < KEPT_REQUESTS
+            and now < self._close_at
+            and now < self._used_at + IDLE_SECONDS
+            and self._has_read_the_body()
+        )
+
+    def exchange(self, request: bytes) -> Reply:
+        """Send a request and read the head of the answer.
+
+        Raises OSError, NotHttp, and Stale where the receiver had closed the connection.
+        """
+        self._uses += 1
+        try:
+            self._send(request)
+            self._receive()
+        except (ConnectionError, ssl.SSLEOFError):
+            if self._uses == 1:
+                raise
+            raise Stale from None
+        reply = self._read_head()
+        self._used_at = self._monotonic()
+        return reply
+
+    def close(self) -> None:
+        try:
+            self._socket.close()
+        except OSError:
+            pass  # The receiver may have reset it.
+
+    def _send(self, request: bytes) -> None:
+        view = memoryview(request)
+        while view:
+            self._bound(socket.SO_SNDTIMEO)
+            try:
+                view = view[self._socket.send(view) :]
+            except BlockingIOError:
+                raise TimeoutError from None
+
+    def _receive(self) -> None:
+        """Wait for some bytes of the answer."""
+        self._bound(socket.SO_RCVTIMEO)
+        try:
+            received = self._socket.recv(BODY_BYTES_MAX)
+        except BlockingIOError:
+            raise TimeoutError from None
+        if not received:
+            raise ClosedWithoutAnswer
+        self._received += received
+
+    def _bound(self, option: int) -> None:
+        """Have the next wait end in time. For a plain socket the kernel sees to that,
+        by an option: `settimeout` would give up the interpreter's lock two times
+        more."""
+        seconds = self.ends_at - self._monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        if self._is_plain:
+            microseconds = max(int(seconds * 1e6), 1)
+            value = struct.pack("ll", *divmod(microseconds, 1_000_000))
+            self._socket.setsockopt(socket.SOL_SOCKET, option, value)
+        else:
+            self._socket.settimeout(seconds)
+
+    def _read_head(self) -> Reply:
+        """Return the reply, after the interim answers before it."""
+        for _ in range(1 + INTERIM_MAX):
+            match = STATUS_LINE.fullmatch(self._line())
+            if match is None:
+                raise NotHttp
+            status, headers = int(match[2]), self._headers()
+            if status >= 200 or status == 101:
+                break
+        else:
+            raise NotHttp
+        length = headers.get("content-length", "")
+        if status in (204, 304):
+            length = "0"
+        self.is_kept = (
+            match[1] == b"1"
+            and status >= 200
+            and "connection" not in headers
+            and "transfer-encoding" not in headers
+            and re.fullmatch("[0-9]{1,9}", length) is not None
+            and int(length) <= BODY_BYTES_MAX
+        )
+        self._body_left = int(length) if self.is_kept else 0
+        return Reply(status, headers.get("retry-after"))
+
+    def _headers(self) -> dict[str, str]:
+        """Return the headers that matter, by their names in lower case."""
+        headers: dict[str, str] = {}
+        for _ in range(HEADERS_MAX + 1):
+            line = self._line().rstrip(b"\r\n")
+            if not line:
+                return headers
+            name, _, value = line.decode("latin-1").partition(":")
+            name, value = name.strip().lower(), value.strip()
+            if name == "connection" and value.lower() == "keep-alive":
+                continue
+            if name in MATTERS:
+                before = headers.get(name)
+                headers[name] = value if before is None else f"{before}, {value}"
+        raise NotHttp
+
+    def _line(self) -> bytes:
+        while (end := self._received.find(b"\n")) < 0:
+            if len(self._received) > LINE_BYTES_MAX:
+                raise NotHttp
+            self._receive()
+        line = bytes(self._received[: end + 1])
+        del self._received[: end + 1]
+        return line
+
+    def _has_read_the_body(self) -> bool:
+        """Read the body of the latest answer as far as it has come; return whether all
+        of it has, and nothing else."""
+        if len(self._received) < self._body_left:
+            try:
+                self._socket.settimeout(0)
+                self._received += self._socket.recv(BODY_BYTES_MAX)
+                if self._is_plain:
+                    self._socket.settimeout(None)
+            except OSError:  # Nothing has come, or the receiver has gone.
+                return False
+        is_all = len(self._received) == self._body_left
+        self._received.clear()
+        return is_all
 
 
-class _Connection(HTTPConnection):
-    """HTTP over a socket that is connected already, and over no other."""
-
-    connected: socket.socket
-    response_class = _Response
-
-    def _new_conn(self) -> socket.socket:
-        return self.connected
+class ClosedWithoutAnswer(ConnectionError):
+    """The receiver closed the connection before its answer was complete."""
 
 
-class _TlsConnection(_Connection, HTTPSConnection):
-    """The same, with a certificate for the name of the host."""
+STATUS_LINE = re.compile(rb"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
+
+MATTERS = {"retry-after", "content-length", "transfer-encoding", "connection"}
 
 
-class _Trust(threading.local):
-    """The system's certificate authorities: reading them takes 30 ms.
-
-    One context for each thread, because urllib3 writes to it at each connection.
-    """
-
-    @cached_property
-    def context(self) -> ssl.SSLContext:
-        context = create_urllib3_context()
-        context.load_default_certs()
-        return context
-
-
-class _Parts(NamedTuple):
+class Parts(NamedTuple):
     """What a URL says: an IPv6 host has no brackets, the path has its query."""
 
     scheme: str
@@ -213,8 +402,8 @@ class _Parts(NamedTuple):
     path: str
 
 
-def _parsed(url: str) -> _Parts:
-    """Take a URL apart, for `check` and `post` alike. Raises UrlNotAllowed."""
+def _parsed(url: str) -> Parts:
+    """Take a URL apart, for `check` and `sender` alike. Raises UrlNotAllowed."""
     if len(url) > URL_CHARACTERS_MAX:
         raise UrlNotAllowed(f"the URL has over {URL_CHARACTERS_MAX} characters")
     if not url.isprintable() or " " in url or "\\" in url:
@@ -236,47 +425,24 @@ def _parsed(url: str) -> _Parts:
     ):
         if wrong:
             raise UrlNotAllowed(why)
-    return _Parts(scheme, host, parts.port or PORTS[scheme], parts.request_uri)
+    return Parts(scheme, host, parts.port or PORTS[scheme], parts.request_uri)
 
 
-@contextmanager
-def _shut_down_at(
-    ends_at: float, connected: socket.socket, over: threading.Event
-) -> Iterator[None]:
-    """Set `over` and shut a connection down at a time, whatever it then waits for.
-
-    A duplicate of the socket is shut down, because TLS takes the socket itself away
-    while it shakes hands.
-    """
-
-    def shut_down() -> None:
-        over.set()
-        with suppress(OSError):  # The receiver may have closed it by itself.
-            duplicate.shutdown(socket.SHUT_RDWR)
-
-    connected.settimeout(None)
-    with connected.dup() as duplicate:
-        timer = threading.Timer(ends_at - time.monotonic(), shut_down)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
-
-
-def _exchange(
-    connection: HTTPConnection, path: str, headers: Mapping[str, str], body: bytes
-) -> Reply:
-    """Send the request and read the head of the answer, but not its body."""
-    sent = HTTPHeaderDict({"User-Agent": USER_AGENT})
-    sent.update(headers)
-    connection.request("POST", path, body=body, headers=sent)
-    # Not urllib3's own: that logs what the receiver wrote, and loses the socket over
-    # an odd Content-Length.
-    with closing(http.client.HTTPConnection.getresponse(connection)) as response:
-        return Reply(response.status, response.getheader("Retry-After"))
+def _request(parts: Parts, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return a request as it is sent. The headers are ours, and have no line break."""
+    host = parts.host.rstrip(".")
+    host = f"[{host}]" if ":" in host else host
+    if parts.port != PORTS[parts.scheme]:
+        host = f"{host}:{parts.port}"
+    lines = [
+        f"POST {parts.path} HTTP/1.1",
+        f"Host: {host}",
+        "Accept-Encoding: identity",
+        f"User-Agent: {USER_AGENT}",
+        f"Content-Length: {len(body)}",
+        *[f"{name}: {value}" for name, value in headers.items()],
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
 def _words(error: Exception) -> str:
@@ -289,7 +455,7 @@ WORDS: Sequence[tuple[type[Exception], str]] = (
     (ssl.SSLError, "the receiver does not speak TLS as it should"),
     (ConnectionRefusedError, "the connection was refused"),
     (TimeoutError, "the connection timed out"),
-    (RemoteDisconnected, "the connection was closed without an answer"),
+    (ClosedWithoutAnswer, "the connection was closed without an answer"),
     (ConnectionError, "the connection was broken off"),
     (OSError, "the connection failed"),
 )

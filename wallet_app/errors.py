@@ -483,6 +483,32 @@ class WebhooksExhausted(WalletError):
         )
 
 
+class TooManyWebhooks(WalletError):
+    """One caller has as many webhooks as one may have."""
+
+    status, code, title = 409, "too_many_webhooks_of_caller", "Too many webhooks"
+    kept = False
+
+    def __init__(self, maximum: int) -> None:
+        super().__init__(
+            f"You have {maximum} webhooks already. Delete one of them first.",
+            maximum=maximum,
+        )
+
+
+class ThreadsExhausted(WalletError):
+    """The system has no thread for a new receiver of webhooks now."""
+
+    status, code, title = 503, "threads_exhausted", "Too many threads"
+    kept = False
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no thread for another webhook now. Nothing was done.",
+            retry_after_seconds=10,
+        )
+
+
 class DeliveryNotFound(WalletError):
     """The webhook has no delivery with this id, or it is no longer kept."""
 
@@ -504,6 +530,20 @@ class NotRedeliverable(WalletError):
 
     def __init__(self, delivery_id: str, why: str) -> None:
         super().__init__(f"It is not delivered again: {why}.", delivery_id=delivery_id)
+
+
+class RedeliveriesExhausted(WalletError):
+    """The delivery was made again by hand as often as it is."""
+
+    status, code, title = 429, "too_many_redeliveries", "Too many redeliveries"
+    kept = False
+
+    def __init__(self, delivery_id: str, maximum: int) -> None:
+        super().__init__(
+            f"A delivery is made again {maximum} times at most.",
+            delivery_id=delivery_id,
+            maximum=maximum,
+        )
 
 
 class UrlNotAllowed(WalletError):

@@ -21,7 +21,7 @@ from wallet_app import services, store
 from wallet_app.services.background import Background
 from wallet_app.store import Wallet
 
-UNDIVIDED = {Background.wake.__code__}
+UNDIVIDED = {Background._wake.__code__}
 """Functions in which no line is a switch point: they hold something that is no lock of
 the scheduler's, so that another thread would wait for it for ever."""
 

@@ -297,7 +297,7 @@ def test_a_thread_of_a_run_that_is_given_up_still_puts_its_balance_back(
 # Lines
 
 
-WAKE = Background.wake.__code__
+WAKE = Background._wake.__code__
 UNDIVIDED = {(WAKE.co_filename, line) for _, _, line in WAKE.co_lines()}
 
 

@@ -166,7 +166,10 @@ class WebhookAnswer(CamelSchema):
 class NewWebhookAnswer(WebhookAnswer):
     secret = fields.String(
         required=True,
-        metadata={"description": "Signs each message; it is told this once."},
+        allow_none=True,
+        metadata={
+            "description": "Signs each message. It is shown once: null in a replay."
+        },
     )
 
 

@@ -65,7 +65,7 @@ from wallet_app.services.payment_table import FULL_SECONDS, UNDER_WAY_MAX
 from wallet_app.services.quotes import QUOTES_MAX, Quote
 from wallet_app.services.summary import CategoryTotals, Totals, TypeTotals
 from wallet_app.services.webhook import NewWebhook, WebhookSnapshot, WebhookStatus
-from wallet_app.services.webhooks import WEBHOOKS_MAX
+from wallet_app.services.webhooks import CALLERS_MAX, REDELIVERIES_MAX, WEBHOOKS_MAX
 from wallet_app.spending import Limits
 
 SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
@@ -328,8 +328,11 @@ REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
         errors.PaymentsExhausted(UNDER_WAY_MAX, FULL_SECONDS),
         errors.WebhookNotFound(WEBHOOK_ID),
         errors.WebhooksExhausted(WEBHOOKS_MAX),
+        errors.TooManyWebhooks(CALLERS_MAX),
+        errors.ThreadsExhausted(),
         errors.DeliveryNotFound(WEBHOOK_ID, _delivery.id),
         errors.NotRedeliverable(_delivery.id, "it is under way"),
+        errors.RedeliveriesExhausted(_delivery.id, REDELIVERIES_MAX),
         errors.UrlNotAllowed("the address 10.0.0.1 is not public"),
         errors.ApprovalNotFound(APPROVAL_ID),
         errors.CodeInvalid(ATTEMPTS_MAX - 1),

@@ -30,6 +30,9 @@ from wallet_app.api.service import service
 from wallet_app.errors import (
     DeliveryNotFound,
     NotRedeliverable,
+    RedeliveriesExhausted,
+    ThreadsExhausted,
+    TooManyWebhooks,
     UrlNotAllowed,
     WebhookNotFound,
     WebhooksExhausted,
@@ -43,7 +46,7 @@ blueprint = Blueprint("webhooks", __name__, description="Events, sent to receive
 @blueprint.answers(
     201, NewWebhookAnswer, examples.NEW_WEBHOOK, Location="The webhook.", **REPLAYED
 )
-@refuses(UrlNotAllowed, WebhooksExhausted)
+@refuses(UrlNotAllowed, WebhooksExhausted, TooManyWebhooks, ThreadsExhausted)
 def create(body: dict[str, Any]) -> Response:
     """Have events sent to a URL
 
@@ -51,7 +54,7 @@ def create(body: dict[str, Any]) -> Response:
     each attempt), `webhook-timestamp` and `webhook-signature`, and the body `{type,
     timestamp, data}`. It is delivered at least once: 2xx is success, 410 disables the
     webhook, anything else is tried again later. The answer has the secret of the
-    signatures, and no later one does.
+    signatures, and no later one does: a replay has null in its place.
     """
     created = once(lambda claim: service().webhooks.create(**body, claim=claim))
     location = f"/webhooks/{created.webhook.id}"
@@ -106,12 +109,14 @@ def deliveries(query: dict[str, Any], id: UUID) -> Response:
 @blueprint.post("/webhooks/<uuid:id>/deliveries/<uuid:delivery_id>/redeliver")
 @blueprint.takes_command(EmptyBody(), {})
 @blueprint.answers(202, DeliveryAnswer, examples.REDELIVERED, **REPLAYED)
-@refuses(WebhookNotFound, DeliveryNotFound, NotFound, NotRedeliverable)
+@refuses(
+    WebhookNotFound, DeliveryNotFound, NotFound, NotRedeliverable, RedeliveriesExhausted
+)
 def redeliver(body: dict[str, Any], id: UUID, delivery_id: UUID) -> Response:
     """Deliver a message again
 
-    With the same `webhook-id`, so that the receiver knows it. One that asked for an
-    approval is not kept, because it had a code.
+    With the same `webhook-id`, so that the receiver knows it, and 10 times at most. One
+    that asked for an approval is not kept, because it had a code.
     """
     ids = str(id), str(delivery_id)
     reopened = once(lambda claim: service().webhooks.redeliver(*ids, claim))

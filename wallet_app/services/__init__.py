@@ -63,11 +63,10 @@ class WalletService:
         transport: Transport | None = None,
         jitter: Callable[[int], int] = full_jitter,
     ) -> None:
-        self.clock, self.new_id = clock, new_id
-        self.monotonic = monotonic
+        self.clock, self.monotonic, self.new_id = clock, monotonic, new_id
         self.store = Store(lock_factory, settings.time_zone, _default_terms(settings))
         self.outbox = Outbox(lock_factory)
-        self.background = Background(clock, lock_factory)
+        self.background = Background(clock, monotonic, lock_factory)
         self.wallets = Wallets(
             self.store, clock, new_id, settings.default_currency, self.outbox
         )

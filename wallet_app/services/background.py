@@ -1,11 +1,11 @@
-"""Work that is due at a time, and is done beside the requests.
+"""Work that is due later, and is done beside the requests.
 
-    lane    what is due, of one kind: so much of it at once, and no more
-    take    the one that has been due longest, in a lane that has a free place
-    run     outside every lock; it says when it is due again, if it is
+    lane    items of one kind, and the threads that work on them
+    take    the item of a lane that has been due longest
+    run     outside every lock; it returns when the item is due again, if it is
 
-Each lane has its own places, and there are threads for all of them, so that one that
-is slow keeps nobody but itself waiting. Times are nanoseconds since 1970, UTC.
+Each lane has threads of its own, so that a slow one delays no other. Waits are in
+nanoseconds and measured by the monotonic clock: no step of the wall clock changes them.
 """
 
 from __future__ import annotations
@@ -16,26 +16,28 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from wallet_app.domain import Clock
+from wallet_app.errors import ThreadsExhausted
 from wallet_app.store import LockFactory
 
-THREADS = 20
-"""Places in all lanes together: the bank has four, and each of 16 webhooks has one."""
+THREADS_MAX = 4 + 5 * 16 * 2
+"""Four for the bank, and five for each of 16 webhooks; the other half is for those of
+deleted webhooks that still wait for their receivers."""
 
-NAP_SECONDS = 1
-"""The longest that a thread waits before it looks at the clock again, which may have
-been set."""
+NAP_SECONDS = 5
+"""The longest that a thread waits before it looks again. It is woken before, except if
+there was no memory to do so."""
 
 BUG_SECONDS = 60
 """When an item is tried again whose error could not even be noted."""
 
-NO_MEMORY_SECONDS = 0.01
-"""How long a thread waits for memory to queue an item again, each time."""
+PAUSE_SECONDS = 0.1
+"""How long a thread waits when memory ran out in it, or it met the like."""
 
 STOP_SECONDS = 5
 """How long a stop waits for what is running. Requests in flight had their own time."""
@@ -48,8 +50,12 @@ logger = logging.getLogger("wallet_app.background")
 
 
 class Lane(Generic[T]):
-    """Items that are due, each by itself. `run` does what an item asks for; `failed`
-    notes an error that nobody expected. Both return when it is due again, or None."""
+    """Items that are due, and at most `places` of them at once, each in a thread.
+
+    `run` does what an item asks for; `failed` notes an unexpected error. Both return
+    after how many nanoseconds the item is due again, or None. `idle` is called by a
+    thread that has had nothing to do for a while, and when it ends.
+    """
 
     def __init__(
         self,
@@ -57,18 +63,24 @@ class Lane(Generic[T]):
         places: int,
         run: Callable[[T], int | None],
         failed: Callable[[T, BaseException], int | None],
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
+        self.places = places
         self.run = run
         self.failed = failed
-        self.places = places
+        self.idle = idle
         self.running = 0
         self.is_removed = False
+        self.latest_due = 0
         self.queue: list[tuple[int, int, T]] = []
+        self.news = threading.Event()
+        self.threads: list[threading.Thread] = []
 
 
 class Health(Struct, frozen=True):
-    """How the background is: `queued` waits for its time or for a place."""
+    """How the background is: `queued` waits for its time or for a thread. Times are in
+    nanoseconds since 1970, UTC."""
 
     is_running: bool
     queued: int
@@ -79,103 +91,122 @@ class Health(Struct, frozen=True):
 
 
 class Background:
-    """All lanes, and the threads that work on them.
+    """All lanes, and their threads.
 
-    Without `start`, `run_due` does what is due in the thread of its caller: so tests
-    own the time.
+    Without `start` there are no threads, and `run_due` does what is due in the thread
+    of its caller: so tests own the time.
     """
 
-    def __init__(self, clock: Clock, lock_factory: LockFactory = threading.Lock):
+    def __init__(
+        self,
+        clock: Clock,
+        monotonic: Clock = time.monotonic_ns,
+        lock_factory: LockFactory = threading.Lock,
+    ) -> None:
         self._clock = clock
+        self._monotonic = monotonic
         self._lock = lock_factory()
         self._lanes: list[Lane[Any]] = []
         self._numbers = itertools.count()
         self._last_error: tuple[str, int] | None = None
-        self._threads: list[threading.Thread] = []
-        self._news = threading.Condition()
-        self._unannounced = 0
+        self._started = False
         self._stopping = False
+        self._reported = False
 
-    def add(self, lane: Lane[Any]) -> None:
-        with self._lock:
-            assert sum(each.places for each in self._lanes) + lane.places <= THREADS
-            self._lanes.append(lane)
+    def add(self, *lanes: Lane[Any]) -> None:
+        """Work on these lanes from now on, or on none of them.
 
-    def has_place(self) -> bool:
-        """Tell whether one place more has a thread of its own."""
+        Raises ThreadsExhausted.
+        """
         with self._lock:
-            return sum(each.places for each in self._lanes) < THREADS
+            places = sum(lane.places for lane in [*self._lanes, *lanes])
+            if places > THREADS_MAX:
+                raise ThreadsExhausted()
+            self._lanes.extend(lanes)
+            is_started = self._started
+        if is_started:
+            self._start_threads(lanes)
 
-    def remove(self, lane: Lane[Any]) -> None:
-        """Forget a lane and what is queued in it. What is running ends by itself, and
-        has its place until then."""
+    def remove(self, *lanes: Lane[Any]) -> None:
+        """Forget lanes and what is queued in them. What is running ends by itself."""
+        forgotten = []
         with self._lock:
-            lane.is_removed = True
-            lane.queue.clear()
-            self._forget_if_idle(lane)
+            for lane in lanes:
+                lane.is_removed = True
+                forgotten.append(lane.queue)
+                lane.queue = []
+                self._forget_if_over(lane)
+        for lane in lanes:
+            lane.news.set()
 
-    def clear(self, lane: Lane[Any]) -> None:
-        """Forget what is queued in a lane."""
+    def clear(self, *lanes: Lane[Any]) -> None:
+        """Forget what is queued in lanes."""
+        forgotten = []
         with self._lock:
-            lane.queue.clear()
+            for lane in lanes:
+                forgotten.append(lane.queue)
+                lane.queue = []
 
-    def put(self, lane: Lane[T], due: int, item: T) -> None:
-        """Queue an item. Of those that are due at the same time, the first is first."""
+    def put(self, lane: Lane[T], wait: int, item: T) -> None:
+        """Queue an item that is due after `wait` nanoseconds."""
+        due = self._monotonic() + wait
         with self._lock:
-            heapq.heappush(lane.queue, (due, next(self._numbers), item))
-            if lane.running < lane.places:
-                self._unannounced += 1
+            self._push(lane, due, item)
+        self._wake(lane)
 
-    def wake(self) -> None:
-        """Tell as many threads as there was something put for. Who forgets it costs a
-        nap; but to be woken for nothing costs as much as a request."""
-        if not self._unannounced:
-            return
+    def append(self, lane: Lane[T], wait: int, item: T) -> int:
+        """Queue an item that is not due before any that was appended earlier; return
+        after how many nanoseconds it is."""
+        now = self._monotonic()
         with self._lock:
-            puts, self._unannounced = self._unannounced, 0
-        with self._news:
-            self._news.notify(puts)
+            due = max(now + wait, lane.latest_due)
+            wait = due - now
+            self._push(lane, due, item)
+            lane.latest_due = due
+        self._wake(lane)
+        return wait
 
     def run_due(self) -> int:
-        """Do all that is due; return how much it was."""
+        """Do all that is due, what has been due longest first; return how much it
+        was."""
         done = 0
-        while (taken := self._take()) is not None:
-            lane, item = taken
-            self._run(lane, item)
+        while (lane := self._next_lane()) is not None and self._run_next(lane):
             done += 1
         return done
 
     def health(self) -> Health:
+        now, monotonic = self._clock(), self._monotonic()
         with self._lock:
             dues = [lane.queue[0][0] for lane in self._lanes if lane.queue]
             what, at = self._last_error or (None, None)
             return Health(
-                any(thread.is_alive() for thread in self._threads),
+                any(lane.threads for lane in self._lanes) and not self._stopping,
                 sum(len(lane.queue) for lane in self._lanes),
                 sum(lane.running for lane in self._lanes),
-                min(dues, default=None),
+                now + min(dues) - monotonic if dues else None,
                 what,
                 at,
             )
 
     def start(self) -> None:
         """Begin to work, in the process that serves; stop when that ends."""
-        self._threads = [
-            threading.Thread(target=self._work, name=f"background-{n}", daemon=True)
-            for n in range(THREADS)
-        ]
-        for thread in self._threads:
-            thread.start()
+        with self._lock:
+            self._started = True
+            lanes = list(self._lanes)
+        self._start_threads(lanes)
         atexit.register(self.stop)
 
-    def stop(self, seconds: int = STOP_SECONDS) -> None:
-        """Take nothing more, wait a while for what is running, and say in the log what
-        is left undone."""
-        with self._news:
-            self._stopping = True
-            self._news.notify_all()
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Take nothing more, wait a while for what is running, and report in the log
+        what is left undone. To stop again only waits again."""
+        self._stopping = True
+        with self._lock:
+            lanes = list(self._lanes)
+            threads = [thread for lane in lanes for thread in lane.threads]
+        for lane in lanes:
+            lane.news.set()
         deadline = time.monotonic() + seconds
-        for thread in self._threads:
+        for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
         atexit.unregister(self.stop)
         with self._lock:
@@ -184,87 +215,153 @@ class Background:
                 for lane in self._lanes
                 if lane.queue or lane.running
             ]
-        if left:
+        if left and not self._reported:
             logger.warning("Left undone at the stop: %s", "; ".join(left))
+        self._reported = True
 
-    def _work(self) -> None:
-        while not self._stopping:
-            taken = self._take()
-            if taken is not None:
-                lane, item = taken  # not `*taken`, for which there may be no memory
-                self._run(lane, item)
-                continue
-            with self._news:
-                if not self._stopping:
-                    self._news.wait(self._nap())
-
-    def _nap(self) -> float:
-        """Return for how many seconds nothing can be taken. What waits for a place is
-        taken by whoever frees it."""
-        with self._lock:
-            dues = [
-                lane.queue[0][0]
-                for lane in self._lanes
-                if lane.queue and lane.running < lane.places
-            ]
-        if not dues:
-            return NAP_SECONDS
-        return min(max((min(dues) - self._clock()) / SECOND, 0), NAP_SECONDS)
-
-    def _take(self) -> tuple[Lane[Any], Any] | None:
-        """Take the item that has been due longest; its lane has one place less."""
-        now = self._clock()
-        with self._lock:
-            free = [
-                lane
-                for lane in self._lanes
-                if lane.queue and lane.queue[0][0] <= now and lane.running < lane.places
-            ]
-            if not free:
-                return None
-            lane = min(free, key=lambda lane: lane.queue[0][:2])
-            taken = lane, lane.queue[0][2]  # what can fail comes first
-            heapq.heappop(lane.queue)
-            lane.running += 1
-            return taken
-
-    def _run(self, lane: Lane[Any], item: Any) -> None:
-        due: int | None = None
+    def _start_threads(self, lanes: Sequence[Lane[Any]]) -> None:
         try:
-            due = lane.run(item)
-        except BaseException as error:  # noqa: B036 whatever it is, the thread goes on
-            due = self._note(lane, item, error)
-        finally:
-            while not self._is_back(lane, item, due):
-                time.sleep(NO_MEMORY_SECONDS)
+            for lane in lanes:
+                for n in range(lane.places):
+                    self._start_thread(lane, n)
+        except (RuntimeError, MemoryError) as error:
+            self.remove(*lanes)
+            raise ThreadsExhausted() from error
 
-    def _is_back(self, lane: Lane[Any], item: Any, due: int | None) -> bool:
-        """Free the place of an item, and queue it again if it is due again. Return
-        False if there was no memory for that, and nothing is done."""
+    def _start_thread(self, lane: Lane[Any], n: int) -> None:
+        thread = threading.Thread(
+            target=self._work, args=(lane,), name=f"{lane.name} {n}", daemon=True
+        )
+        with self._lock:
+            lane.threads.append(thread)
         try:
+            thread.start()
+        except BaseException:
             with self._lock:
-                if due is not None and not lane.is_removed:
-                    heapq.heappush(lane.queue, (due, next(self._numbers), item))
-                lane.running -= 1
-                if lane.is_removed:
-                    self._forget_if_idle(lane)
-        except MemoryError:
-            return False
+                lane.threads.remove(thread)
+                self._forget_if_over(lane)
+            raise
+
+    def _work(self, lane: Lane[Any]) -> None:
+        """Work on a lane until it is removed, or the background stops."""
+        try:
+            while self._work_once(lane):
+                pass
+            lane.news.set()  # for the other threads of the lane
+            lane.idle()
+        finally:
+            with self._lock:
+                lane.threads.remove(threading.current_thread())
+                self._forget_if_over(lane)
+
+    def _work_once(self, lane: Lane[Any]) -> bool:
+        """Do what is due, or wait for it; return whether to go on."""
+        try:
+            lane.news.clear()  # so that what is put from here on is noticed
+            if self._stopping or lane.is_removed:
+                return False
+            if not self._run_next(lane) and not lane.news.wait(self._nap(lane)):
+                lane.idle()
+        except BaseException as error:  # noqa: B036 - the thread must go on
+            _report("A thread of %s met an error", lane, error)
+            time.sleep(PAUSE_SECONDS)
         return True
 
-    def _forget_if_idle(self, lane: Lane[Any]) -> None:
-        if not lane.running:
+    def _nap(self, lane: Lane[Any]) -> float:
+        """Return for how many seconds nothing of a lane is due."""
+        now = self._monotonic()
+        with self._lock:
+            if not lane.queue:
+                return NAP_SECONDS
+            return min(max((lane.queue[0][0] - now) / SECOND, 0), NAP_SECONDS)
+
+    def _next_lane(self) -> Lane[Any] | None:
+        """Return the lane whose first item has been due longest."""
+        now = self._monotonic()
+        with self._lock:
+            lanes = [lane for lane in self._lanes if _has_due(lane, now)]
+            return min(lanes, key=lambda lane: lane.queue[0][:2], default=None)
+
+    def _run_next(self, lane: Lane[Any]) -> bool:
+        """Do what has been due longest in a lane; return whether there was any.
+
+        Between the two places that are marked, nothing can fail, because an item that
+        was taken is in nobody's queue: no memory is needed there.
+        """
+        now = self._monotonic()
+        with self._lock:
+            if not _has_due(lane, now):
+                return False
+            taken = heapq.heappop(lane.queue)  # from here
+            lane.running += 1
+        due: int | None = taken[0]
+        try:  # to here
+            if lane.queue:
+                self._wake(lane)  # another thread may have slept over what is left
+            wait = lane.run(taken[2])
+            due = None if wait is None else self._monotonic() + wait
+        except Exception as error:  # whatever it is, it must not end the thread
+            due = self._note(lane, taken[2], error)
+        except BaseException as error:
+            due = self._note(lane, taken[2], error)
+            raise
+        finally:
+            is_over = False
+            while not is_over:
+                try:
+                    is_over = self._put_back(lane, due, taken[2])
+                except MemoryError:
+                    time.sleep(PAUSE_SECONDS)
+        return True
+
+    def _put_back(self, lane: Lane[T], due: int | None, item: T) -> bool:
+        """Free the place of an item that has run, and queue it again if it is due."""
+        with self._lock:
+            if due is not None and not lane.is_removed:
+                self._push(lane, due, item)
+            lane.running -= 1
+            self._forget_if_over(lane)
+        return True
+
+    def _push(self, lane: Lane[T], due: int, item: T) -> None:
+        """Queue an item: of those that are due at the same time, the first is first."""
+        heapq.heappush(lane.queue, (due, next(self._numbers), item))
+
+    def _wake(self, lane: Lane[Any]) -> None:
+        """Wake the threads of a lane that wait. Those that run look by themselves."""
+        try:
+            if lane.running < lane.places:
+                lane.news.set()
+        except MemoryError:
+            pass  # They look again after a nap.
+
+    def _forget_if_over(self, lane: Lane[Any]) -> None:
+        over = lane.is_removed and not lane.running and not lane.threads
+        if over and lane in self._lanes:
             self._lanes.remove(lane)
 
     def _note(self, lane: Lane[Any], item: Any, error: BaseException) -> int | None:
-        """Record an error that nobody expected, and let its item go on if it can."""
+        """Record an unexpected error; return when its item is due again, if it is."""
+        _report("A job of %s met a bug", lane, error)
         try:
-            logger.error("A job of %s met a bug", lane.name, exc_info=error)
             now = self._clock()
             with self._lock:
                 self._last_error = f"{lane.name}: {type(error).__name__}", now
-            return lane.failed(item, error)
-        except BaseException as worse:  # noqa: B036 and the item must not be lost
-            due = self._clock() + BUG_SECONDS * SECOND
-            logger.error("A job of %s could not note it", lane.name, exc_info=worse)
-            return due
+            wait = lane.failed(item, error)
+        except Exception as worse:  # as above, and the item must not be lost
+            _report("A job of %s could not note it", lane, worse)
+            wait = BUG_SECONDS * SECOND
+        return None if wait is None else self._monotonic() + wait
+
+
+def _has_due(lane: Lane[Any], now: int) -> bool:
+    queue = lane.queue
+    return bool(queue) and queue[0][0] <= now and lane.running < lane.places
+
+
+def _report(text: str, lane: Lane[Any], error: BaseException) -> None:
+    """Log an error, unless there is no memory for that."""
+    try:
+        logger.error(text, lane.name, exc_info=error)
+    except MemoryError:
+        pass

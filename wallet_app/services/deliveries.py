@@ -5,24 +5,25 @@ Follows Standard Webhooks 1.0. The receiver is asked under no lock.
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Protocol
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.delivery import Reply, Undelivered
 from wallet_app.domain import Clock, NewId
 from wallet_app.services.approval import ApprovalSnapshot
-from wallet_app.services.background import SECOND, Background
+from wallet_app.services.background import SECOND, Background, Lane
 from wallet_app.services.delivery_log import (
-    CROWDED,
     DISABLED,
+    FULL,
     Delivery,
-    DeliverySnapshot,
     DeliveryStatus,
     Message,
 )
@@ -30,22 +31,35 @@ from wallet_app.services.json_forms import event_bytes
 from wallet_app.services.webhook import Webhook, WebhookStatus
 from wallet_app.store import Lock
 
+WALLET_LANES = 4
+"""Messages that are sent to one receiver at the same time, each about another wallet:
+while one waits for its answer, the others go on."""
+
 SUPERSEDED = "a newer code was sent"
 EXPIRED = "the code has expired"
+UNEXPECTED = "unexpected error"
 
 GONE = 410
 """A receiver that answers this wants no more."""
 
 
+class Sender(Protocol):
+    """Sends messages to one URL, one after the other. `post` raises Undelivered;
+    `close` ends what is kept open between messages."""
+
+    def post(self, headers: Mapping[str, str], body: bytes) -> Reply: ...
+    def close(self) -> None: ...
+
+
 class Transport(Protocol):
-    """Whoever sends messages. `check` raises UrlNotAllowed, `post` Undelivered."""
+    """Where messages are sent. `check` raises UrlNotAllowed."""
 
     def check(self, url: str) -> None: ...
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply: ...
+    def sender(self, url: str) -> Sender: ...
 
 
 class Deliveries:
-    """Sends messages, and notes what came of it under the lock of the webhooks."""
+    """Sends messages, and notes the outcome under the lock of the webhooks."""
 
     def __init__(
         self,
@@ -55,6 +69,7 @@ class Deliveries:
         background: Background,
         retry_seconds: Sequence[int],
         jitter: Callable[[int], int],
+        webhooks: Mapping[str, Webhook],
         lock: Lock,
     ) -> None:
         self._clock = clock
@@ -63,79 +78,73 @@ class Deliveries:
         self._background = background
         self._delays = [seconds * SECOND for seconds in retry_seconds]
         self._jitter = jitter
+        self._webhooks = webhooks
         self._lock = lock
 
-    def queue(self, webhook: Webhook, message: Message, now: int) -> None:
-        """Queue a message for a held webhook. None is due before one that came earlier
-        and still waits, whatever chance and the clock say."""
-        due = now + self._jitter(self._delays[0])
-        if webhook.log.is_waiting:
-            due = max(due, webhook.latest_due)
-        snapshot = DeliverySnapshot(
-            id=str(self._new_id()),
-            message_id=message.id,
-            type=message.event.type,
-            status=DeliveryStatus.PENDING,
-            attempts=0,
-            answer=None,
-            last_error=None,
-            next_attempt_at=due,
-            created_at=now,
-            updated_at=now,
+    def new_lanes(self, webhook_id: str, url: str) -> tuple[Lane[Delivery], ...]:
+        """Return lanes for the messages of a webhook. They know it by its id alone."""
+        name = f"webhook {webhook_id}"
+        return tuple(self._lane(name, webhook_id, url) for _ in range(WALLET_LANES))
+
+    def new_lane_of_codes(self, webhook_id: str, url: str) -> Lane[Delivery]:
+        return self._lane(f"webhook {webhook_id} codes", webhook_id, url)
+
+    def _lane(self, name: str, webhook_id: str, url: str) -> Lane[Delivery]:
+        sender = self._transport.sender(url)
+        return Lane(
+            name,
+            1,
+            partial(self.attempt, webhook_id, sender),
+            partial(self.failed, webhook_id),
+            sender.close,
         )
-        delivery = Delivery(message, snapshot)
-        if message.event.code is not None:
-            self._supersede(webhook, message.event.subject, now)
-        crowded = webhook.log.is_crowded
-        webhook.log.add(delivery)
-        if crowded:
-            self._end(webhook, delivery, CROWDED, now)
-            return
-        webhook.latest_due = due
-        self._background.put(webhook.lane, due, delivery)
 
-    def _supersede(self, webhook: Webhook, subject: Struct, now: int) -> None:
-        """End what waits for a held webhook with an earlier code of an approval."""
-        assert isinstance(subject, ApprovalSnapshot)
-        for waiting in webhook.log.pending():
-            earlier = waiting.message and waiting.message.event.subject
-            if isinstance(earlier, ApprovalSnapshot) and earlier.id == subject.id:
-                self._end(webhook, waiting, SUPERSEDED, now)
-
-    def attempt(self, webhook: Webhook, delivery: Delivery) -> int | None:
-        """Send a message once; return when it is to be sent again."""
-        with self._lock:
-            message = delivery.message
-            pending = delivery.now_is.status is DeliveryStatus.PENDING
-            if not pending or message is None or webhook.is_deleted:
-                return None
-            subject, now = message.event.subject, self._clock()
-            if isinstance(subject, ApprovalSnapshot) and now >= subject.expires_at:
-                self._end(webhook, delivery, EXPIRED, now)
-                return None
-        headers, body = self._signed(webhook, message)
+    def queue(self, webhook: Webhook, message: Message, now: int) -> None:
+        """Queue a message for a held webhook, behind all that came before in its
+        lane."""
+        event, log = message.event, webhook.log
+        if isinstance(event.subject, ApprovalSnapshot) and event.code is not None:
+            is_full = log.is_full_of_codes
+            superseded = log.pending_code(event.subject.id)
+            if superseded is not None:
+                log.end(superseded, DeliveryStatus.FAILED, SUPERSEDED, now)
+        else:
+            is_full = log.is_full
+        delivery = Delivery(
+            str(self._new_id()), message, message.id, event.type, now, now, None
+        )
+        log.add(delivery)
         try:
-            reply = self._transport.post(webhook.now_is.url, headers, body)
+            if is_full:
+                log.end(delivery, DeliveryStatus.FAILED, FULL, now)
+                return
+            wait = self._jitter(self._delays[0])
+            wait = self._background.append(webhook.lane_of(event), wait, delivery)
+            delivery.next_attempt_at = now + wait
+        except BaseException:
+            log.discard(delivery)
+            raise
+
+    def attempt(
+        self, webhook_id: str, sender: Sender, delivery: Delivery
+    ) -> int | None:
+        """Send a message once; return after how many nanoseconds it is sent again."""
+        now = self._clock()
+        with self._lock:
+            webhook, message = self._webhooks.get(webhook_id), delivery.message
+            if webhook is None or message is None or not delivery.is_pending:
+                return None
+            subject = message.event.subject
+            if isinstance(subject, ApprovalSnapshot) and now >= subject.expires_at:
+                webhook.log.end(delivery, DeliveryStatus.FAILED, EXPIRED, now)
+                return None
+        headers, body = _signed(webhook.key, message, now)
+        try:
+            reply = sender.post(headers, body)
         except Undelivered as error:
             return self._note(webhook, delivery, None, str(error))
         why = None if 200 <= reply.status < 300 else f"the answer was {reply.status}"
         return self._note(webhook, delivery, reply, why)
-
-    def _signed(
-        self, webhook: Webhook, message: Message
-    ) -> tuple[dict[str, str], bytes]:
-        """Return a message's headers for an attempt that is made now, and its body."""
-        if message.body is None:
-            message.body = event_bytes(message.event)
-        moment = datetime.fromtimestamp(self._clock() // SECOND, UTC)
-        signature = webhook.signer.sign(message.id, moment, message.body.decode())
-        headers = {
-            "Content-Type": "application/json",
-            "webhook-id": message.id,
-            "webhook-timestamp": str(int(moment.timestamp())),
-            "webhook-signature": signature,
-        }
-        return headers, message.body
 
     def _note(
         self,
@@ -144,64 +153,80 @@ class Deliveries:
         reply: Reply | None,
         why: str | None,
     ) -> int | None:
-        """Note what came of an attempt: `why` is None where it was received."""
+        """Note the outcome of an attempt: `why` is None where it was received. What
+        ended meanwhile, because a newer code was sent or the webhook was disabled,
+        stays ended."""
+        now = self._clock()
         with self._lock:
-            now = max(self._clock(), delivery.now_is.updated_at)
-            attempts = delivery.now_is.attempts + 1
+            now = max(now, delivery.updated_at)
+            delivery.attempts += 1
             delivery.tries += 1
-            delivery.now_is = replace(
-                delivery.now_is,
-                attempts=attempts,
-                answer=reply.status if reply else None,
-                last_error=why,
-                updated_at=now,
-            )
+            delivery.answer = reply.status if reply else None
+            if not delivery.is_pending:
+                return None
+            delivery.last_error, delivery.updated_at = why, now
             if why is None:
-                webhook.log.end(delivery, DeliveryStatus.SUCCEEDED, now)
+                webhook.log.end(delivery, DeliveryStatus.SUCCEEDED, None, now)
                 return None
             if reply is not None and reply.status == GONE:
-                self._disable(webhook, delivery, now)
+                self._disable(webhook, delivery, why, now)
                 return None
             return self._later(webhook, delivery, reply, now)
 
     def _later(
         self, webhook: Webhook, delivery: Delivery, reply: Reply | None, now: int
     ) -> int | None:
-        """Return when a held delivery is tried again; give up after the last delay."""
+        """Return the wait until a held delivery is tried again; give up after the last
+        delay."""
         if delivery.tries >= len(self._delays):
-            webhook.log.end(delivery, DeliveryStatus.FAILED, now)
+            why = delivery.last_error
+            webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
             return None
         wait = self._jitter(self._delays[delivery.tries])
         if reply is not None and reply.retry_after is not None:
             asked_for = _wait_asked_for(reply.retry_after, now)
             wait = max(wait, min(asked_for, max(self._delays)))
-        delivery.now_is = replace(delivery.now_is, next_attempt_at=now + wait)
-        return now + wait
+        delivery.next_attempt_at = now + wait
+        return wait
 
-    def _disable(self, webhook: Webhook, delivery: Delivery, now: int) -> None:
+    def _disable(
+        self, webhook: Webhook, delivery: Delivery, why: str, now: int
+    ) -> None:
         """Send nothing more there: neither this delivery nor any other that waits."""
         webhook.now_is = replace(webhook.now_is, status=WebhookStatus.DISABLED)
-        for waiting in webhook.log.pending():
-            why = delivery.now_is.last_error if waiting is delivery else DISABLED
-            self._end(webhook, waiting, why, now)
-        self._background.clear(webhook.lane)
+        webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
+        webhook.log.end_all(DISABLED, now)
+        self._background.clear(*webhook.lanes)
 
-    def _end(
-        self, webhook: Webhook, delivery: Delivery, why: str | None, now: int
-    ) -> None:
-        """Give up a delivery of a held webhook."""
-        delivery.now_is = replace(delivery.now_is, last_error=why)
-        webhook.log.end(delivery, DeliveryStatus.FAILED, now)
+    def failed(
+        self, webhook_id: str, delivery: Delivery, error: BaseException
+    ) -> int | None:
+        """Note an unexpected error; the log has the rest."""
+        with self._lock:
+            webhook = self._webhooks.get(webhook_id)
+        if webhook is None:
+            return None
+        return self._note(webhook, delivery, None, UNEXPECTED)
 
-    def failed(self, webhook: Webhook, delivery: Delivery) -> int | None:
-        """Note an error that nobody expected; the log has the rest."""
-        return self._note(webhook, delivery, None, "unexpected error")
+
+def _signed(key: bytes, message: Message, now: int) -> tuple[dict[str, str], bytes]:
+    """Return a message's headers for an attempt that is made now, and its body."""
+    body, seconds = event_bytes(message.event), str(now // SECOND)
+    signed = f"{message.id}.{seconds}.".encode() + body
+    signature = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": message.id,
+        "webhook-timestamp": seconds,
+        "webhook-signature": f"v1,{signature}",
+    }
+    return headers, body
 
 
 def _wait_asked_for(retry_after: str, now: int) -> int:
     """Return how long a receiver asks to be left alone, in nanoseconds: so many
     seconds, or until a date (RFC 9110, section 10.2.3). What is neither asks for
-    nothing."""
+    nothing. Dates are those of the wall clock, which says `now`."""
     if re.fullmatch("[0-9]+", retry_after):
         return int(retry_after[:12]) * SECOND
     try:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections import deque
 from enum import StrEnum
+from itertools import islice
 
 from msgspec import Struct
-from msgspec.structs import replace
 
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.events import Event, EventType
 
-PENDING_MAX = 10_000
-"""Deliveries that wait for one receiver. What comes while there are as many is not
-sent by itself, but listed, and can be delivered by hand."""
+PENDING_MAX = 100_000
+"""Deliveries that wait for one receiver, at about half a kilobyte each. What comes
+while there are as many is not sent by itself, but listed, and can be delivered by
+hand."""
+
+CODES_MAX = 10_000
+"""The same for codes, which no other deliveries crowd out."""
 
 ENDED_MAX = 1_000
 """Deliveries that have ended, and are still listed; then the first is forgotten."""
 
-CROWDED = "too many deliveries wait"
+FULL = "too many deliveries wait"
 DISABLED = "the webhook is disabled"
 
 
@@ -27,13 +32,13 @@ class DeliveryStatus(StrEnum):
     FAILED = "FAILED"
 
 
-class Message(Struct, gc=False):
-    """An event as it is sent: with an id that stays the same however often and to
-    whomever, and the same bytes each time. They are made when they are first sent."""
+class Message(Struct, frozen=True, gc=False):
+    """An event as it is sent, with an id that is the same for every webhook and at each
+    attempt. Its bytes are made for each attempt, so that what waits needs no memory for
+    them."""
 
     id: str
     event: Event
-    body: bytes | None = None
 
 
 class DeliverySnapshot(Struct, frozen=True, gc=False):
@@ -52,69 +57,131 @@ class DeliverySnapshot(Struct, frozen=True, gc=False):
     updated_at: int
 
 
-class Delivery:
-    """A delivery as it lives, changed only under the lock of the webhooks. `tries` are
-    the attempts since the event, or since it was asked for by hand."""
+# gc=False is sound: it holds a message, and nothing that refers to it.
+class Delivery(Struct, gc=False):
+    """A live delivery, changed only under the lock of the webhooks. `tries` are the
+    attempts since the event, or since the latest of `redeliveries` by hand."""
 
-    __slots__ = ("message", "now_is", "tries")
+    id: str
+    message: Message | None
+    message_id: str
+    type: EventType
+    created_at: int
+    updated_at: int
+    next_attempt_at: int | None
+    status: DeliveryStatus = DeliveryStatus.PENDING
+    attempts: int = 0
+    tries: int = 0
+    redeliveries: int = 0
+    answer: int | None = None
+    last_error: str | None = None
 
-    def __init__(self, message: Message, snapshot: DeliverySnapshot) -> None:
-        self.message: Message | None = message
-        self.now_is = snapshot
-        self.tries = 0
+    @property
+    def is_pending(self) -> bool:
+        return self.status is DeliveryStatus.PENDING
+
+    def snapshot(self) -> DeliverySnapshot:
+        return DeliverySnapshot(
+            self.id,
+            self.message_id,
+            self.type,
+            self.status,
+            self.attempts,
+            self.answer,
+            self.last_error,
+            self.next_attempt_at,
+            self.created_at,
+            self.updated_at,
+        )
 
 
 class DeliveryLog:
-    """The deliveries to one webhook, oldest first. Whoever shares one locks around
-    it."""
+    """The deliveries to one webhook, oldest first. Who shares one locks around it."""
+
+    __slots__ = ("_deliveries", "_ended", "_codes")
 
     def __init__(self) -> None:
         self._deliveries: dict[str, Delivery] = {}
         self._ended: deque[str] = deque()
+        self._codes: dict[str, Delivery] = {}
 
     def __len__(self) -> int:
         return len(self._deliveries)
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether any delivery is pending."""
-        return len(self._deliveries) > len(self._ended)
+    def is_full(self) -> bool:
+        """Whether as many deliveries without a code are pending as may be."""
+        pending = len(self._deliveries) - len(self._ended) - len(self._codes)
+        return pending >= PENDING_MAX
 
     @property
-    def is_crowded(self) -> bool:
-        return len(self._deliveries) - len(self._ended) >= PENDING_MAX
+    def is_full_of_codes(self) -> bool:
+        return len(self._codes) >= CODES_MAX
 
     def add(self, delivery: Delivery) -> None:
-        self._deliveries[delivery.now_is.id] = delivery
+        """Add a pending delivery. Of one approval only one code is pending."""
+        self._deliveries[delivery.id] = delivery
+        approval = _approval_of(delivery)
+        if approval is not None:
+            self._codes[approval.id] = delivery
+
+    def discard(self, delivery: Delivery) -> None:
+        """Forget a delivery that could not be queued. If it is in a lane nevertheless,
+        it has no message to send."""
+        self._deliveries.pop(delivery.id, None)
+        self._forget_code(delivery)
+        delivery.message = None
 
     def get(self, delivery_id: str) -> Delivery | None:
         return self._deliveries.get(delivery_id)
 
-    def pending(self) -> list[Delivery]:
-        return [
-            each
-            for each in self._deliveries.values()
-            if each.now_is.status is DeliveryStatus.PENDING
-        ]
+    def pending_code(self, approval_id: str) -> Delivery | None:
+        """Return the pending delivery of an approval's code."""
+        return self._codes.get(approval_id)
 
     def newest(self, start: int, stop: int) -> list[DeliverySnapshot]:
-        """Return what the newest deliveries are, from one position to another."""
-        newest = list(reversed(self._deliveries.values()))[start:stop]
-        return [each.now_is for each in newest]
+        """Return the newest deliveries, from one position to another."""
+        newest = islice(reversed(self._deliveries.values()), start, stop)
+        return [each.snapshot() for each in newest]
 
-    def end(self, delivery: Delivery, status: DeliveryStatus, now: int) -> None:
-        """Note that a delivery will not be attempted any more by itself. What carries a
-        code is forgotten, all but that it was there: nobody keeps codes."""
-        delivery.now_is = replace(
-            delivery.now_is, status=status, next_attempt_at=None, updated_at=now
-        )
-        if delivery.message is not None and delivery.message.event.code is not None:
-            delivery.message = None
-        self._ended.append(delivery.now_is.id)
+    def end(
+        self, delivery: Delivery, status: DeliveryStatus, why: str | None, now: int
+    ) -> None:
+        """End a pending delivery: it is not attempted any more by itself. One that has
+        a code forgets its message, because nobody keeps codes."""
+        self._ended.append(delivery.id)
+        self._forget_code(delivery)
+        delivery.status, delivery.last_error = status, why
+        delivery.next_attempt_at, delivery.updated_at = None, now
         if len(self._ended) > ENDED_MAX:
-            del self._deliveries[self._ended.popleft()]
+            self._deliveries.pop(self._ended.popleft(), None)
 
-    def reopen(self, delivery: Delivery, reopened: DeliverySnapshot) -> None:
-        """Note that an ended delivery is to be made again."""
-        self._ended.remove(delivery.now_is.id)
-        delivery.now_is, delivery.tries = reopened, 0
+    def _forget_code(self, delivery: Delivery) -> None:
+        approval = _approval_of(delivery)
+        if approval is None:
+            return
+        if self._codes.get(approval.id) is delivery:
+            del self._codes[approval.id]
+        delivery.message = None
+
+    def end_all(self, why: str, now: int) -> None:
+        """End every pending delivery as failed."""
+        for each in [each for each in self._deliveries.values() if each.is_pending]:
+            self.end(each, DeliveryStatus.FAILED, why, now)
+
+    def reopen(self, delivery: Delivery, now: int) -> None:
+        """Have an ended delivery delivered again."""
+        self._ended.remove(delivery.id)
+        delivery.status = DeliveryStatus.PENDING
+        delivery.next_attempt_at, delivery.updated_at = now, now
+        delivery.tries = 0
+        delivery.redeliveries += 1
+
+
+def _approval_of(delivery: Delivery) -> ApprovalSnapshot | None:
+    """Return the approval whose code is delivered, while it is."""
+    if delivery.message is None or delivery.message.event.code is None:
+        return None
+    subject = delivery.message.event.subject
+    assert isinstance(subject, ApprovalSnapshot)
+    return subject

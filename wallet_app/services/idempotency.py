@@ -73,7 +73,7 @@ class IdempotencyKeys:
     ) -> T:
         """Run `command` if the key is new, else answer what it answered then.
 
-        `command` must call `keep` on its claim with what it returns. A refusal
+        `command` must call `keep` on its claim with what a replay returns. A refusal
         is an outcome too, and is raised again. Whatever else ends the command
         leaves the key free. `on_replay` is called before a kept answer is given. The
         key counts for its caller, if one is given: each holds a share of the keys.
@@ -89,7 +89,7 @@ class IdempotencyKeys:
             return cast(T, claim.outcome)
         try:
             result = command(claim)
-            assert claim.outcome is result, "the command did not keep its result"
+            assert claim.outcome is not None, "the command did not keep its outcome"
             return result
         except WalletError as refusal:
             if refusal.kept and claim.outcome is None:

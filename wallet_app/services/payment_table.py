@@ -70,7 +70,7 @@ class PaymentTable:
         """Have a new payment attempted, and let it be found when it exists."""
         with self._lock:
             self._payments[payment.now_is.id] = payment
-            self._background.put(self._lane, payment.now_is.created_at, payment)
+            self._background.put(self._lane, 0, payment)
 
     def find(self, payment_id: str) -> Payment:
         """Raise PaymentNotFound where there is no such payment."""

@@ -108,7 +108,6 @@ class Payments:
             for rule in RULES if wallet.terms else ALWAYS:
                 rule(movement)
             commit(Opening(self._table, payment, claim), None)
-        self._background.wake()
         return asked_for
 
     def withdraw(
@@ -134,7 +133,6 @@ class Payments:
                 approved=approved,
                 reference_id=UUID(asked_for.id),
             )
-        self._background.wake()
         return asked_for
 
     def get(self, payment_id: str) -> PaymentSnapshot:
@@ -169,18 +167,17 @@ class Payments:
                 commit(
                     claim,
                     pending,
-                    lambda: self._background.put(self._lane, now, payment),
+                    lambda: self._background.put(self._lane, 0, payment),
                 )
             except BaseException:
                 self._table.release_slot(payment)
                 raise
             payment.now_is, payment.tries = pending, 0
-        self._background.wake()
         return pending
 
     def attempt(self, payment: Payment) -> int | None:
-        """Bring a payment one step on; return when the next one is due. An answer that
-        comes late, or a second time, changes nothing."""
+        """Bring a payment one step on; return the wait until the next one, in
+        nanoseconds. An answer that comes late, or a second time, changes nothing."""
         if not self._begin(payment):
             return None
         try:
@@ -189,9 +186,9 @@ class Payments:
             return self._again(payment, payment.now_is.bank_answer, str(error))
         except BankTimeout as error:
             return self._again(payment, BankAnswer.UNKNOWN, str(error))
-        due = self._settle(payment, answer)
+        wait = self._settle(payment, answer)
         self._outbox.hand_over()
-        return due
+        return wait
 
     def _begin(self, payment: Payment) -> bool:
         """Count an attempt, unless the payment has ended."""
@@ -260,8 +257,8 @@ class Payments:
             commit(ending, None, self._outbox.put)
 
     def _again(self, payment: Payment, answered: BankAnswer, why: str) -> int | None:
-        """Note an attempt after which nothing is known for good; return when the next
-        one is due."""
+        """Note an attempt after which nothing is known for good; return the wait until
+        the next one."""
         with payment.lock:
             if not payment.now_is.is_open:
                 return None
@@ -274,23 +271,23 @@ class Payments:
     ) -> int | None:
         """Have a held payment tried again later, or park it after too many tries, where
         it is no longer under way."""
-        now, due = self._clock(), None
+        now, wait = self._clock(), None
         is_pending = payment.now_is.status is PaymentStatus.PENDING
         if is_pending and payment.tries < self._attempts_max:
             backoff = self._retry_base << max(payment.tries - 1, 0)
-            due = now + self._jitter(min(backoff, BACKOFF_SECONDS_MAX * SECOND))
+            wait = self._jitter(min(backoff, BACKOFF_SECONDS_MAX * SECOND))
         later = replace(
             payment.now_is,
-            status=PaymentStatus.PARKED if due is None else PaymentStatus.PENDING,
+            status=PaymentStatus.PARKED if wait is None else PaymentStatus.PENDING,
             bank_answer=answered,
             last_error=why,
-            next_attempt_at=due,
+            next_attempt_at=None if wait is None else now + wait,
             updated_at=max(now, payment.now_is.updated_at),
         )
         payment.now_is = later
-        if due is None:
+        if wait is None:
             self._table.release_slot(payment)
-        return due
+        return wait
 
     def _failed(self, payment: Payment, error: BaseException) -> int | None:
         """Note an error that nobody expected: the bank may have paid."""

@@ -1,15 +1,22 @@
-"""One webhook: who is told, of what, and how it is signed."""
+"""One webhook: who is notified, and of what."""
 
 from __future__ import annotations
 
+import base64
 from enum import StrEnum
 
 from msgspec import Struct
-from standardwebhooks import Webhook as Signer
 
+from wallet_app.domain import Transaction, WalletSnapshot
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.background import Lane
 from wallet_app.services.delivery_log import Delivery, DeliveryLog
-from wallet_app.services.events import EventType
+from wallet_app.services.events import Event, EventType
+from wallet_app.services.fraud import Alert
+from wallet_app.services.payment import PaymentSnapshot
+
+PREFIX = "whsec_"
+"""Standard Webhooks: what a secret begins with; the rest is base64."""
 
 
 class WebhookStatus(StrEnum):
@@ -28,20 +35,58 @@ class WebhookSnapshot(Struct, frozen=True, gc=False):
 
 
 class NewWebhook(Struct, frozen=True, gc=False):
-    """A webhook with its secret, which is told once."""
+    """A webhook with its secret, which is shown once: a replay has None."""
 
     webhook: WebhookSnapshot
-    secret: str
+    secret: str | None
 
 
 class Webhook:
-    """A webhook as it lives, changed only under the lock of the webhooks. No message is
-    due before `latest_due`, for as long as an earlier one waits."""
+    """A live webhook, changed only under the lock of the webhooks.
 
-    def __init__(self, snapshot: WebhookSnapshot, secret: str) -> None:
+    The messages about a wallet go through one of the lanes `by_wallet`, so that they
+    stay in order. Codes have a lane of their own, where no other message delays them.
+    Nothing here is referred to by a lane: a deleted webhook is freed at once.
+    """
+
+    __slots__ = ("now_is", "key", "log", "caller", "by_wallet", "codes")
+
+    def __init__(
+        self,
+        snapshot: WebhookSnapshot,
+        secret: str,
+        caller: str | None,
+        by_wallet: tuple[Lane[Delivery], ...],
+        codes: Lane[Delivery],
+    ) -> None:
         self.now_is = snapshot
-        self.signer = Signer(secret)
+        self.key = base64.b64decode(secret.removeprefix(PREFIX))
         self.log = DeliveryLog()
-        self.latest_due = 0
-        self.is_deleted = False
-        self.lane: Lane[Delivery]
+        self.caller = caller
+        self.by_wallet = by_wallet
+        self.codes = codes
+
+    @property
+    def lanes(self) -> tuple[Lane[Delivery], ...]:
+        return (*self.by_wallet, self.codes)
+
+    def lane_of(self, event: Event) -> Lane[Delivery]:
+        """Return the lane that an event goes through."""
+        if event.code is not None:
+            return self.codes
+        return self.by_wallet[hash(_wallet_of(event)) % len(self.by_wallet)]
+
+
+def _wallet_of(event: Event) -> str:
+    """Return the id of the wallet that an event is about."""
+    match event.subject:
+        case WalletSnapshot(id=wallet_id):
+            return wallet_id
+        case (
+            Transaction(wallet_id=wallet_id)
+            | PaymentSnapshot(wallet_id=wallet_id)
+            | ApprovalSnapshot(wallet_id=wallet_id)
+            | Alert(wallet_id=wallet_id)
+        ):
+            return wallet_id
+    raise TypeError(f"no wallet in {type(event.subject).__name__}")

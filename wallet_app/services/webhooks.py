@@ -1,7 +1,7 @@
-"""Webhooks: what happened is told to whoever asked to be told, at least once.
+"""Webhooks: who asked for events is notified of them, at least once.
 
-A webhook has a lane of its own with one place. So its messages come one at a time, at
-first in the order of commit, and a slow or dead receiver keeps only itself waiting.
+A webhook has lanes of its own. So its messages about one wallet are sent one at a time,
+at first in the order of commit, and a slow or dead receiver delays only itself.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import secrets
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,21 +19,18 @@ from wallet_app.domain import Clock, NewId
 from wallet_app.errors import (
     DeliveryNotFound,
     NotRedeliverable,
+    RedeliveriesExhausted,
+    TooManyWebhooks,
     WebhookNotFound,
     WebhooksExhausted,
 )
-from wallet_app.services.background import THREADS, Background, Lane
+from wallet_app.services.background import Background
 from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.deliveries import Deliveries, Transport
-from wallet_app.services.delivery_log import (
-    DISABLED,
-    DeliverySnapshot,
-    DeliveryStatus,
-    Message,
-)
+from wallet_app.services.delivery_log import DISABLED, FULL, DeliverySnapshot, Message
 from wallet_app.services.events import Event, EventType, Outbox
-from wallet_app.services.payments import AT_ONCE
 from wallet_app.services.webhook import (
+    PREFIX,
     NewWebhook,
     Webhook,
     WebhookSnapshot,
@@ -40,8 +38,14 @@ from wallet_app.services.webhook import (
 )
 from wallet_app.store import LockFactory
 
-WEBHOOKS_MAX = THREADS - AT_ONCE
-"""Each has a thread, so that none can keep another waiting, nor the bank."""
+WEBHOOKS_MAX = 16
+"""Each has threads, so that none can delay another, nor the bank."""
+
+CALLERS_MAX = 8
+"""Webhooks of one caller, so that no one caller has them all."""
+
+REDELIVERIES_MAX = 10
+"""How often one delivery is made again by hand."""
 
 SECRET_BYTES = 32
 """Standard Webhooks asks for 24 to 64."""
@@ -56,7 +60,7 @@ class DeliveryPage(Struct, frozen=True):
 
 def new_secret() -> str:
     """Return a secret that nobody can guess."""
-    return f"whsec_{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+    return f"{PREFIX}{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
 
 
 class Webhooks:
@@ -80,46 +84,101 @@ class Webhooks:
         self._transport = transport
         self._background = background
         self._outbox = outbox
+        self._creating = lock_factory()
         self._lock = lock_factory()
         self._webhooks: dict[str, Webhook] = {}
         self._deliveries = Deliveries(
-            clock, new_id, transport, background, retry_seconds, jitter, self._lock
+            clock,
+            new_id,
+            transport,
+            background,
+            retry_seconds,
+            jitter,
+            self._webhooks,
+            self._lock,
         )
-        outbox.listener = self._tell
+        outbox.listener = self._notify
 
     def create(
-        self, url: str, events: Sequence[EventType], claim: Keeper | None = None
+        self,
+        url: str,
+        events: Sequence[EventType],
+        claim: Keeper | None = None,
+        caller: str | None = None,
     ) -> NewWebhook:
-        """Send these events to a URL from now on.
+        """Send these events to a URL from now on. Where there are too many webhooks, a
+        disabled one is evicted.
 
-        Raises UrlNotAllowed and WebhooksExhausted.
+        What the claim keeps has no secret, so that no replay shows it. Raises
+        UrlNotAllowed, WebhooksExhausted, TooManyWebhooks and ThreadsExhausted.
         """
         self._transport.check(url)
-        secret, now = self._new_secret(), self._clock()
-        webhook = Webhook(
+        secret = self._new_secret()
+        webhook = self._new(url, events, secret, caller)
+        created = NewWebhook(webhook.now_is, secret)
+        with self._creating:  # so that no other lock is held while threads start
+            with self._lock:
+                self._evictable(caller)
+            self._background.add(*webhook.lanes)
+            try:
+                evicted = self._register(webhook, replace(created, secret=None), claim)
+            except BaseException:
+                self._background.remove(*webhook.lanes)
+                raise
+            if evicted is not None:
+                self._background.remove(*evicted.lanes)
+        return created
+
+    def _new(
+        self, url: str, events: Sequence[EventType], secret: str, caller: str | None
+    ) -> Webhook:
+        webhook_id = str(self._new_id())
+        return Webhook(
             WebhookSnapshot(
-                str(self._new_id()), url, tuple(events), WebhookStatus.ACTIVE, now
+                webhook_id, url, tuple(events), WebhookStatus.ACTIVE, self._clock()
             ),
             secret,
+            caller,
+            self._deliveries.new_lanes(webhook_id, url),
+            self._deliveries.new_lane_of_codes(webhook_id, url),
         )
-        webhook.lane = Lane(
-            f"webhook {webhook.now_is.id}",
-            1,
-            lambda delivery: self._deliveries.attempt(webhook, delivery),
-            lambda delivery, error: self._deliveries.failed(webhook, delivery),
-        )
-        created = NewWebhook(webhook.now_is, secret)
+
+    def _register(
+        self, webhook: Webhook, outcome: NewWebhook, claim: Keeper | None
+    ) -> Webhook | None:
+        """Keep a webhook whose threads run; return the one that was evicted for it."""
+        webhook_id = webhook.now_is.id
         with self._lock:
-            if not self._background.has_place():
-                raise WebhooksExhausted(WEBHOOKS_MAX)
-            self._webhooks[webhook.now_is.id] = webhook
+            evicted = self._evictable(webhook.caller)
+            self._webhooks[webhook_id] = webhook
             try:
-                commit(claim, created, lambda: self._background.add(webhook.lane))
+                commit(claim, outcome)
             except BaseException:
-                del self._webhooks[webhook.now_is.id]
+                del self._webhooks[webhook_id]
                 raise
+            if evicted is not None:
+                del self._webhooks[evicted.now_is.id]
             self._outbox.is_open = True
-        return created
+        return evicted
+
+    def _evictable(self, caller: str | None) -> Webhook | None:
+        """Return the webhook to evict for one more of a caller, None if there is room.
+
+        Raises TooManyWebhooks and WebhooksExhausted.
+        """
+        every = list(self._webhooks.values())
+        theirs = [each for each in every if caller and each.caller == caller]
+        if len(theirs) >= CALLERS_MAX:
+            evicted = _first_disabled(theirs)
+            if evicted is None:
+                raise TooManyWebhooks(CALLERS_MAX)
+            return evicted
+        if len(every) >= WEBHOOKS_MAX:
+            evicted = _first_disabled(every)
+            if evicted is None:
+                raise WebhooksExhausted(WEBHOOKS_MAX)
+            return evicted
+        return None
 
     def get(self, webhook_id: str) -> WebhookSnapshot:
         """Raise WebhookNotFound where there is no such webhook."""
@@ -138,10 +197,9 @@ class Webhooks:
         """
         with self._lock:
             webhook = self._find(webhook_id)
-            self._background.remove(webhook.lane)
-            webhook.is_deleted = True
             del self._webhooks[webhook_id]
             self._outbox.is_open = bool(self._webhooks)
+        self._background.remove(*webhook.lanes)
 
     def deliveries(
         self, webhook_id: str, limit: int = 20, page: int = 1
@@ -161,53 +219,61 @@ class Webhooks:
         """Deliver a message again that has been delivered or given up, with the same
         id.
 
-        Raises WebhookNotFound, DeliveryNotFound and NotRedeliverable.
+        Raises WebhookNotFound, DeliveryNotFound, NotRedeliverable and
+        RedeliveriesExhausted.
         """
+        now = self._clock()
         with self._lock:
-            webhook, now = self._find(webhook_id), self._clock()
+            webhook = self._find(webhook_id)
             delivery = webhook.log.get(delivery_id)
             if delivery is None:
                 raise DeliveryNotFound(webhook_id, delivery_id)
-            if delivery.now_is.status is DeliveryStatus.PENDING:
+            if delivery.is_pending:
                 raise NotRedeliverable(delivery_id, "it is under way")
             if webhook.now_is.status is WebhookStatus.DISABLED:
                 raise NotRedeliverable(delivery_id, DISABLED)
             if delivery.message is None:
                 raise NotRedeliverable(delivery_id, "it had a code; have that resent")
-            reopened = replace(
-                delivery.now_is,
-                status=DeliveryStatus.PENDING,
-                next_attempt_at=now,
-                updated_at=now,
-            )
-            commit(
-                claim,
-                reopened,
-                lambda: self._background.put(webhook.lane, now, delivery),
-            )
-            webhook.log.reopen(delivery, reopened)
-        self._background.wake()
+            if delivery.redeliveries >= REDELIVERIES_MAX:
+                raise RedeliveriesExhausted(delivery_id, REDELIVERIES_MAX)
+            if webhook.log.is_full:
+                raise NotRedeliverable(delivery_id, FULL)
+            before = delivery.snapshot()
+            lane = webhook.lane_of(delivery.message.event)
+            webhook.log.reopen(delivery, now)
+            try:
+                reopened = delivery.snapshot()
+                put = partial(self._background.put, lane, 0, delivery)
+                commit(claim, reopened, put)
+            except BaseException:
+                delivery.redeliveries -= 1
+                webhook.log.end(
+                    delivery, before.status, before.last_error, before.updated_at
+                )
+                raise
         return reopened
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         """Queue an event for every webhook that asked for it. The outbox calls this
         for one event after the other."""
         message = Message(f"msg_{self._new_id()}", event)
         now = self._clock()
         with self._lock:
-            asked_for = [
-                webhook
-                for webhook in self._webhooks.values()
-                if event.type in webhook.now_is.events
-                and webhook.now_is.status is WebhookStatus.ACTIVE
-            ]
-            for webhook in asked_for:
-                self._deliveries.queue(webhook, message, now)
-        if asked_for:
-            self._background.wake()
+            for webhook in self._webhooks.values():
+                snapshot = webhook.now_is
+                is_active = snapshot.status is WebhookStatus.ACTIVE
+                if is_active and event.type in snapshot.events:
+                    self._deliveries.queue(webhook, message, now)
 
     def _find(self, webhook_id: str) -> Webhook:
         webhook = self._webhooks.get(webhook_id)
         if webhook is None:
             raise WebhookNotFound(webhook_id)
         return webhook
+
+
+def _first_disabled(webhooks: Sequence[Webhook]) -> Webhook | None:
+    return next(
+        (each for each in webhooks if each.now_is.status is WebhookStatus.DISABLED),
+        None,
+    )
