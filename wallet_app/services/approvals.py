@@ -226,16 +226,17 @@ class Approvals:
             self._flag(required, approval_id)
             self._send(snapshot, code)
 
-        try:
-            self._table.add(approval)
-        except WalletError:
-            self._flag(required, None)
-            raise
-        try:
-            commit(claim, snapshot, report)
-        except BaseException:
-            self._table.remove(approval)
-            raise
+        with approval.lock:  # so that the first code is sent before a later one can be
+            try:
+                self._table.add(approval)
+            except WalletError:
+                self._flag(required, None)
+                raise
+            try:
+                commit(claim, snapshot, report)
+            except BaseException:
+                self._table.remove(approval)
+                raise
         return snapshot
 
     def _deadline(
