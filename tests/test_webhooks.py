@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import itertools
 import json
+import logging
 import queue
 import sys
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,16 +40,29 @@ from tests.test_api import NOBODY, TIME, assert_problem, post
 from tests.test_background import started
 from tests.test_locking import Watch
 from wallet_app import create_app
-from wallet_app.delivery import Reply
+from wallet_app.delivery import Reply, Transport
 from wallet_app.domain import Transaction, WalletSnapshot
-from wallet_app.errors import FraudBlocked, WalletError
+from wallet_app.errors import (
+    FraudBlocked,
+    TooManyWebhooks,
+    WalletError,
+    WebhookNotFound,
+    WebhooksExhausted,
+)
 from wallet_app.services import WalletService
 from wallet_app.services.delivery_log import DeliveryStatus
+from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.background import Lane
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.fraud import Alert
+from wallet_app.services.json_forms import event_bytes
 from wallet_app.services.payment import PaymentSnapshot
-from wallet_app.services.webhooks import WEBHOOKS_MAX, new_secret
+from wallet_app.services.webhooks import (
+    CALLERS_MAX,
+    REDELIVERIES_MAX,
+    WEBHOOKS_MAX,
+    new_secret,
+)
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
 from wallet_app.store import Wallet
@@ -931,6 +946,194 @@ def test_fifteen_receivers_that_hang_delay_neither_another_nor_any_money(
     assert service.audit.run().problems == []
 
 
+class Held(Receivers):
+    """Receivers that take the messages of some wallets only when they are let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_wallets: set[str] = set()
+        self.hang: queue.Queue[str] = queue.Queue()
+        self.came: queue.Queue[Json] = queue.Queue()
+        self.let_go = threading.Event()
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        event = json.loads(body)
+        wallet_id, is_code = event["data"]["walletId"], "otp" in event["data"]
+        if wallet_id in self.of_wallets and not is_code:
+            self.hang.put(wallet_id)
+            assert self.let_go.wait(TIMEOUT_SECONDS)
+        self.came.put(event)
+        return Reply(204, None)
+
+
+def test_a_message_that_hangs_delays_those_of_its_wallet_but_no_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("wallet_app.services.background.NAP_SECONDS", 60)
+    receivers = Held()
+    listening = Listening(
+        settings=Settings(), transport=receivers, clock=time.time_ns, monotonic=NOW
+    )
+    service = listening.service
+    wallets = [open_wallet(service, 1_000) for _ in range(40)]
+    service.outbox.hand_over()
+    service.webhooks.delete(listening.webhook_id)
+    listening.webhook_id = listening.listen()
+    lanes = {each: lane_of(listening, each) for each in wallets}
+    assert len(set(lanes.values())) == 4
+    one, other = wallets[0], next(w for w in wallets if lanes[w] != lanes[wallets[0]])
+    receivers.of_wallets = {one}
+    service.background.start()
+    try:
+        for amount in (1, 2):
+            service.money.add(one, amount)
+        service.outbox.hand_over()
+        assert receivers.hang.get(timeout=TIMEOUT_SECONDS) == one
+        service.money.add(other, 3)
+        service.outbox.hand_over()
+        assert receivers.came.get(timeout=TIMEOUT_SECONDS)["data"]["amount"] == 3
+        service.limits.put(one, Limits(approval_threshold=0))
+        service.approvals.run(partial(service.money.deduct, one, 5))
+        service.outbox.hand_over()
+        assert "otp" in receivers.came.get(timeout=TIMEOUT_SECONDS)["data"]
+        assert receivers.hang.empty()
+        receivers.let_go.set()
+        came = [receivers.came.get(timeout=TIMEOUT_SECONDS) for _ in range(2)]
+        assert [event["data"]["amount"] for event in came] == [1, 2]
+    finally:
+        receivers.let_go.set()
+        service.background.stop(TIMEOUT_SECONDS)
+
+
+NOW = time.monotonic_ns
+
+
+def lane_of(listening: Listening, wallet_id: str) -> Lane[Any]:
+    """Return the lane that takes the messages about a wallet."""
+    webhook = listening.service.webhooks._webhooks[listening.webhook_id]
+    snapshot = listening.service.wallets.get(wallet_id)
+    return webhook.lane_of(Event(EventType.WALLET_CREATED, START, snapshot))
+
+
+def test_everything_that_is_about_a_wallet_goes_through_one_lane(
+    listening: Listening,
+) -> None:
+    seen: dict[str, set[Lane[Any]]] = {}
+    webhook = listening.service.webhooks._webhooks[listening.webhook_id]
+    events: list[Event] = []
+    listening.service.outbox.listener = events.append
+    for name in ("create", "freeze", "unfreeze", "review", "withdrawal", "deposit"):
+        TOLD[name][0](listening)
+        listening.run()
+    for event in events:
+        data = json.loads(event_bytes(event))["data"]
+        lanes = seen.setdefault(data["walletId"], set())
+        if event.code is None:
+            lanes.add(webhook.lane_of(event))
+        else:
+            assert webhook.lane_of(event) is webhook.codes
+    assert {event.type for event in events} >= set(EventType) - {
+        EventType.PAYMENT_FAILED
+    }
+    assert {len(lanes) for lanes in seen.values()} == {1}
+
+
+# Memory
+
+
+@contextmanager
+def needing_no_collection() -> Iterator[None]:
+    """Assert that the block leaves nothing that only a collection would free."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def fill(listening: Listening) -> None:
+    """Have messages wait, fail, succeed, and codes among them."""
+    listening.receivers.replies = [204, 503, "nobody answered", 204]
+    listening.tell(4)
+    ask_for_approval(listening)
+    listening.run()
+    listening.tell(4)
+
+
+def test_a_deleted_webhook_is_freed_with_all_that_waits_without_a_collection() -> None:
+    listening = Listening()
+    with needing_no_collection():
+        webhook_id = listening.listen()
+        fill(listening)
+        listening.service.webhooks.delete(webhook_id)
+        assert all(
+            webhook_id not in each
+            for each in reachable(listening.service)
+            if isinstance(each, str)
+        )
+
+
+def test_a_deleted_webhook_that_has_threads_is_freed_without_a_collection() -> None:
+    came = threading.Event()
+    receivers = Acting()
+    receivers.act = came.set
+    listening = Listening(transport=receivers)
+    with started(listening.service.background):
+        with needing_no_collection():
+            webhook_id = listening.listen()
+            webhook = listening.service.webhooks._webhooks[webhook_id]
+            threads = [thread for lane in webhook.lanes for thread in lane.threads]
+            freed = weakref.ref(webhook)
+            del webhook
+            listening.tell(10)
+            assert came.wait(TIMEOUT_SECONDS)
+            listening.service.webhooks.delete(webhook_id)
+            while threads:
+                threads.pop().join(TIMEOUT_SECONDS)
+        assert freed() is None
+
+
+REFUSING = "http://refusing.example/", ConnectionRefusedError
+SILENT = "http://silent.example/", TimeoutError
+BUGGY = "http://buggy.example/", RuntimeError
+
+
+@pytest.mark.parametrize("url, error", [REFUSING, SILENT, BUGGY])
+def test_a_failed_attempt_leaves_nothing_that_only_a_collection_would_free(
+    url: str, error: type[Exception]
+) -> None:
+    def connect(address: tuple[str, int], seconds: float) -> NoReturn:
+        raise error
+
+    transport = Transport(resolve=lambda *_: ["8.8.8.8", "1.1.1.1"], connect=connect)
+    listening = Listening(transport=transport)
+    listening.service.webhooks.delete(listening.webhook_id)
+    listening.webhook_id = listening.listen(url=url)
+    logging.disable(logging.CRITICAL)
+    try:
+        with needing_no_collection():
+            listening.tell()
+            listening.run()
+            assert listening.delivery().attempts == 1
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def test_a_receiver_that_takes_nothing_holds_less_than_one_that_is_behind(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wallet_app.services.delivery_log.UNRECEIVED_MAX", 2)
+    waiting = []
+    for _ in range(3):  # none was attempted, the latest was received, then it failed
+        listening.tell(4)
+        waiting.append([each.status for each in listening.deliveries()][-4:])
+        listening.service.background.run_due()
+        listening.receivers.replies = [204, 204, 204, 503]
+    assert [statuses.count("PENDING") for statuses in waiting] == [2, 4, 1]
+
+
 # Again, by hand
 
 
@@ -1141,6 +1344,55 @@ def test_a_code_is_not_told_any_more_when_a_newer_one_was_sent() -> None:
     assert superseded.last_error == "a newer code was sent"
 
 
+def test_a_code_is_not_sent_again_when_a_newer_one_came_while_it_was_sent() -> None:
+    codes, receivers = iter(["111111", "222222"]), Acting(503)
+    listening = Listening(transport=receivers, new_code=lambda: next(codes))
+    listening.receivers = receivers
+    approval_id = ask_for_approval(listening)
+
+    def resend() -> None:
+        receivers.act = lambda: None
+        listening.service.approvals.resend(approval_id)
+        listening.service.outbox.hand_over()
+
+    receivers.act = resend
+    listening.run()
+    listening.run(1_000_000)
+    assert [body["data"]["otp"] for body in listening.bodies] == ["111111", "222222"]
+    first, second = listening.deliveries()
+    assert (first.status, first.attempts, first.answer) == ("FAILED", 1, 503)
+    assert first.last_error == "a newer code was sent"
+    assert (second.status, second.attempts) == ("SUCCEEDED", 1)
+    assert listening.service.background.health().queued == 0
+    receivers.posts.clear()
+    assert not is_remembered("111111", listening.service)
+
+
+def test_no_other_messages_crowd_out_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wallet_app.services.delivery_log.PENDING_MAX", 1)
+    listening = Listening()
+    listening.tell(3)
+    ask_for_approval(listening)
+    listening.run()
+    assert listening.types == [MOVED, "approval.requested"]
+    assert [each.status for each in listening.deliveries()] == [
+        "SUCCEEDED",
+        "FAILED",
+        "FAILED",
+        "SUCCEEDED",
+    ]
+
+
+def test_codes_do_not_crowd_out_other_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wallet_app.services.delivery_log.PENDING_MAX", 1)
+    listening = Listening()
+    for _ in range(3):
+        ask_for_approval(listening)
+    listening.tell()
+    listening.run()
+    assert listening.types == ["approval.requested"] * 3 + [MOVED]
+
+
 def test_a_code_is_not_told_any_more_when_it_has_expired() -> None:
     listening = Listening(503)
     ask_for_approval(listening)
@@ -1253,6 +1505,93 @@ def test_sixteen_webhooks_and_no_more(shown: Shown) -> None:
     assert shown.service.webhooks.all() == before
     shown.service.webhooks.delete(before[0].id)
     assert post(shown.client, "/webhooks", body, **key).status_code == 201
+
+
+def test_one_caller_has_half_of_the_webhooks_at_most(shown: Shown) -> None:
+    webhooks = shown.service.webhooks
+    for _ in range(CALLERS_MAX):
+        webhooks.create(URL, ALL, caller="192.0.2.1")
+    before = webhooks.all()
+    with pytest.raises(TooManyWebhooks) as refused:
+        webhooks.create(URL, ALL, caller="192.0.2.1")
+    assert refused.value.values == {"maximum": CALLERS_MAX}
+    assert webhooks.all() == before
+    webhooks.create(URL, ALL, caller="192.0.2.2")
+    webhooks.create(URL, ALL)
+    webhooks.delete(before[-1].id)
+    webhooks.create(URL, ALL, caller="192.0.2.1")
+
+
+@pytest.mark.parametrize("caller", [None, "192.0.2.1"])
+def test_a_disabled_webhook_is_evicted_when_there_are_too_many(
+    caller: str | None,
+) -> None:
+    listening = Listening(410)
+    webhooks = listening.service.webhooks
+    webhooks.delete(listening.webhook_id)
+    disabled = webhooks.create(URL, ALL, caller=caller).webhook.id
+    most = WEBHOOKS_MAX if caller is None else CALLERS_MAX
+    for _ in range(most - 1):
+        webhooks.create(f"{URL}/other", (), caller=caller)
+    listening.tell()
+    listening.run()
+    assert webhooks.get(disabled).status == "DISABLED"
+    with pytest.raises(Crash):
+        webhooks.create(URL, ALL, Full(), caller)
+    assert webhooks.get(disabled).status == "DISABLED"
+    newest = webhooks.create(URL, ALL, caller=caller).webhook
+    every = webhooks.all()
+    assert (len(every), every[-1]) == (most, newest)
+    with pytest.raises(WebhookNotFound):
+        webhooks.get(disabled)
+    assert len(listening.service.background._lanes) == 1 + 5 * most
+    with pytest.raises((TooManyWebhooks, WebhooksExhausted)):
+        webhooks.create(URL, ALL, caller=caller)
+
+
+def test_a_webhook_for_which_there_is_no_thread_is_refused(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(thread: threading.Thread) -> NoReturn:
+        raise RuntimeError("can't start new thread")
+
+    key = {"Idempotency-Key": "k"}
+    with started(shown.service.background):
+        before = shown.service.webhooks.all()
+        threads = set(threading.enumerate())
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", start)
+            refused = post(shown.client, "/webhooks", GOOD, **key)
+        assert_problem(refused, 503, "threads_exhausted")
+        assert refused.headers["Retry-After"] == "10"
+        assert shown.service.webhooks.all() == before
+        assert set(threading.enumerate()) == threads
+        assert post(shown.client, "/webhooks", GOOD, **key).status_code == 201
+
+
+def test_a_delivery_is_made_again_by_hand_ten_times_at_most(shown: Shown) -> None:
+    shown.tell()
+    shown.run()
+    for _ in range(REDELIVERIES_MAX):
+        assert shown.redeliver(shown.delivery().id).status_code == 202
+        shown.run()
+    with nothing_is_told(shown):
+        problem = assert_problem(
+            shown.redeliver(shown.delivery().id), 429, "too_many_redeliveries"
+        )
+    assert problem["maximum"] == 10
+    assert shown.delivery().attempts == 11
+
+
+def test_nothing_is_made_again_by_hand_while_very_many_wait(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown.tell()
+    shown.run()
+    monkeypatch.setattr("wallet_app.services.delivery_log.PENDING_MAX", 0)
+    with nothing_is_told(shown):
+        response = shown.redeliver(shown.delivery().id)
+        assert_problem(response, 409, "not_redeliverable")
 
 
 def test_what_comes_while_very_many_wait_is_listed_and_can_be_delivered_by_hand(

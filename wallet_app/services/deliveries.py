@@ -162,6 +162,7 @@ class Deliveries:
             delivery.attempts += 1
             delivery.tries += 1
             delivery.answer = reply.status if reply else None
+            webhook.log.is_received = why is None
             if not delivery.is_pending:
                 return None
             delivery.last_error, delivery.updated_at = why, now

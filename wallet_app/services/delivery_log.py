@@ -16,6 +16,10 @@ PENDING_MAX = 100_000
 while there are as many is not sent by itself, but listed, and can be delivered by
 hand."""
 
+UNRECEIVED_MAX = 10_000
+"""The same while the receiver takes nothing: its latest attempt failed, or there was
+none yet. One that is dead holds less memory than one that is behind."""
+
 CODES_MAX = 10_000
 """The same for codes, which no other deliveries crowd out."""
 
@@ -98,9 +102,11 @@ class Delivery(Struct, gc=False):
 class DeliveryLog:
     """The deliveries to one webhook, oldest first. Who shares one locks around it."""
 
-    __slots__ = ("_deliveries", "_ended", "_codes")
+    __slots__ = ("is_received", "_deliveries", "_ended", "_codes")
 
     def __init__(self) -> None:
+        self.is_received = False
+        """Whether the latest attempt was received."""
         self._deliveries: dict[str, Delivery] = {}
         self._ended: deque[str] = deque()
         self._codes: dict[str, Delivery] = {}
@@ -112,7 +118,9 @@ class DeliveryLog:
     def is_full(self) -> bool:
         """Whether as many deliveries without a code are pending as may be."""
         pending = len(self._deliveries) - len(self._ended) - len(self._codes)
-        return pending >= PENDING_MAX
+        return pending >= (
+            PENDING_MAX if self.is_received else min(UNRECEIVED_MAX, PENDING_MAX)
+        )
 
     @property
     def is_full_of_codes(self) -> bool:

@@ -49,7 +49,7 @@ class Webhook:
     Nothing here is referred to by a lane: a deleted webhook is freed at once.
     """
 
-    __slots__ = ("now_is", "key", "log", "caller", "by_wallet", "codes")
+    __slots__ = ("now_is", "key", "log", "caller", "by_wallet", "codes", "__weakref__")
 
     def __init__(
         self,
