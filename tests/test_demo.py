@@ -20,6 +20,7 @@ from tests.test_api import assert_problem, post
 from tests.test_outside import Api
 from wallet_app import api, create_app
 from wallet_app.demo import Demo
+from wallet_app.demo.inbox import BODY_BYTES_MAX
 from wallet_app.demo.people import ASHA, FIRST, PEOPLE_MAX, WEEKS
 from wallet_app.services import WalletService
 from wallet_app.settings import Settings
@@ -184,6 +185,14 @@ def test_the_inbox_keeps_the_latest(page: FlaskClient) -> None:
     assert [each["messageId"] for each in messages] == [
         str(number) for number in range(104, 4, -1)
     ]
+
+
+def test_the_inbox_keeps_no_message_that_is_too_long(page: FlaskClient) -> None:
+    assert deliver(page, {"webhook-id": "fits"}, b"x" * BODY_BYTES_MAX) == 204
+    refused = page.post("/demo/inbox", data=b"x" * (BODY_BYTES_MAX + 1))
+    assert_problem(refused, 413, "request_entity_too_large")
+    (kept,) = get(page, "/demo/inbox")["messages"]
+    assert kept["messageId"] == "fits"
 
 
 @pytest.mark.parametrize(

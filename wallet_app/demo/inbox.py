@@ -12,6 +12,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 MESSAGES_MAX = 100
 
+BODY_BYTES_MAX = 65_536
+"""Of one message: the service's own are a hundredth of that."""
+
 
 class Received(Struct, frozen=True):
     """A message as it came, and how it was answered. `verified` is None where no
@@ -38,7 +41,10 @@ class Inbox:
         self._signer = Webhook(secret)
 
     def receive(self, headers: Mapping[str, str], body: bytes, now: int) -> int:
-        """Keep a message; return the status to answer: 503 while it is failing."""
+        """Keep a message, unless it is too long; return the status to answer: 503 while
+        it is failing."""
+        if len(body) > BODY_BYTES_MAX:
+            return 413
         verified = (
             None if self._signer is None else _verify(self._signer, headers, body)
         )

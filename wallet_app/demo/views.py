@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request, send_from_directory
 from marshmallow import fields
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from wallet_app.api.answers import answer
 from wallet_app.api.camel import CamelSchema
@@ -99,6 +100,8 @@ def blueprint(people: People, phone: Phone, inbox: Inbox) -> Blueprint:
     def receive() -> Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         status = inbox.receive(headers, request.get_data(), time.time_ns())
+        if status == RequestEntityTooLarge.code:
+            raise RequestEntityTooLarge
         return Response(status=status)
 
     return routes
