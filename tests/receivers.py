@@ -30,6 +30,7 @@ class Receiver:
     messages: list[Received] = field(default_factory=list)
     let_go: threading.Event = field(default_factory=threading.Event)
     url: str = ""
+    connections: int = 0
 
     def wait_for(self, enough: Callable[[list[Received]], bool]) -> list[Received]:
         """Wait until what came is enough, and return it."""
@@ -46,6 +47,12 @@ def receiving(*replies: int, hangs: bool = False) -> Iterator[Receiver]:
     receiver = Receiver(list(replies), hangs)
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # so that connections are kept
+
+        def setup(self) -> None:
+            super().setup()
+            receiver.connections += 1
+
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.messages.append(Received(dict(self.headers), body))

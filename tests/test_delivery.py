@@ -7,6 +7,7 @@ The receivers are real and on this machine. Where a test names a public address,
 from __future__ import annotations
 
 import ipaddress
+import queue
 import socket
 import ssl
 import threading
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,6 +25,9 @@ from wallet_app.addresses import is_public
 from wallet_app.delivery import (
     ATTEMPT_SECONDS,
     CONNECT_SECONDS,
+    IDLE_SECONDS,
+    KEPT_REQUESTS,
+    KEPT_SECONDS,
     USER_AGENT,
     Reply,
     Transport,
@@ -506,6 +511,198 @@ def test_the_next_address_is_tried_when_one_does_not_connect() -> None:
     transport = Transport(True, lambda *_: ["127.0.0.2", "127.0.0.1"], connect)
     with receiving(answering(OK, [])) as port:
         assert post(transport, f"http://a.example:{port}/", {}, b"") == Reply(200, None)
+
+
+# Connections that are kept
+
+
+class Keeping:
+    """A receiver on this machine that answers on each of its connections what it is
+    told to, in turn, and notes on which connection each request came."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.came: list[int] = []
+        self.closed: queue.Queue[int] = queue.Queue()
+        self.connections = 0
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(WAIT_SECONDS)
+        self.port = self._listening.getsockname()[1]
+
+    def connect(self, address: tuple[str, int], seconds: float) -> socket.socket:
+        """Connect to it, and serve that connection in a thread."""
+        connected = socket.create_connection(("127.0.0.1", self.port), seconds)
+        accepted, _ = self._listening.accept()
+        number, self.connections = self.connections, self.connections + 1
+        serve = threading.Thread(target=self._serve, args=(accepted, number))
+        serve.start()
+        return connected
+
+    def _serve(self, accepted: socket.socket, number: int) -> None:
+        with accepted:
+            accepted.settimeout(WAIT_SECONDS)
+            with suppress(ConnectionError, ValueError):
+                while True:
+                    read_request(accepted)  # nothing more comes: ValueError
+                    self.came.append(number)
+                    answer = self.answers.pop(0) if self.answers else OK
+                    accepted.sendall(answer)
+                    if not answer or b"Connection: close" in answer:
+                        break
+        self.closed.put(number)
+
+    def close(self) -> None:
+        self._listening.close()
+        for _ in range(self.connections):
+            self.closed.get(timeout=WAIT_SECONDS)
+
+
+@contextmanager
+def keeping(
+    *answers: bytes, **injected: Any
+) -> Iterator[tuple[Keeping, Callable[[], Reply]]]:
+    """Run a receiver; yield it, and what sends a message to it."""
+    receiver = Keeping(*answers)
+    transport = Transport(
+        True, lambda *_: ["127.0.0.1"], receiver.connect, WAIT_SECONDS, **injected
+    )
+    with closing(receiver), closing(transport.sender("http://a.example/")) as sender:
+        yield receiver, lambda: sender.post({}, b"{}")
+
+
+BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK,
+        BODY,
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 503 No\r\nConnection: Keep-Alive\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + OK,
+    ],
+)
+def test_a_connection_is_kept_open_for_the_next_message(answer: bytes) -> None:
+    with keeping(*[answer] * 3) as (receiver, send):
+        replies = {send() for _ in range(3)}
+    assert receiver.came == [0, 0, 0]
+    assert len(replies) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Length: 1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 16385\r\n\r\n" + b"x" * 16_385,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello!",
+        OK + OK,
+        b"HTTP/1.1 101 Switching Protocols\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_connection_on_which_more_may_come_or_less_is_not_used_again(
+    answer: bytes,
+) -> None:
+    with keeping(answer, OK) as (receiver, send):
+        send()
+        assert send() == Reply(200, None)
+    assert receiver.came == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds", "connections"),
+    [(1, IDLE_SECONDS, 2), (KEPT_REQUESTS, 0, 2), (60, KEPT_SECONDS / 60, 2)],
+    ids=["idle", "uses", "age"],
+)
+def test_a_connection_is_used_for_a_bounded_time_and_number_of_messages(
+    times: int, seconds: float, connections: int
+) -> None:
+    now = [0.0]
+    with keeping(monotonic=lambda: now[0]) as (receiver, send):
+        for _ in range(times):
+            send()
+            assert receiver.connections == 1
+            now[0] += seconds
+        send()
+    assert receiver.connections == connections
+
+
+def test_a_kept_connection_that_the_receiver_has_closed_is_opened_again_once() -> None:
+    with keeping(OK, b"", OK) as (receiver, send):
+        for _ in range(2):
+            assert send() == Reply(200, None)
+        assert receiver.came == [0, 0, 1]
+        receiver.answers = [b"", b""]
+        with pytest.raises(Undelivered, match="closed without an answer"):
+            send()
+        assert receiver.came == [0, 0, 1, 1, 2]
+
+
+def test_an_answer_that_breaks_off_is_not_asked_for_again() -> None:
+    with keeping(OK, b"HTTP/1.1 200 OK\r\nConnection: close") as (receiver, send):
+        send()
+        with pytest.raises(Undelivered, match="closed without an answer"):
+            send()
+        assert receiver.came == [0, 0]
+        assert send() == Reply(200, None)
+    assert receiver.came == [0, 0, 1]
+
+
+def test_each_connection_that_is_made_is_judged() -> None:
+    answers = [["93.184.216.34"], ["10.0.0.1"]]
+    receiver = Keeping(OK, OK, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+
+    class Public(socket.socket):
+        """Says that it ends at a public address."""
+
+        def getpeername(self) -> tuple[str, int]:
+            return "93.184.216.34", 80
+
+    def connect(address: tuple[str, int], seconds: float) -> socket.socket:
+        connected = receiver.connect(address, seconds)
+        return Public(fileno=connected.detach())
+
+    transport = Transport(resolve=lambda *_: answers.pop(0), connect=connect)
+    with closing(receiver), closing(transport.sender("http://a.example/")) as sender:
+        for _ in range(3):
+            sender.post({}, b"{}")
+        with pytest.raises(Undelivered, match="not public"):
+            sender.post({}, b"{}")
+    assert (receiver.came, answers) == ([0, 0, 0], [])
+
+
+def test_a_connection_is_kept_over_tls_too(trusted: Path) -> None:
+    heads: list[tuple[bytes, bytes]] = []
+
+    def behave(connected: socket.socket) -> None:
+        for answer in (BODY, OK):
+            heads.append(read_request(connected))
+            connected.sendall(answer)
+        wait_for_the_end(connected)
+
+    with receiving(over_tls(trusted, behave)) as port:
+        url = f"https://receiver.example:{port}/"
+        with closing(here().sender(url)) as sender:
+            replies = [sender.post({}, b"{}") for _ in range(2)]
+    assert (replies, len(heads)) == ([Reply(200, None)] * 2, 2)
+
+
+def test_an_attempt_over_a_kept_connection_ends_in_time_too() -> None:
+    def behave(connected: socket.socket) -> None:
+        read_request(connected)
+        connected.sendall(OK)
+        silent(connected)
+
+    with receiving(behave) as port:
+        with closing(here(SHORT_SECONDS).sender(f"http://a.example:{port}/")) as sender:
+            sender.post({}, b"{}")
+            with pytest.raises(Undelivered, match="no answer in 0.2 seconds"):
+                sender.post({}, b"{}")
 
 
 def test_proxies_in_the_environment_are_not_asked(

@@ -265,6 +265,27 @@ def verified(secret: str, message: Received) -> Any:
     return Webhook(secret).verify(message.body, message.headers)
 
 
+def test_each_wallets_transactions_arrive_in_order_over_few_connections(
+    api: Api,
+) -> None:
+    wallets, transfers = [api.open_wallet(1_000) for _ in range(6)], 100
+    with receiving() as receiver:
+        events = ["transaction.created"]
+        webhook = api.post("/webhooks", 201, url=receiver.url, events=events)
+        for n in range(transfers):
+            source, target = wallets[n % 6], wallets[(n + 1 + n % 5) % 6]
+            body = {"fromWalletId": source, "toWalletId": target, "amount": 1 + n}
+            api.post("/wallet/transfer", 200, **body)
+        messages = receiver.wait_for(lambda messages: len(messages) == 2 * transfers)
+        told = [verified(webhook["secret"], each)["data"] for each in messages]
+        for wallet_id in wallets:
+            page = api.get(f"/wallet/{wallet_id}/transactions?limit=100")
+            of_wallet = [each for each in told if each["walletId"] == wallet_id]
+            assert of_wallet == page["transactions"][-2::-1]  # the first was before
+        assert receiver.connections < transfers / 2
+        api.ask("DELETE", f"/webhooks/{webhook['id']}", 204)
+
+
 def test_one_that_fails_twice_gets_the_same_message_again(api: Api) -> None:
     with receiving(500, 503) as receiver:
         webhook = api.post(
@@ -291,13 +312,13 @@ def test_one_that_hangs_keeps_no_other_waiting(api: Api) -> None:
             api.post("/webhooks", 201, url=each.url, events=["wallet.created"])
             for each in (slow, prompt)
         ]
-        for _ in range(5):
+        for _ in range(15):
             api.open_wallet()
-        prompt.wait_for(lambda messages: len(messages) == 5)
-        assert len(slow.messages) == 1
+        prompt.wait_for(lambda messages: len(messages) == 15)
+        assert 1 <= len(slow.messages) <= 4
         payment = api.pay("deposit", api.open_wallet(), 5, "sandbox-ok")
         api.wait_for(f"/payments/{payment['id']}", lambda p: not waits(p))
-        assert len(slow.messages) == 1
+        assert len(slow.messages) <= 4
         for webhook in webhooks:
             api.ask("DELETE", f"/webhooks/{webhook['id']}", 204)
 
@@ -345,12 +366,13 @@ def test_sigterm_ends_deliveries_and_retries_in_time_and_says_what_is_left() -> 
     patient = QUICK | {"WALLET_PAYMENT_MAX_ATTEMPTS": "100"}
     with receiving(hangs=True) as slow, running(CONFIGURED, patient) as server:
         api = Api(server)
-        api.post("/webhooks", 201, url=slow.url, events=["wallet.created"])
         wallet_id = api.open_wallet(500)
-        api.open_wallet()
+        api.post("/webhooks", 201, url=slow.url, events=["transaction.created"])
+        for _ in range(2):
+            api.post("/wallet/add", 200, walletId=wallet_id, amount=1)
         payment = api.pay("withdraw", wallet_id, 500, "sandbox-down")
         api.wait_for(f"/payments/{payment['id']}", lambda p: p["attempts"] > 0)
-        slow.wait_for(lambda messages: len(messages) == 1)
+        slow.wait_for(lambda messages: len(messages) >= 1)
         server.signal(signal.SIGTERM)
         assert server.wait() == 0
         (left,) = [
@@ -359,4 +381,4 @@ def test_sigterm_ends_deliveries_and_retries_in_time_and_says_what_is_left() -> 
             if "Left undone at the stop" in line
         ]
         assert "payments: 1 queued, 0 running" in left
-        assert ": 1 queued, 1 running" in left
+        assert ": 2 queued, 1 running" in left

@@ -475,6 +475,23 @@ def test_an_attempt_that_was_overtaken_waits_as_a_first_one_does() -> None:
     assert paying.run(payment_id).status == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("step", [-3_600, 86_400])
+def test_no_step_of_the_wall_clock_moves_a_payment(step: int) -> None:
+    monotonic = Clock()
+    paying = Paying(bank=Telling(BankUnavailable("busy"), Paid()), monotonic=monotonic)
+    payment_id, run_due = paying.ask(DEPOSIT), paying.service.background.run_due
+    paying.clock.now += step * SECOND
+    assert run_due() == 1
+    busy = paying.payments.get(payment_id)
+    assert busy.next_attempt_at == paying.clock.now + SECOND
+    paying.clock.now += step * SECOND
+    monotonic.now += SECOND - 1
+    assert run_due() == 0
+    monotonic.now += 1
+    assert run_due() == 1
+    assert paying.payments.get(payment_id).status == "SUCCEEDED"
+
+
 def test_the_bank_is_asked_under_no_lock() -> None:
     held: set[BoundedLock] = set()
 

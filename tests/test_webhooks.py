@@ -51,7 +51,6 @@ from wallet_app.errors import (
 )
 from wallet_app.services import WalletService
 from wallet_app.services.delivery_log import DeliveryStatus
-from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.background import Lane
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.fraud import Alert
