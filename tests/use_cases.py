@@ -91,6 +91,7 @@ class World:
             SETTINGS,
             lock_factory=self.new_lock,
             clock=self.clock,
+            monotonic=self.clock,
             new_id=self.sequence.id,
             new_code=self.sequence.code,
             new_secret=lambda: "whsec_" + "c2VjcmV0" * 5,
@@ -125,7 +126,7 @@ class World:
             self.new_lock,
             under_way_max=1,
         )
-        service.audit = Audit(service.store, service.payments)
+        service.audit = Audit(service.store, service.payments, self.new_lock)
 
     def new_lock(self) -> ThreadLock:
         lock = ThreadLock()
