@@ -25,6 +25,7 @@ from wallet_app.services.background import (
     Background,
     Health,
     Lane,
+    Signal,
 )
 
 MODULE = "wallet_app.services.background"
@@ -59,16 +60,16 @@ class Work:
         return self.note()
 
 
-class News(threading.Event):
+class News(Signal):
     """Where the threads of a lane wait; it reports who has begun to."""
 
     def __init__(self) -> None:
         super().__init__()
         self.begun = threading.Semaphore(0)
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, seconds: float) -> bool:
         self.begun.release()
-        return super().wait(timeout)
+        return super().wait(seconds)
 
 
 @contextmanager
@@ -403,11 +404,11 @@ def test_what_is_put_just_before_a_nap_is_not_slept_over(
     work.do = lambda item: done.set()
     first = itertools.count()
 
-    class Interrupted(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
+    class Interrupted(Signal):
+        def wait(self, seconds: float) -> bool:
             if next(first) == 0:  # the thread has found nothing, and is about to wait
                 work.put("item")
-            return super().wait(timeout)
+            return super().wait(seconds)
 
     work.lane.news = Interrupted()
     with started(background):
@@ -421,22 +422,13 @@ def test_a_thread_that_takes_one_of_two_wakes_another_for_the_second(
     work, gate = Work(background, "work", places=2), Gate()
     work.do = gate
 
-    class WakesOne(News):
-        """Wakes one thread at most: the other has just not begun to wait."""
-
-        def set(self) -> None:
-            with self._cond:  # type: ignore[attr-defined]
-                self._cond.notify(1)  # type: ignore[attr-defined]
-
     with started(background, work.lane):
-        work.lane.news.__class__ = WakesOne
         with background._lock:  # so that nobody takes the first before the second
             background._push(work.lane, START, "one")
             background._push(work.lane, START, "other")
         work.lane.news.set()
         assert {gate.next(), gate.next()} == {"one", "other"}
         gate.opened.set()
-        work.lane.news.__class__ = News
 
 
 def test_a_nap_ends_when_something_is_due(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ The receivers are real and on this machine. Where a test names a public address,
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import queue
 import socket
@@ -791,6 +792,63 @@ def test_an_attempt_ends_in_time_when_nobody_reads_the_request() -> None:
             post(here(SHORT_SECONDS), f"http://a.example:{port}/", {}, bytes(2**26))
         finally:
             left.set()
+
+
+def garbage(connected: socket.socket) -> None:
+    read_request(connected)
+    connected.sendall(b"garbage\r\n\r\n")
+
+
+def closed(connected: socket.socket) -> None:
+    read_request(connected)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("behave", [silent, garbage, closed, None])
+def test_a_failed_attempt_leaves_nothing_that_only_a_collection_would_free(
+    scheme: str, behave: Behaviour | None
+) -> None:
+    def attempt(port: int) -> None:
+        with closing(transport.sender(f"{scheme}://a.example:{port}/")) as sender:
+            for _ in range(3):
+                with suppress(Undelivered):
+                    sender.post({}, b"{}")
+
+    transport = here(SHORT_SECONDS / 2)
+    with suppress(UrlNotAllowed):  # so that what is made once is there
+        attempt(1)
+    gc.collect()
+    gc.disable()
+    try:
+        if behave is None:
+            attempt(1)
+        else:
+            with serving(behave, times=3) as port:
+                attempt(port)
+        gc_found = gc.collect()
+    finally:
+        gc.enable()
+    assert gc_found == 0
+
+
+@contextmanager
+def serving(behave: Behaviour, times: int) -> Iterator[int]:
+    """Take some connections, one after the other, whatever becomes of them."""
+
+    def serve() -> None:
+        for _ in range(times):
+            connected, _ = listening.accept()
+            with connected, suppress(OSError, ValueError):
+                connected.settimeout(WAIT_SECONDS)
+                behave(connected)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(WAIT_SECONDS)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listening.getsockname()[1]
+        thread.join(WAIT_SECONDS)
+        assert not thread.is_alive()
 
 
 def test_an_attempt_leaves_no_thread_behind() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import importlib.util
 import itertools
 import json
 import logging
@@ -37,7 +39,7 @@ from tests.ledgers import (
     open_wallet,
 )
 from tests.test_api import NOBODY, TIME, assert_problem, post
-from tests.test_background import started
+from tests.test_background import ReleasedLock, started
 from tests.test_locking import Watch
 from wallet_app import create_app
 from wallet_app.delivery import Reply, Transport
@@ -1092,6 +1094,59 @@ def test_a_deleted_webhook_that_has_threads_is_freed_without_a_collection() -> N
             while threads:
                 threads.pop().join(TIMEOUT_SECONDS)
         assert freed() is None
+
+
+ALLOCATIONS_MAX = 150
+TESTCAPI = "_testcapi"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec(TESTCAPI) is None, reason="this Python has no _testcapi"
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_delivery_is_queued_or_not_when_any_single_allocation_fails() -> None:
+    logging.disable(logging.CRITICAL)
+    try:
+        failed = sum(map(failing_allocation, range(ALLOCATIONS_MAX)))
+    finally:
+        logging.disable(logging.NOTSET)
+    assert failed > 5
+
+
+def failing_allocation(n: int) -> bool:
+    """Notify a webhook, and send, while an allocation fails; return whether one did."""
+    testcapi: Any = importlib.import_module(TESTCAPI)
+    lock_of: list[ReleasedLock] = []
+
+    def new_lock() -> ReleasedLock:
+        lock_of.append(ReleasedLock())
+        return lock_of[-1]
+
+    listening = Listening(lock_factory=new_lock)
+    (transaction,) = listening.service.store.wallets[listening.source].history
+    event = Event(EventType.TRANSACTION_CREATED, START, transaction)
+    failed = False
+    for act in (
+        partial(listening.service.outbox.listener, event),
+        listening.service.background.run_due,
+    ):
+        testcapi.set_nomemory(n, n + 1)
+        try:
+            act()
+        except BaseException:  # noqa: B036 - in Rust it is no MemoryError
+            failed = True
+        finally:
+            testcapi.remove_mem_hooks()
+        assert not any(lock.locked() for lock in lock_of)
+    listening.service.outbox.listener(event)
+    for seconds in (60, 300):  # an attempt that could not be noted is made again
+        listening.run(seconds)
+    assert listening.deliveries() != []
+    assert {each.status for each in listening.deliveries()} == {"SUCCEEDED"}
+    assert len(set(listening.ids)) == len(listening.deliveries())
+    health = listening.service.background.health()
+    assert (health.queued, health.running) == (0, 0)
+    return failed
 
 
 REFUSING = "http://refusing.example/", ConnectionRefusedError

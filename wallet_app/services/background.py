@@ -49,6 +49,29 @@ T = TypeVar("T")
 logger = logging.getLogger("wallet_app.background")
 
 
+class Signal:
+    """Wakes one thread that waits, or else the next one that would.
+
+    A plain lock that is held while there is no news. `threading.Event` has a lock
+    inside that stays held where memory runs out.
+    """
+
+    def __init__(self) -> None:
+        self._silent = threading.Lock()
+        self._silent.acquire()
+
+    def set(self) -> None:
+        try:
+            if self._silent.locked():
+                self._silent.release()
+        except RuntimeError:
+            pass  # Another thread has just done so.
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the signal, and consume it; return whether it came in time."""
+        return self._silent.acquire(timeout=seconds)
+
+
 class Lane(Generic[T]):
     """Items that are due, and at most `places` of them at once, each in a thread.
 
@@ -74,7 +97,7 @@ class Lane(Generic[T]):
         self.is_removed = False
         self.latest_due = 0
         self.queue: list[tuple[int, int, T]] = []
-        self.news = threading.Event()
+        self.news = Signal()
         self.threads: list[threading.Thread] = []
 
 
@@ -257,7 +280,6 @@ class Background:
     def _work_once(self, lane: Lane[Any]) -> bool:
         """Do what is due, or wait for it; return whether to go on."""
         try:
-            lane.news.clear()  # so that what is put from here on is noticed
             if self._stopping or lane.is_removed:
                 return False
             if not self._run_next(lane) and not lane.news.wait(self._nap(lane)):
@@ -297,7 +319,7 @@ class Background:
         due: int | None = taken[0]
         try:  # to here
             if lane.queue:
-                self._wake(lane)  # another thread may have slept over what is left
+                self._wake(lane)  # a signal wakes one thread, and there is more
             wait = lane.run(taken[2])
             due = None if wait is None else self._monotonic() + wait
         except Exception as error:  # whatever it is, it must not end the thread

@@ -158,12 +158,12 @@ class Deliveries:
         stays ended."""
         now = self._clock()
         with self._lock:
-            now = max(now, delivery.updated_at)
+            now, is_pending = max(now, delivery.updated_at), delivery.is_pending
+            delivery.answer = reply.status if reply else None
             delivery.attempts += 1
             delivery.tries += 1
-            delivery.answer = reply.status if reply else None
             webhook.log.is_received = why is None
-            if not delivery.is_pending:
+            if not is_pending:
                 return None
             delivery.last_error, delivery.updated_at = why, now
             if why is None:

@@ -18,6 +18,8 @@ from wallet_app.services.payment import PaymentSnapshot
 
 Json = dict[str, Any]
 
+_ENCODER = json.Encoder()
+
 
 @lru_cache(maxsize=1024)
 def timestamp(nanoseconds: int) -> str:
@@ -119,7 +121,15 @@ def event_bytes(event: Event) -> bytes:
     if event.code is not None:
         data["otp"] = event.code
     body = {"type": event.type, "timestamp": timestamp(event.at), "data": data}
-    return json.encode(body)
+    return json_bytes(body)
+
+
+def json_bytes(body: object) -> bytes:
+    """Return JSON. msgspec's `encode` ends the process where memory runs out within it
+    (msgspec 0.22.0); its `encode_into` raises MemoryError."""
+    written = bytearray()
+    _ENCODER.encode_into(body, written)
+    return bytes(written)
 
 
 def _subject_json(subject: object) -> Json:
