@@ -610,6 +610,17 @@ def test_a_quote_is_answered_and_used(http: FlaskClient, house: House) -> None:
     assert audit["balanced"] and audit["currencies"]["USD"]["balances"] == 0
 
 
+def test_nobody_opens_a_wallet_as_the_house(http: FlaskClient, house: House) -> None:
+    house.exchange(house.quote())
+    with nothing_moves(house.service):
+        response = post(http, "/wallet/create", {"userId": HOUSE})
+    problem = assert_problem(response, 400, "invalid_request")
+    assert problem["errors"] == {
+        "userId": ["Must be a user's: this one names the house."]
+    }
+    assert http.get(f"/users/{HOUSE}/wallets").get_json() == {"wallets": []}
+
+
 def test_a_rate_is_told_as_it_was_given(http: FlaskClient) -> None:
     asked = {"fromCurrency": "USD", "toCurrency": "INR", "amount": 1}
     assert post(http, "/fx/quotes", asked).get_json()["rate"] == "83.12"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from typing import Any
+
 import pytest
 
 from tests.ledgers import SECOND
@@ -200,6 +203,23 @@ def test_an_owner_has_its_share_while_others_wait_to_be_evicted() -> None:
         add(values, str(number), 0, "one")
     add(values, "new", TTL, "one")
     assert values.get("new", TTL) == "new"
+
+
+class Failing(OrderedDict[str, Any]):
+    """A queue for which there is no memory."""
+
+    def __setitem__(self, key: str, value: object) -> None:
+        raise MemoryError
+
+
+def test_a_value_for_which_there_is_no_memory_is_not_half_kept() -> None:
+    values = table(8)
+    add(values, "a", 0, "one")
+    values._needed = Failing()
+    with pytest.raises(MemoryError):
+        add(values, "b", 0, "two")
+    assert list(values._owned) == ["one"]
+    assert values.get("b", 0) is None
 
 
 def test_an_owner_of_nothing_takes_no_memory() -> None:

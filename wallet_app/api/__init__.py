@@ -76,7 +76,7 @@ class _Api(flask_smorest.Api):
 
 def _refuse_doubled_slash() -> None:
     """Raise NotFound for `//wallet/...`: routing leaves out all leading slashes."""
-    if request.environ["PATH_INFO"].startswith("//"):
+    if request.environ.get("PATH_INFO", "").startswith("//"):
         raise NotFound()
 
 
