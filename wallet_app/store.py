@@ -134,7 +134,7 @@ class Wallet:
                 self.spent,
                 self.memory,
                 self.updated_at,
-                len(self.history),
+                slice(len(self.history), None),
             )
         except BaseException:
             self._lock.release()
@@ -157,12 +157,13 @@ class Wallet:
             self._lock.release()
 
     def _restore(self) -> None:
-        """Go back to the mark; its cost does not depend on the history.
+        """Go back to the mark; its cost does not depend on the history, and it needs no
+        memory.
 
         A refusal comes before the first change, and must not write either.
         """
-        balance, self.spent, self.memory, self.updated_at, length = self._mark
-        del self.history[length:]
+        balance, self.spent, self.memory, self.updated_at, tail = self._mark
+        del self.history[tail]
         if self.balance != balance:
             self.balance = balance
 
@@ -275,7 +276,7 @@ class Store:
         )
 
     @contextmanager
-    def publishing(self, wallet: Wallet) -> Iterator[None]:
+    def publish(self, wallet: Wallet) -> Iterator[None]:
         """Let everybody see a new wallet, or nobody if the block fails; the caller
         still holds the registry."""
         owner = wallet.user_id, wallet.currency

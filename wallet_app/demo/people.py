@@ -116,7 +116,7 @@ class _Past:
                 str(self._service.new_id()), user, currency, self._now
             )
             self._terms, wallet.terms = wallet.terms, None
-            with store.publishing(wallet):
+            with store.publish(wallet):
                 pass
         return wallet
 

@@ -38,7 +38,7 @@ class Wallets:
             wallet = self._store.new_wallet(wallet_id, user_id, currency, now)
             snapshot = wallet.snapshot()
             created = Event(EventType.WALLET_CREATED, now, snapshot)
-            with self._store.publishing(wallet):
+            with self._store.publish(wallet):
                 commit(claim, snapshot, self._outbox.put, created)
         return snapshot
 
