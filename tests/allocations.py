@@ -1,7 +1,7 @@
-"""One allocation that fails, and a process of its own for that.
+"""Allocations that fail, and a process of its own for them.
 
-CPython's `_testcapi` lets one chosen allocation of a process fail. That of another
-thread would count, too, so the trials run in a child process, which has one thread.
+CPython's `_testcapi` lets chosen allocations of a process fail. Those of other threads
+would count, too, so the trials run in a child process, which has one thread.
 """
 
 from __future__ import annotations
@@ -33,30 +33,32 @@ class Trial(NamedTuple):
     """What was returned, or the exception that was raised."""
 
     struck: bool
-    """Whether the chosen allocation was met, and failed."""
+    """Whether the first chosen allocation was met, and failed."""
 
 
-def with_failing(n: int, act: Callable[[], object]) -> Trial:
-    """Act, and let the allocation after the first `n` fail, and no other."""
+def with_failing(n: int, times: int, act: Callable[[], object]) -> Trial:
+    """Act, and let so many allocations fail after the first `n`, and no others."""
     # It also empties the free lists, so that no allocation hides behind them.
     gc.collect()
     result: object
     spares: list[object] = [None] * PROBES
-    struck = True
-    _testcapi.set_nomemory(n, n + 1)
+    probes, left = iter(range(PROBES)), 0
+    _testcapi.set_nomemory(n, n + times)
     try:
         try:
             result = act()
         except BaseException as error:  # noqa: B036 the trial goes on, whatever it is
             result = error
-        try:
-            for index in range(PROBES):
+        for index in probes:
+            try:
                 spares[index] = object()
-        except MemoryError:
-            struck = False
+            except MemoryError:
+                left += 1
     finally:
         _testcapi.remove_mem_hooks()
-    return Trial(result, struck)
+    # Of many in a row, some may be left when the first has already ended the act.
+    is_over = times > 1 and isinstance(result, BaseException)
+    return Trial(result, struck=is_over or left == 0)
 
 
 def in_a_child(work: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -59,10 +60,11 @@ class Run:
 
 
 class Enumeration:
-    """Fails each allocation of a use case once, and counts what goes wrong."""
+    """Fails each allocation of a use case, and as many as `times` from it on, and
+    counts what goes wrong."""
 
-    def __init__(self, case: UseCase, has_webhook: bool) -> None:
-        self.case, self.has_webhook = case, has_webhook
+    def __init__(self, case: UseCase, has_webhook: bool, times: int) -> None:
+        self.case, self.has_webhook, self.times = case, has_webhook, times
         self.watched = ""
         for _ in range(2):  # the first time warms the caches
             clean = self.new_run()
@@ -88,7 +90,7 @@ class Enumeration:
         wrong: Counter[str] = Counter()
         for n in range(POINTS_MAX):
             run = self.new_run()
-            trial = with_failing(n, run.act)
+            trial = with_failing(n, self.times, run.act)
             try:
                 self.check(run)
             except Exception as error:
@@ -138,13 +140,30 @@ def same(seen: Seen, expected: Seen, otherwise: str) -> None:
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING)
 @pytest.mark.parametrize("has_webhook", [False, True], ids=["silent", "webhook"])
-@pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", USE_CASES, ids=attrgetter("name"))
 def test_an_allocation_that_fails_leaves_all_or_nothing(
     case: UseCase, has_webhook: bool
 ) -> None:
+    assert_all_or_nothing(case, has_webhook, times=1)
+
+
+MOVEMENTS = ("add", "deduct", "transfer", "exchange", "confirm")
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@pytest.mark.parametrize(
+    "case",
+    [each for each in USE_CASES if each.name in MOVEMENTS],
+    ids=attrgetter("name"),
+)
+def test_a_movement_is_restored_also_without_memory(case: UseCase) -> None:
+    assert_all_or_nothing(case, has_webhook=False, times=20)
+
+
+def assert_all_or_nothing(case: UseCase, has_webhook: bool, times: int) -> None:
     def trials() -> tuple[int, dict[str, int]]:
         logging.disable()
-        return Enumeration(case, has_webhook).run()
+        return Enumeration(case, has_webhook, times).run()
 
     points, wrong = in_a_child(trials)
     assert wrong == {}

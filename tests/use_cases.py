@@ -135,7 +135,9 @@ class World:
 
     def open(self, user: str, balance: int, currency: str = "INR") -> str:
         wallet_id = self.service.wallets.create(user, currency).id
-        self.service.money.add(wallet_id, balance)
+        # To put back a shorter history, a list may ask for less memory than it has.
+        for _ in range(4):
+            self.service.money.add(wallet_id, balance // 4)
         return wallet_id
 
     def held(self) -> int:
@@ -266,6 +268,11 @@ def create(world: World) -> Command:
 
 
 @takes_key
+def refused_create(world: World) -> Command:
+    return partial(world.service.wallets.create, "asha", "INR")
+
+
+@takes_key
 def add(world: World) -> Command:
     return partial(world.service.money.add, world.asha, 300, "food", "Lunch")
 
@@ -297,7 +304,7 @@ def quote(world: World) -> Command:
 
 @takes_key
 def exchange(world: World) -> Command:
-    zoe = world.open("zoe", 1, "USD")
+    zoe = world.open("zoe", 4, "USD")
     quote_id = world.service.quotes.create("INR", "USD", 50_000).id
     world.watched.append(quote_id)
     return partial(

@@ -427,7 +427,7 @@ class DuplicateCreate(Wallets):
     ) -> WalletSnapshot:
         id = str(self._new_id())
         wallet = self._store.new_wallet(id, user_id, currency, self._clock())
-        with self._store.registry, self._store.publishing(wallet):
+        with self._store.registry, self._store.publish(wallet):
             pass
         return _kept(claim, wallet.snapshot())
 
@@ -581,7 +581,8 @@ class EndedAfterTheLock(Payments):
                 gives_back=payment.debit,
             )
         status = PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED
-        ending = Ending(payment, status, self._table.release_slot)
+        again = self._table.find(now_is.id)
+        ending = Ending(again, status, self._table.release_slot)
         commit(ending, None, self._outbox.put)
 
 
