@@ -199,7 +199,9 @@ def ask(
     )
     with Crowd(target) as crowd:
         client = crowd.open(1, data, source=source)[0]
-        crowd.tend(TIMEOUT_SECONDS, until=lambda: bool(client.answers))
+        crowd.tend(
+            TIMEOUT_SECONDS, until=lambda: client.is_closed or bool(client.answers)
+        )
         if not (client.is_closed or client.answers):
             raise ConnectionError(f"{method} {path}: no answer")
         answers = client.answers

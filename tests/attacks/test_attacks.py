@@ -9,8 +9,7 @@ import pytest
 
 from tests.attacks.arena import Arena, Attack, own_arena
 from tests.attacks.families import FAST
-from tests.attacks.target import NotJudged, Target
-from tests.attacks.wire import answers_in
+from tests.attacks.target import NotJudged
 
 
 @pytest.fixture(scope="module")
@@ -27,29 +26,3 @@ def test_an_attack_is_survived(arena: Arena, attack: Attack) -> None:
         pytest.skip(str(why))
     finally:
         arena.check_ledger()
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://192.0.2.1:8000",
-        "http://0.0.0.0:8000",
-        "http://127.0.0.1",
-        "https://127.0.0.1:8000",
-        "http://wallet.example:8000",
-    ],
-)
-def test_only_a_loopback_address_is_attacked(url: str) -> None:
-    with pytest.raises(ValueError):
-        Target.parse(url)
-
-
-def test_answers_are_read_as_they_are_framed() -> None:
-    sized = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    chunked = (
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n\r\n"
-    )
-    empty = b"HTTP/1.1 204 No Content\r\n\r\n"
-    answers, rest = answers_in(sized + chunked + empty + sized[:-1], False)
-    assert [each.body for each in answers] == [b"{}", b"{", b""]
-    assert rest == sized[:-1]
