@@ -138,7 +138,7 @@ def pipelining(arena: Arena) -> str:
         host = arena.target.authority
         message = request("POST", "/wallet/add", body, host=host)
         last = request("POST", "/wallet/add", body, host=host, keep_alive=False)
-        (client,) = exchange(arena.target, [message * (count - 1) + last], 5)
+        (client,) = exchange(arena.target, [message * (count - 1) + last], 20)
         statuses = [each.status for each in client.answers]
         assert statuses == [200] * count, f"{len(statuses)} of {count}: {statuses[-1:]}"
         balances = [each.json()["wallet"]["balance"] for each in client.answers]

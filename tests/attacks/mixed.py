@@ -55,6 +55,7 @@ class MixedClient:
         self.transactions = 0
         self.statuses: Counter[int] = Counter()
         self.retried = 0
+        self.late_codes = 0
         self.problems: list[str] = []
         self._payments: list[Payment] = []
         self._a, self._b, self._paying, self._freezing = (
@@ -207,7 +208,7 @@ class MixedClient:
                 self._moved(-6, self._post(f"{path}/confirm", {"otp": code}))
                 return
             self._post(f"{path}/cancel", {})
-            assert self._listener is None, f"a code did not come: {approval_id}"
+            self.late_codes += self._listener is not None
 
     def _pay(self) -> None:
         (account,) = self._random.choices(ACCOUNTS, WEIGHTS)

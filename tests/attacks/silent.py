@@ -19,6 +19,7 @@ OTHERS = 200
 OPEN_SECONDS = 1.0
 BEYOND_LIMIT = (985, 1_500)
 RESETS = 2_000
+GONE = 10_000
 
 
 def silent(arena: Arena) -> str:
@@ -105,6 +106,18 @@ def resets(arena: Arena) -> str:
         return f"{RESETS} connections reset; {arena.newcomers(crowd)}"
 
 
+def gone(arena: Arena) -> str:
+    """Send some requests at once, and be gone before the answers."""
+    body = {"walletId": arena.witnesses[0], "amount": 0}
+    data = request("POST", "/wallet/add", body, host=arena.target.authority)
+    with Crowd(arena.target) as crowd:
+        for _ in range(GONE // 100):
+            crowd.open(100, data * 4)
+            crowd.tend(0.5, lambda: not any(each.pending for each in crowd.clients))
+            crowd.close(reset=True)
+        return f"{GONE} gone before their answers; {arena.newcomers(crowd)}"
+
+
 ATTACKS = (
     Attack("silent connections", silent),
     Attack("a stream of silent connections", silent_stream),
@@ -112,4 +125,5 @@ ATTACKS = (
     Attack("all three at once", all_three, is_strict=True),
     Attack("connections beyond every limit", beyond_limits),
     Attack("resets", resets, is_fast=True),
+    Attack("gone before the answers", gone, margin_mib=8.0),
 )

@@ -15,7 +15,7 @@ from itertools import cycle
 
 from tests.attacks.arena import Attack, own_server
 from tests.attacks.crowd import ask
-from tests.attacks.listener import EVENTS, Listener, listening
+from tests.attacks.listener import CODE_SECONDS_MAX, EVENTS, Listener, listening
 from tests.attacks.mixed import MixedClient
 from tests.attacks.target import Target, Vitals
 from tests.server import PROJECT
@@ -85,6 +85,8 @@ class Soak:
             if not self._is_lost:
                 client.close_books()
             self.problems += client.problems
+        if late := sum(client.late_codes for client in clients):
+            self.problems.append(f"{late} codes did not come in {CODE_SECONDS_MAX} s")
         if self._is_lost:
             self.problems.append("THE SERVER: its process is gone")
             return
@@ -131,6 +133,7 @@ class Soak:
             f"{minute:3} min: {requests:,} requests, {retried} sent again, "
             f"{transactions:,} transactions, {self.listener.transactions:,} heard, "
             f"{self.audits[True]} of {self.audits.total()} audits balanced, "
+            f"{sum(client.late_codes for client in clients)} late codes, "
             f"{self.attacks['held']} of {self.attacks.total()} attacks held, "
             f"{problems} problems, {held}"
         )
