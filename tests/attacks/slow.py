@@ -20,6 +20,8 @@ FAT_BYTES = 786_432
 FAT_SECONDS = 2.0
 FAT_ROUNDS = 3
 SLOW_READERS = 64
+PIPELINES = 8
+PIPELINED = 2_000
 LINGERERS = 200
 BODY_BYTES_MAX = 1_048_576
 ENDLESS_BYTES = 16 * BODY_BYTES_MAX
@@ -139,6 +141,18 @@ def slow_readers(arena: Arena) -> str:
         return f"{SLOW_READERS} slow readers for {arena.seconds:.0f} s; {seen}"
 
 
+def unread_pipelines(arena: Arena) -> str:
+    """Ask for much many times at once, and read none of it."""
+    data = request("GET", "/openapi.json", host=arena.target.authority)
+    pid = arena.target.worker()
+    with Crowd(arena.target) as crowd:
+        crowd.open(PIPELINES, data * PIPELINED, is_reading=False)
+        crowd.tend(arena.seconds / 2)
+        seen = arena.newcomers(crowd)
+        held = f", {Vitals.of(pid).rss_mib:.0f} MiB with them" if pid else ""
+        return f"{PIPELINES} times {PIPELINED} requests{held}; {seen}"
+
+
 def lingerers(arena: Arena) -> str:
     """Be answered with `Connection: close`, and do not hang up."""
     data = request("GET", "/health", host=arena.target.authority, keep_alive=False)
@@ -156,5 +170,6 @@ ATTACKS = (
     Attack("abandoned fat requests", fat_and_abandoned, margin_mib=80.0),
     Attack("a body without end", endless_body, is_fast=True),
     Attack("slow readers", slow_readers, needs_large=True, margin_mib=48.0),
+    Attack("pipelines that read nothing", unread_pipelines, margin_mib=80.0),
     Attack("clients that do not hang up", lingerers, is_fast=True),
 )
