@@ -78,6 +78,6 @@ def audits(arena: Arena) -> str:
 
 ATTACKS = (
     Attack("/openapi.json in a loop", descriptions),
-    Attack("a megabyte of unknown fields in a loop", unknown_fields),
+    Attack("a megabyte of unknown fields in a loop", unknown_fields, margin_mib=64.0),
     Attack("32 audits at once", audits, needs_large=True),
 )
