@@ -104,7 +104,7 @@ class Arena:
         crowd.tend(
             NEWCOMER_SECONDS_MAX, lambda: all(c.answers or c.is_closed for c in clients)
         )
-        heard = [c.heard_seconds for c in clients if c.answers and c.heard_seconds]
+        heard = [c.heard_seconds for c in clients if c.is_served and c.heard_seconds]
         assert len(heard) == count, f"{len(heard)} of {count} newcomers were answered"
         return f"{count} newcomers answered, the last in {max(heard) * 1e3:.0f} ms"
 

@@ -65,6 +65,11 @@ class Client:
         return answers_in(bytes(self.received), self.is_closed)[0]
 
     @property
+    def is_served(self) -> bool:
+        """Whether its first answer is a success."""
+        return bool(self.answers) and self.answers[0].status == 200
+
+    @property
     def rest(self) -> bytes:
         """What came and is no whole answer."""
         return answers_in(bytes(self.received), self.is_closed)[1]

@@ -73,7 +73,7 @@ def _be_polite(arena: Arena, crowd: Crowd) -> str:
     for _ in range(POLITE // AT_ONCE):
         clients += crowd.open(AT_ONCE, data)
         crowd.tend(2, is_answered)
-    answered = sum(bool(client.answers) for client in clients)
+    answered = sum(client.is_served for client in clients)
     assert answered == POLITE, f"{answered} of {POLITE} polite clients were answered"
     return f"{POLITE} idle ones answered once"
 

@@ -159,7 +159,7 @@ def lingerers(arena: Arena) -> str:
     with Crowd(arena.target) as crowd:
         clients = crowd.open(LINGERERS, data)
         crowd.tend(5, lambda: all(c.answers or c.is_closed for c in clients))
-        answered = sum(bool(client.answers) for client in clients)
+        answered = sum(client.is_served for client in clients)
         assert answered == LINGERERS, f"{answered} of {LINGERERS} were answered"
         return f"{LINGERERS} that stay; {arena.newcomers(crowd)}"
 

@@ -113,11 +113,13 @@ class Soak:
     def _audit(self) -> int:
         """Run an audit; return how many transactions there are."""
         try:
-            audit = ask(self.target, "GET", "/audit").json()
-        except OSError as error:
+            answer = ask(self.target, "GET", "/audit")
+            assert answer.status == 200, f"{answer.status} {answer.body[:200]!r}"
+        except (OSError, AssertionError) as error:
             self.problems.append(f"an audit: {error}")
             self._is_lost = self.target.worker() is None
             return 0
+        audit = answer.json()
         self.audits[audit["balanced"]] += 1
         if not audit["balanced"]:
             self.problems.append(f"an audit: {audit['problems'][:3]}")
