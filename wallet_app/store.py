@@ -134,7 +134,7 @@ class Wallet:
                 self.spent,
                 self.memory,
                 self.updated_at,
-                slice(len(self.history), None),
+                len(self.history),
             )
         except BaseException:
             self._lock.release()
@@ -157,13 +157,12 @@ class Wallet:
             self._lock.release()
 
     def _restore(self) -> None:
-        """Go back to the mark; its cost does not depend on the history, and it needs no
-        memory.
+        """Go back to the mark; its cost does not depend on the history.
 
         A refusal comes before the first change, and must not write either.
         """
-        balance, self.spent, self.memory, self.updated_at, tail = self._mark
-        del self.history[tail]
+        balance, self.spent, self.memory, self.updated_at, length = self._mark
+        del self.history[length:]
         if self.balance != balance:
             self.balance = balance
 
