@@ -74,7 +74,7 @@ class Enumeration:
             clean.world.watched[-1] = self.watched
             self.after = self.seen(clean)
         clean.world.finish()
-        self.ended = clean.world.ended()
+        self.ended, self.posts = self.end_of(clean), clean.world.posts()
 
     def new_run(self) -> Run:
         return Run(self.case, self.has_webhook, self.watched)
@@ -84,6 +84,12 @@ class Enumeration:
         listed as flagged."""
         seen = run.world.seen()
         return seen | {"alerts": []} if self.case.name == "flagged_transfer" else seen
+
+    def end_of(self, run: Run) -> Seen:
+        ended = run.world.ended()
+        if self.case.name == "flagged_transfer":  # and may be reported twice
+            ended["reported"] = set(ended["reported"])
+        return ended
 
     def run(self) -> tuple[int, dict[str, int]]:
         """Return how many allocations failed, and what went wrong, how often."""
@@ -107,7 +113,9 @@ class Enumeration:
         if not self.case.is_background:
             self.check_that_it_can_be_sent_again(run)
         world.finish()
-        same(world.ended(), self.ended, "it ends otherwise")
+        same(self.end_of(run), self.ended, "it ends otherwise")
+        posts = world.posts()  # at least once
+        assert posts >= self.posts and posts.keys() == self.posts.keys(), "wrong posts"
 
     def check_that_it_can_be_sent_again(self, run: Run) -> None:
         seen = self.seen(run)

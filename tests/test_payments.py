@@ -59,7 +59,8 @@ from wallet_app.errors import (
 from wallet_app.services import full_jitter
 from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.audit import Audit
-from wallet_app.services.events import EventType
+from wallet_app.services.events import Event, EventType
+from wallet_app.services.idempotency import Claim
 from wallet_app.services.payment import BankAnswer, PaymentSnapshot, PaymentStatus
 from wallet_app.services.payments import UNEXPECTED, Payments
 from wallet_app.settings import Settings
@@ -1367,3 +1368,20 @@ def test_money_that_waits_for_its_wallet_is_told_when_it_arrives(
         ("transaction.created", id, "CREDIT"),
         ("payment.succeeded", id, "SUCCEEDED"),
     ]
+
+
+def test_nobody_sees_a_payment_before_the_commit_that_opens_it() -> None:
+    service = new_service()
+    wallet_id = open_wallet(service, 1_000)
+    seen: list[object] = []
+
+    class Looking(Claim):
+        def prepare(self, outcome: object) -> tuple[Event, ...]:
+            seen.append(service.payments.all())
+            return super().prepare(outcome)
+
+    payment = service.payments.withdraw(
+        wallet_id, 300, "sandbox-ok", Looking("fingerprint")
+    )
+    assert seen == [[]]
+    assert service.payments.all() == [payment]

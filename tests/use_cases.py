@@ -4,6 +4,7 @@ seen of it."""
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
@@ -20,7 +21,7 @@ from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.approval import Command as Asked
 from wallet_app.services.audit import Audit
 from wallet_app.services.commit import Keeper
-from wallet_app.services.events import EventType
+from wallet_app.services.events import Event, EventType
 from wallet_app.services.payment import PaymentStatus
 from wallet_app.services.payments import Payments
 from wallet_app.services.quotes import Quote
@@ -29,6 +30,7 @@ from wallet_app.spending import Limits
 from wallet_app.store import ThreadLock
 
 ROUNDS_MAX = 50
+TOLD = ("wallet_id", "status", "amount", "balance_after")
 URL = "https://93.184.215.14/hook"
 SETTINGS = Settings(
     fx_rates=(("USD", "INR", Decimal("83.12")),),
@@ -104,10 +106,13 @@ class World:
             self.webhook_id = service.webhooks.create(URL, tuple(EventType)).webhook.id
         self.asha = self.open("asha", 100_000)
         self.ravi = self.open("ravi", 50_000)
+        self.reported: list[Event] = []
+        self.listener, service.outbox.listener = service.outbox.listener, self._report
         self.watched: list[str] = []
         """Ids of approvals and quotes that `seen` shows."""
         self.finish()
         self.receivers.posts.clear()
+        self.reported.clear()
 
     def _have_one_payment_at_a_time(self) -> None:
         """Replace the payments, so that a slot that is not released shows."""
@@ -139,6 +144,11 @@ class World:
         for _ in range(4):
             self.service.money.add(wallet_id, balance // 4)
         return wallet_id
+
+    def _report(self, event: Event) -> None:
+        """Note an event that the listener has taken."""
+        self.listener(event)
+        self.reported.append(event)
 
     def held(self) -> int:
         """Return how many locks somebody holds."""
@@ -206,8 +216,16 @@ class World:
                 (each.status, each.amount, each.direction)
                 for each in self.service.payments.all()
             ],
-            "posts": sorted(set(map(repr, self._posts()))),
+            "house": len(wallets) - len(self.service.store.wallets),
+            "reported": Counter(
+                (each.type, *(getattr(each.subject, name, None) for name in TOLD))
+                for each in self.reported
+            ),
         }
+
+    def posts(self) -> Counter[tuple[Any, ...]]:
+        """Return what the receivers have got, and how often."""
+        return Counter(self._posts())
 
     def _posts(self) -> Iterator[tuple[Any, ...]]:
         for _, _, body in self.receivers.posts:
