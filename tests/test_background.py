@@ -429,6 +429,7 @@ def test_a_thread_that_takes_one_of_two_wakes_another_for_the_second(
         work.lane.news.set()
         assert {gate.next(), gate.next()} == {"one", "other"}
         gate.opened.set()
+    assert work.failed == [], "one waited until the other had ended"
 
 
 def test_a_nap_ends_when_something_is_due(monkeypatch: pytest.MonkeyPatch) -> None:

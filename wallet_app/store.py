@@ -5,11 +5,12 @@ The only place that knows what a lock is. It must not know any business rule.
 Lock order, for every thread that holds more than one: the idempotency keys, then an
 approval, then a payment, then the turn of the audits, then the registry, then wallets
 by ascending id, then the outbox, then the table of payments or of webhooks, then the
-queue of the background.
+queues of the background.
 Nobody takes an earlier one while holding a later one, so no circle of waiters can form.
-The tables of approvals, quotes and alerts have locks of their own, under which nobody
-takes another. Locks are plain, so that a nested acquisition shows at once; nothing
-blocks or sleeps under a wallet's lock.
+Webhooks are created one at a time: that lock comes before the table of webhooks, and no
+movement takes it. The tables of approvals, quotes and alerts have locks of their own,
+under which nobody takes another. Locks are plain, so that a nested acquisition shows at
+once; nothing blocks or sleeps under a wallet's lock.
 """
 
 from __future__ import annotations
