@@ -27,6 +27,7 @@ from wallet_app.services.background import (
     Lane,
     Signal,
 )
+from wallet_app.store import ThreadLock
 
 MODULE = "wallet_app.services.background"
 TIMEOUT_SECONDS = 10
@@ -560,25 +561,6 @@ ALLOCATIONS_MAX = 150
 TESTCAPI = "_testcapi"
 
 
-class ReleasedLock:
-    """A lock that is released also without memory, for which the interpreter's own
-    needs some in its `__exit__`."""
-
-    def __init__(self) -> None:
-        lock = threading.Lock()
-        self.acquire, self.release, self.locked = (
-            lock.acquire,
-            lock.release,
-            lock.locked,
-        )
-
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, failure: object, value: object, traceback: object, /) -> None:
-        self.release()
-
-
 @pytest.mark.skipif(
     importlib.util.find_spec(TESTCAPI) is None, reason="this Python has no _testcapi"
 )
@@ -597,7 +579,7 @@ def test_no_item_is_lost_when_any_single_allocation_fails(
 def failing_allocation(n: int) -> int:
     """Run and put while an allocation fails; return how often that was reported."""
     testcapi: Any = importlib.import_module(TESTCAPI)
-    lock, clock, reported = ReleasedLock(), Clock(), 0
+    lock, clock, reported = ThreadLock(), Clock(), 0
     background = Background(clock, clock, lambda: lock)
     work = Work(background, "work")
     work.do = lambda item: SECOND  # it is due again, always

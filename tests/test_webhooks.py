@@ -39,7 +39,7 @@ from tests.ledgers import (
     open_wallet,
 )
 from tests.test_api import NOBODY, TIME, assert_problem, post
-from tests.test_background import ReleasedLock, started
+from tests.test_background import started
 from tests.test_locking import Watch
 from wallet_app import create_app
 from wallet_app.delivery import Reply, Transport
@@ -56,7 +56,7 @@ from wallet_app.services.delivery_log import DeliveryStatus
 from wallet_app.services.background import Lane
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.fraud import Alert
-from wallet_app.services.json_forms import event_bytes
+from wallet_app.services.json_forms import event_bytes, json_bytes
 from wallet_app.services.payment import PaymentSnapshot
 from wallet_app.services.webhooks import (
     CALLERS_MAX,
@@ -66,7 +66,7 @@ from wallet_app.services.webhooks import (
 )
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
-from wallet_app.store import Wallet
+from wallet_app.store import ThreadLock, Wallet
 
 TIMEOUT_SECONDS = 10
 URL = "https://bridge.example/hooks"
@@ -1116,10 +1116,10 @@ def test_a_delivery_is_queued_or_not_when_any_single_allocation_fails() -> None:
 def failing_allocation(n: int) -> bool:
     """Notify a webhook, and send, while an allocation fails; return whether one did."""
     testcapi: Any = importlib.import_module(TESTCAPI)
-    lock_of: list[ReleasedLock] = []
+    lock_of: list[ThreadLock] = []
 
-    def new_lock() -> ReleasedLock:
-        lock_of.append(ReleasedLock())
+    def new_lock() -> ThreadLock:
+        lock_of.append(ThreadLock())
         return lock_of[-1]
 
     listening = Listening(lock_factory=new_lock)
@@ -1147,6 +1147,27 @@ def failing_allocation(n: int) -> bool:
     health = listening.service.background.health()
     assert (health.queued, health.running) == (0, 0)
     return failed
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec(TESTCAPI) is None, reason="this Python has no _testcapi"
+)
+@pytest.mark.parametrize("length", [1, 300, 5_000])
+def test_json_without_memory_is_an_error_and_not_the_end_of_the_process(
+    length: int,
+) -> None:
+    testcapi: Any = importlib.import_module(TESTCAPI)
+    body, written = {"text": "x" * length}, set()
+    for n in range(20):
+        testcapi.set_nomemory(n, n + 1)
+        try:
+            text = json_bytes(body)
+        except MemoryError:
+            text = b""
+        finally:
+            testcapi.remove_mem_hooks()
+        written.add(text)
+    assert written == {b"", json.dumps(body, separators=(",", ":")).encode()}
 
 
 REFUSING = "http://refusing.example/", ConnectionRefusedError

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from flask import Response
-from msgspec import json
 
 from wallet_app.bank import Statement
 from wallet_app.domain import Transaction, WalletSnapshot
@@ -16,6 +15,7 @@ from wallet_app.services.background import Health
 from wallet_app.services.delivery_log import DeliverySnapshot
 from wallet_app.services.json_forms import (
     Json,
+    json_bytes,
     timestamp,
     transaction_json,
     wallet_json,
@@ -28,7 +28,7 @@ from wallet_app.services.webhook import NewWebhook, WebhookSnapshot
 
 def answer(body: Json, status: int = 200, **headers: str) -> Response:
     """Return a JSON response."""
-    return Response(json.encode(body), status, headers, content_type="application/json")
+    return Response(json_bytes(body), status, headers, content_type="application/json")
 
 
 def wallets_json(wallets: Iterable[WalletSnapshot]) -> Json:

@@ -6,13 +6,12 @@ A type is a tag URI (RFC 4151): a name that never changes and is not looked up.
 from __future__ import annotations
 
 from flask import Flask, Response, current_app
-from msgspec import json
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from wallet_app.api.camel import camel
 from wallet_app.errors import WalletError
-from wallet_app.services.json_forms import timestamp
+from wallet_app.services.json_forms import json_bytes, timestamp
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -79,4 +78,4 @@ def _bug(error: Exception) -> Response:
 
 
 def _response(body: dict[str, object], status: int) -> Response:
-    return Response(json.encode(body), status, content_type=MEDIA_TYPE)
+    return Response(json_bytes(body), status, content_type=MEDIA_TYPE)

@@ -10,11 +10,12 @@ from contextlib import closing
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from msgspec import Struct, json
+from msgspec import Struct
 from werkzeug.http import HTTP_STATUS_CODES
 
 from wallet_app.api.problems import MEDIA_TYPE, http_document
 from wallet_app.server.reader import Request
+from wallet_app.services.json_forms import json_bytes
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -129,7 +130,7 @@ def _is_stream(method: str, status: str, headers: list[tuple[str, str]]) -> bool
 
 def problem(status: int, detail: str | None = None, **headers: str) -> Answer:
     """Return a problem document of the server's own."""
-    body = json.encode(http_document(status, detail))
+    body = json_bytes(http_document(status, detail))
     described = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
     return Answer(
         f"{status} {HTTP_STATUS_CODES[status]}", [*(described | headers).items()], body
