@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 
+from msgspec.structs import replace
 from tests.allocations import MISSING, in_a_child, with_failing
 from tests.use_cases import USE_CASES, UseCase, World, comparable
+from wallet_app.services.webhook import NewWebhook
 
 POINTS_MAX = 3_000
 Seen = Mapping[str, Any]
@@ -125,8 +127,10 @@ class Enumeration:
             run.world.sequence.last = run.first_id  # so that ids can be compared
         if happened and not self.case.takes_key:
             return
-        outcome = run.outcome()
-        assert outcome == self.expected, "sent again, it is answered otherwise"
+        outcome, expected = run.outcome(), self.expected
+        if happened and isinstance(expected, NewWebhook):
+            expected = replace(expected, secret=None)  # a replay does not show it
+        assert outcome == expected, "sent again, it is answered otherwise"
         assert run.is_replay is (
             happened and self.before != self.after
         ), "a wrong replay"

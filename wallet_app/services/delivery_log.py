@@ -179,11 +179,11 @@ class DeliveryLog:
 
     def reopen(self, delivery: Delivery, now: int) -> None:
         """Have an ended delivery delivered again."""
-        self._ended.remove(delivery.id)
-        delivery.status = DeliveryStatus.PENDING
+        pending, redeliveries = DeliveryStatus.PENDING, delivery.redeliveries + 1
+        self._ended.remove(delivery.id)  # after this nothing needs memory
+        delivery.status, delivery.redeliveries = pending, redeliveries
         delivery.next_attempt_at, delivery.updated_at = now, now
         delivery.tries = 0
-        delivery.redeliveries += 1
 
 
 def _approval_of(delivery: Delivery) -> ApprovalSnapshot | None:
