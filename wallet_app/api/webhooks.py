@@ -25,7 +25,7 @@ from wallet_app.api.answers import (
 from wallet_app.api.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.paging import numbered
 from wallet_app.api.request_schemas import EmptyBody, PageQuery, WebhookBody
-from wallet_app.api.requests import once
+from wallet_app.api.requests import caller, once
 from wallet_app.api.service import service
 from wallet_app.errors import (
     DeliveryNotFound,
@@ -56,7 +56,9 @@ def create(body: dict[str, Any]) -> Response:
     webhook, anything else is tried again later. The answer has the secret of the
     signatures, and no later one does: a replay has null in its place.
     """
-    created = once(lambda claim: service().webhooks.create(**body, claim=claim))
+    created = once(
+        lambda claim: service().webhooks.create(**body, claim=claim, caller=caller())
+    )
     location = f"/webhooks/{created.webhook.id}"
     return answer(new_webhook_json(created), 201, Location=location)
 
