@@ -480,5 +480,5 @@ def test_the_threads_own_tracing_goes_on_after_a_run_that_was_given_up(
     assert seen == [tracing_of_ones_own]
     assert [step.what for step in scheduler.run([service.audit.run]).steps] == [
         "start",
-        *("acquire", "acquire", "release", "release"),
+        *("acquire", "acquire", "acquire", "release", "release", "release"),
     ]
