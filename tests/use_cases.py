@@ -25,6 +25,7 @@ from wallet_app.services.events import Event, EventType
 from wallet_app.services.payment import PaymentStatus
 from wallet_app.services.payments import Payments
 from wallet_app.services.quotes import Quote
+from wallet_app.services.webhook import NewWebhook
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
 from wallet_app.store import ThreadLock
@@ -240,6 +241,8 @@ def comparable(result: object) -> object:
         return tuple(getattr(result, name) for name in Quote.__slots__)
     if isinstance(result, WalletError):
         return result.code, result.values
+    if isinstance(result, NewWebhook):
+        return result.webhook  # a replay has no secret
     return result
 
 
