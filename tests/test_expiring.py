@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
+from tests.allocations import MISSING, in_a_child, with_failing
 from tests.ledgers import SECOND
 from wallet_app.errors import QuotesExhausted
 from wallet_app.services.expiring import EVICTIONS_MAX, SHARES, Expiring
@@ -228,3 +231,51 @@ def test_an_owner_of_nothing_takes_no_memory() -> None:
         add(values, str(number), number * TTL, str(number))
         values.remove(str(number))
     assert values._owned == {}
+
+
+Shape = tuple[dict[str, int], set[str], set[str]]
+
+
+def shape(values: Expiring[str]) -> Shape:
+    """Return what is needed and until when, what is released, and what is owned."""
+    needed = {key: entry.needed_until for key, entry in values._needed.items()}
+    owned = {key for entries in values._owned.values() for key in entries}
+    return needed, set(values._released), owned
+
+
+CALLS: dict[str, Callable[[Expiring[str]], None]] = {
+    "add": lambda values: values.add("new", "new", SECOND, "one"),
+    "add for a new owner": lambda values: values.add("new", "new", SECOND, "two"),
+    "renew": lambda values: values.renew("a", SECOND),
+    "release": lambda values: values.release("a"),
+    "remove": lambda values: values.remove("a"),
+    "evict": lambda values: values.make_room(TTL + 600 * SECOND - 1, "two"),
+}
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_a_call_does_all_or_nothing_whatever_allocation_fails(
+    call: Callable[[Expiring[str]], None],
+) -> None:
+    def trials() -> None:
+        for n in range(100):
+            evicted: list[str] = []
+            values = table(4 if call is CALLS["evict"] else 8, 600, evicted)
+            for key in ("old", "a", "b", "c"):
+                values.add(key, key, 0, "one")
+            values.release("old")
+            before = shape(values)
+            struck = with_failing(n, partial(call, values)).struck
+            needed, released, owned = shape(values)
+            assert owned == set(needed) and not owned & released
+            if call is CALLS["evict"]:
+                assert owned | released | set(evicted) == {"old", "a", "b", "c"}
+            elif struck:
+                assert shape(values) == before
+            if not struck:
+                assert shape(values) != before
+                return
+        raise AssertionError("it does not end")
+
+    in_a_child(trials)

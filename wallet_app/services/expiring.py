@@ -37,6 +37,9 @@ class Expiring(Generic[T]):
     What is needed counts for its owner, if it has one, and an owner holds at most a
     share. An expired value is absent, even if it is not evicted yet.
 
+    Each call does all or nothing if memory runs out, or evicts fewer. `on_evict` comes
+    before the eviction, again if it fails.
+
     It has no lock: its user locks around it. Times are in nanoseconds of the monotonic
     clock. `full(maximum, retry_after_seconds)` is the refusal to raise.
     """
@@ -135,13 +138,13 @@ class Expiring(Generic[T]):
     def _evict(self, now: int) -> None:
         """Evict the first that were released: what has expired, or one for its slot."""
         for _ in range(min(len(self._released), EVICTIONS_MAX)):
-            entry = next(iter(self._released.values()))
+            key, entry = next(iter(self._released.items()))
             is_expired = now >= entry.needed_until + self._kept_ns
             if not is_expired and len(self) < self._size_max:
                 break
-            self._released.popitem(last=False)
             if self._on_evict is not None:
                 self._on_evict(entry.value)
+            del self._released[key]
 
     def _disown(self, key: str, owner: str | None) -> None:
         owned = self._owned.get(owner) if owner is not None else None
