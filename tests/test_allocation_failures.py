@@ -180,3 +180,29 @@ def assert_all_or_nothing(case: UseCase, has_webhook: bool, times: int) -> None:
     points, wrong = in_a_child(trials)
     assert wrong == {}
     assert points >= case.points_min
+
+
+ANSWERED = ("exchange", "confirm", "cancel")
+
+
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@pytest.mark.parametrize("name", ANSWERED)
+def test_what_has_committed_is_answered_whatever_allocation_fails_after_it(
+    name: str,
+) -> None:
+    (case,) = [each for each in USE_CASES if each.name == name]
+
+    def unanswered() -> list[str]:
+        logging.disable()
+        trials, wrong = Enumeration(case, has_webhook=False), []
+        for n in range(POINTS_MAX):
+            run = trials.new_run()
+            trial = with_failing(n, run.act)
+            if trials.seen(run) == trials.after:
+                if comparable(trial.result) != trials.expected:
+                    wrong.append(f"{n}: {trial.result!r}")
+            if not trial.struck:
+                return wrong
+        raise AssertionError("it does not end")
+
+    assert in_a_child(unanswered) == []

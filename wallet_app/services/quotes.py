@@ -167,9 +167,13 @@ class Quotes:
         return quote
 
     def release(self, quote_id: str) -> None:
-        """Let a used quote be forgotten when another one needs its slot."""
-        with self._lock:
-            self._quotes.release(quote_id)
+        """Let a used quote be forgotten when another one needs its slot. This comes
+        after a commit, so it does not fail."""
+        try:
+            with self._lock:
+                self._quotes.release(quote_id)
+        except MemoryError:
+            pass  # It has its slot until it expires.
 
 
 def convert(amount: int, from_currency: str, to_currency: str, rate: Decimal) -> int:
