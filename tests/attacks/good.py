@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from tests.attacks.crowd import Client
-from tests.attacks.target import Target
+from tests.attacks.target import NotJudged, Target
 from tests.attacks.wire import answers_in, request
 from tests.server import PROJECT
 
@@ -204,6 +204,8 @@ class Probe:
         """End the good clients, the first time, and return what they saw."""
         if self._seen is None:
             printed, _ = self._process.communicate(timeout=2 * ANSWER_SECONDS_MAX)
+            if self._process.returncode:
+                raise NotJudged("the good clients' own process has failed")
             self._seen = msgspec.json.decode(printed, type=Seen)
         return self._seen
 

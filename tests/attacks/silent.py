@@ -19,9 +19,9 @@ OTHERS = 200
 OPEN_SECONDS = 1.0
 BEYOND_LIMIT = (985, 1_500)
 RESETS = 2_000
-GONE = 5_000
+GONE = 4_000
 GONE_AT_ONCE = 50
-GONE_EACH_SECOND = 500
+GONE_EACH_SECOND = 250
 
 
 def silent(arena: Arena) -> str:
@@ -131,5 +131,5 @@ ATTACKS = (
     Attack("all three at once", all_three, is_strict=True),
     Attack("connections beyond every limit", beyond_limits),
     Attack("resets", resets, is_fast=True),
-    Attack("gone before the answers", gone, margin_mib=4.0),
+    Attack("gone before the answers", gone, margin_mib=3.0),
 )
