@@ -20,7 +20,7 @@ strict: some attacks are work that a server has to do."""
 
 CALM_SECONDS = 2.0
 DURING_SECONDS_MIN = 1.0
-BYTES_OF_A_TRANSFER = 600
+BYTES_OF_A_TRANSFER = 800
 """What the two transactions of a good client's transfer may add to the memory."""
 
 
