@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from gunicorn.http.errors import InvalidChunkSize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
@@ -323,15 +322,6 @@ def test_a_body_shorter_than_its_length_is_refused(
             },
         )
         assert_problem(response, 400, "bad_request")
-
-
-def test_broken_chunks_are_refused(client: FlaskClient, service: WalletService) -> None:
-    class Broken(io.BytesIO):
-        def readinto(self, buffer: object) -> NoReturn:
-            raise InvalidChunkSize(b"zz")
-
-    with nothing_moves(service):
-        assert_problem(chunked(client, Broken()), 400, "bad_request")
 
 
 # What Hypothesis makes up

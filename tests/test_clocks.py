@@ -13,6 +13,7 @@ from tests.ledgers import (
     START,
     Clock,
     Codes,
+    Receivers,
     balances,
     new_service,
     nothing_moves,
@@ -27,6 +28,7 @@ from wallet_app.errors import (
 )
 from wallet_app.services import WalletService
 from wallet_app.services.approval import ApprovalSnapshot, ApprovalStatus
+from wallet_app.services.events import EventType
 from wallet_app.services.quotes import Quote
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
@@ -184,3 +186,23 @@ def test_wrong_codes_count_for_a_day(clocks: TwoClocks, stepped: int) -> None:
     assert refused.value.values["retry_after_seconds"] == 1
     clocks.pass_time(1)
     clocks.request()
+
+
+def test_a_code_is_sent_by_the_time_that_it_can_be_confirmed_in() -> None:
+    wall, receivers = Clock(), Receivers()
+    service = new_service(
+        SETTINGS,
+        clock=wall,
+        monotonic=Clock(),
+        new_code=Codes(),
+        send_code=None,
+        transport=receivers,
+    )
+    service.webhooks.create("https://sms.example/", [EventType.APPROVAL_REQUESTED])
+    wallet = open_wallet(service, 1_000)
+    service.limits.put(wallet, Limits(approval_threshold=100))
+    service.approvals.run(partial(service.money.deduct, wallet, 101))
+    wall.now += DAY
+    service.outbox.hand_over()
+    service.background.run_due()
+    assert len(receivers.posts) == 1

@@ -254,7 +254,7 @@ def test_a_start_that_would_split_or_lose_the_ledger_is_refused(
 def test_settings_that_cannot_be_used_stop_the_start(command: tuple[str, ...]) -> None:
     environ = {"WALLET_DEMOO": "1", "WALLET_DEFAULT_CURRENCY": "XXX"}
     printed = printed_by_refusal(command, environ)
-    assert "WALLET_DEMOO is no setting; there are WALLET_APPROVAL_THRESHOLD," in printed
+    assert "WALLET_DEMOO is no setting; there are WALLET_ALLOWED_HOSTS," in printed
     assert "WALLET_DEFAULT_CURRENCY='XXX' must be an ISO 4217 code" in printed
 
 
@@ -438,7 +438,7 @@ def test_a_header_does_not_move_the_app_to_another_path(
     server: Server, name: str
 ) -> None:
     with connect(server) as connection:
-        head = f"GET /health HTTP/1.1\r\nHost: x\r\n{name}: /x\r\n\r\n"
+        head = f"GET /health HTTP/1.1\r\nHost: localhost\r\n{name}: /x\r\n\r\n"
         connection.sendall(head.encode())
         assert read_answer(connection)[0] == (400 if "_" in name else 200)
 
@@ -449,7 +449,7 @@ def test_clients_that_do_not_hang_up_keep_nobody_waiting(server: Server) -> None
         for _ in range(40):
             connection = held.enter_context(connect(server))
             connection.sendall(
-                b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
             )
             assert read_answer(connection)[0] == 200
         # gunicorn by itself waits two seconds for each of them, serving nobody.

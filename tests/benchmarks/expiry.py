@@ -62,8 +62,8 @@ def expiry_times(rounds: int) -> tuple[list[float], list[float], list[float]]:
 
 
 def _eviction(expired: int, firsts: list[float]) -> float:
-    """Fill a table, let all of it expire, and add keys until the last is evicted; return
-    microseconds per eviction, of the processor: it waits for nothing."""
+    """Fill a table, let all of it expire, and add keys until the last is evicted;
+    return microseconds per eviction, of the processor: it waits for nothing."""
     now = 0
     keys = IdempotencyKeys(lambda: now, ttl_seconds=1)
     for number in range(expired):

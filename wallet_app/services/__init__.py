@@ -112,6 +112,7 @@ class WalletService:
         )
         self.webhooks = Webhooks(
             clock,
+            monotonic,
             new_id,
             new_secret,
             transport or HttpTransport(settings.webhook_allow_private),

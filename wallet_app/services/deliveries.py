@@ -64,6 +64,7 @@ class Deliveries:
     def __init__(
         self,
         clock: Clock,
+        monotonic: Clock,
         new_id: NewId,
         transport: Transport,
         background: Background,
@@ -73,6 +74,7 @@ class Deliveries:
         lock: Lock,
     ) -> None:
         self._clock = clock
+        self._monotonic = monotonic
         self._new_id = new_id
         self._transport = transport
         self._background = background
@@ -129,13 +131,16 @@ class Deliveries:
         self, webhook_id: str, sender: Sender, delivery: Delivery
     ) -> int | None:
         """Send a message once; return after how many nanoseconds it is sent again."""
-        now = self._clock()
+        now, monotonic_now = self._clock(), self._monotonic()
         with self._lock:
             webhook, message = self._webhooks.get(webhook_id), delivery.message
             if webhook is None or message is None or not delivery.is_pending:
                 return None
             subject = message.event.subject
-            if isinstance(subject, ApprovalSnapshot) and now >= subject.expires_at:
+            if (
+                isinstance(subject, ApprovalSnapshot)
+                and monotonic_now >= subject.monotonic_expiry
+            ):
                 webhook.log.end(delivery, DeliveryStatus.FAILED, EXPIRED, now)
                 return None
         headers, body = _signed(webhook.key, message, now)

@@ -69,6 +69,7 @@ class Webhooks:
     def __init__(
         self,
         clock: Clock,
+        monotonic: Clock,
         new_id: NewId,
         new_secret: Callable[[], str],
         transport: Transport,
@@ -89,6 +90,7 @@ class Webhooks:
         self._webhooks: dict[str, Webhook] = {}
         self._deliveries = Deliveries(
             clock,
+            monotonic,
             new_id,
             transport,
             background,
