@@ -266,7 +266,7 @@ def test_a_call_does_all_or_nothing_whatever_allocation_fails(
                 values.add(key, key, 0, "one")
             values.release("old")
             before = shape(values)
-            struck = with_failing(n, partial(call, values)).struck
+            struck = with_failing(n, 1, partial(call, values)).struck
             needed, released, owned = shape(values)
             assert owned == set(needed) and not owned & released
             if call is CALLS["evict"]:

@@ -122,10 +122,13 @@ class Expiring(Generic[T]):
             del self._needed[key]
             self._disown(key, entry.owner)
 
-    def remove(self, key: str) -> None:
-        """Remove a value, if it is there."""
-        entry = self._needed.pop(key, None) or self._released.pop(key, None)
-        if entry is not None:
+    def remove(self, key: str, value: T | None = None) -> None:
+        """Remove what is there, or only this value if one is given. No memory is
+        needed."""
+        entry = self._needed.get(key) or self._released.get(key)
+        if entry is not None and (value is None or entry.value is value):
+            self._needed.pop(key, None)
+            self._released.pop(key, None)
             self._disown(key, entry.owner)
 
     def _release_expired(self, queue: OrderedDict[str, _Entry[T]], now: int) -> None:

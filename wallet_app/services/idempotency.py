@@ -120,7 +120,6 @@ class IdempotencyKeys:
     def _forget(self, key: str, claim: Claim) -> None:
         self._lock.acquire()  # `with` needs memory, of which there may be none
         try:
-            if self._claims.get(key, 0) is claim:
-                self._claims.remove(key)
+            self._claims.remove(key, claim)
         finally:
             self._lock.release()
