@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -29,6 +30,10 @@ RETRY_SECONDS = 0.2
 PAYMENT_SECONDS_MAX = 120.0
 ACCOUNTS = ("ok", "declines", "flaky", "times-out", "down")
 WEIGHTS = (60, 15, 15, 9, 1)
+ADDRESS = ("127.0.0.2", 0) if sys.platform == "linux" else None
+"""Where good clients come from: not from the address that the attacks use up shares of.
+Only Linux has all of 127.0.0.0/8 by itself."""
+
 PROBLEMS_MAX = 5
 PROBLEM_LENGTH = 400
 
@@ -47,7 +52,7 @@ class MixedClient:
 
     def __init__(self, target: Target, listener: Listener | None, seed: int) -> None:
         self._connection = HTTPConnection(
-            target.host, target.port, timeout=TIMEOUT_SECONDS
+            target.host, target.port, TIMEOUT_SECONDS, ADDRESS
         )
         self._listener = listener
         self._random = random.Random(seed)
@@ -85,7 +90,9 @@ class MixedClient:
             try:
                 operation()
             except (AssertionError, ConnectionError) as error:
-                self.problems.append(f"{operation.__name__}: {error}"[:PROBLEM_LENGTH])
+                problem = f"{operation.__name__}: {error}"[:PROBLEM_LENGTH]
+                self.problems.append(problem)
+                print(problem, flush=True)
                 if len(self.problems) > PROBLEMS_MAX:
                     return
             made = sum(self.statuses.values()) - asked
