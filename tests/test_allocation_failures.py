@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from msgspec.structs import replace
-from tests.allocations import MISSING, in_a_child, with_failing
+from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.use_cases import USE_CASES, UseCase, World, comparable
 from wallet_app.services.webhook import NewWebhook
 
@@ -150,7 +150,7 @@ def same(seen: Seen, expected: Seen, otherwise: str) -> None:
     assert not different, f"{otherwise}: {', '.join(different)}"
 
 
-@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@needs_failing_allocations
 @pytest.mark.parametrize("has_webhook", [False, True], ids=["silent", "webhook"])
 @pytest.mark.parametrize("case", USE_CASES, ids=attrgetter("name"))
 def test_an_allocation_that_fails_leaves_all_or_nothing(
@@ -162,7 +162,7 @@ def test_an_allocation_that_fails_leaves_all_or_nothing(
 MOVEMENTS = ("add", "deduct", "transfer", "exchange", "confirm")
 
 
-@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@needs_failing_allocations
 @pytest.mark.parametrize(
     "case",
     [each for each in USE_CASES if each.name in MOVEMENTS],
@@ -185,7 +185,7 @@ def assert_all_or_nothing(case: UseCase, has_webhook: bool, times: int) -> None:
 ANSWERED = ("exchange", "confirm", "cancel")
 
 
-@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@needs_failing_allocations
 @pytest.mark.parametrize("name", ANSWERED)
 def test_what_has_committed_is_answered_whatever_allocation_fails_after_it(
     name: str,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import importlib
-import importlib.util
 import itertools
 import logging
 import queue
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.allocations import needs_failing_allocations
 from tests.ledgers import SECOND, START, BoundedLock, Clock
 from wallet_app.errors import ThreadsExhausted
 from wallet_app.services.background import (
@@ -561,9 +561,7 @@ ALLOCATIONS_MAX = 150
 TESTCAPI = "_testcapi"
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec(TESTCAPI) is None, reason="this Python has no _testcapi"
-)
+@needs_failing_allocations
 def test_no_item_is_lost_when_any_single_allocation_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.allocations import MISSING, in_a_child, with_failing
+from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.ledgers import SECOND
 from wallet_app.errors import QuotesExhausted
 from wallet_app.services.expiring import EVICTIONS_MAX, SHARES, Expiring
@@ -253,7 +253,7 @@ CALLS: dict[str, Callable[[Expiring[str]], None]] = {
 }
 
 
-@pytest.mark.skipif(bool(MISSING), reason=MISSING)
+@needs_failing_allocations
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_a_call_does_all_or_nothing_whatever_allocation_fails(
     call: Callable[[Expiring[str]], None],

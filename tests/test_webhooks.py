@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import importlib
-import importlib.util
 import itertools
 import json
 import logging
@@ -28,6 +27,7 @@ from msgspec import Struct
 from standardwebhooks import Webhook, WebhookVerificationError
 from werkzeug.test import TestResponse
 
+from tests.allocations import needs_failing_allocations
 from tests.ledgers import (
     SECOND,
     START,
@@ -1100,9 +1100,7 @@ ALLOCATIONS_MAX = 150
 TESTCAPI = "_testcapi"
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec(TESTCAPI) is None, reason="this Python has no _testcapi"
-)
+@needs_failing_allocations
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_delivery_is_queued_or_not_when_any_single_allocation_fails() -> None:
     logging.disable(logging.CRITICAL)
@@ -1149,9 +1147,7 @@ def failing_allocation(n: int) -> bool:
     return failed
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec(TESTCAPI) is None, reason="this Python has no _testcapi"
-)
+@needs_failing_allocations
 @pytest.mark.parametrize("length", [1, 300, 5_000])
 def test_json_without_memory_is_an_error_and_not_the_end_of_the_process(
     length: int,
