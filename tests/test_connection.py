@@ -27,14 +27,14 @@ from wallet_app.server.connection import (
     LINGER_SECONDS,
     REQUEST_SECONDS,
     STREAM_SECONDS,
-    UNREAD_SECONDS,
+    SEND_SECONDS,
 )
 from wallet_app.server.connections import (
-    BESIDE_MAX,
+    BESIDE_MAX_OF_CLIENT,
     HELD_BYTES_MAX,
     STREAMS_MAX,
     STREAMS_MAX_OF_CLIENT,
-    THREADS,
+    THREADS_MAX_OF_CLIENT,
 )
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -193,10 +193,13 @@ def test_an_app_that_breaks_in_any_way_ends_one_request_only() -> None:
 def test_what_only_reads_keeps_nobody_waiting_who_moves_money() -> None:
     app = HeldApp()
     with serving(app) as server, ExitStack() as held:
-        readers = [held.enter_context(server.connect()) for _ in range(THREADS + 3)]
+        readers = [
+            held.enter_context(server.connect())
+            for _ in range(THREADS_MAX_OF_CLIENT + 3)
+        ]
         for reader in readers:
             reader.sendall(GET)
-        for _ in range(THREADS):
+        for _ in range(THREADS_MAX_OF_CLIENT):
             assert app.entered.acquire(timeout=TIMEOUT_SECONDS)
         with server.connect() as writer:
             writer.sendall(POST)
@@ -217,22 +220,43 @@ def test_silent_and_trickling_clients_hold_no_thread() -> None:
             assert statuses(read_answer(connection)) == [200]
 
 
-def test_more_requests_than_may_wait_are_refused_and_can_be_sent_again() -> None:
+@needs_second_address
+def test_one_client_that_asks_for_much_keeps_no_other_client_waiting() -> None:
     app = HeldApp()
-    with serving(app, connections_max=BESIDE_MAX + 10) as server, ExitStack() as held:
-        clients = [held.enter_context(server.connect()) for _ in range(BESIDE_MAX)]
+    most = THREADS_MAX_OF_CLIENT + BESIDE_MAX_OF_CLIENT
+    with serving(app, connections_max=most + 10) as server, ExitStack() as held:
+        clients = [held.enter_context(server.connect()) for _ in range(most)]
         for client in clients:
             client.sendall(GET)
-        wait_for(
-            lambda: server.on_loop(lambda: server.connections.beside_count)
-            == BESIDE_MAX
-        )
+        waiting = BESIDE_MAX_OF_CLIENT
+        wait_for(lambda: server.on_loop(lambda: waiting_count(server)) == waiting)
         refused = server.exchange(LAST)
-        assert statuses(refused) == [503]
-        assert b"Retry-After: 1\r\n" in refused
+        assert statuses(refused) == [503] and b"Retry-After: 1\r\n" in refused
+        for _ in range(THREADS_MAX_OF_CLIENT):
+            assert app.entered.acquire(timeout=TIMEOUT_SECONDS)
+        other = held.enter_context(server.connect("127.0.0.2"))
+        other.sendall(GET)
+        assert app.entered.acquire(timeout=TIMEOUT_SECONDS), "it has the last thread"
         app.go.set()
-        assert all(statuses(read_answer(client)) == [200] for client in clients)
+        for client in (other, *clients):
+            assert statuses(read_answer(client)) == [200]
         assert statuses(server.exchange(LAST)) == [200]
+
+
+def waiting_count(server: ServingLoop) -> int:
+    return server.connections.waiting_count
+
+
+def test_a_refusal_of_a_head_request_has_no_body() -> None:
+    head = b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    def app(environ: Environ, start: Start) -> Iterable[bytes]:
+        raise MemoryError
+
+    with serving(app) as server:
+        received = server.exchange(head + LAST)
+        assert statuses(received) == [500, 500]
+        assert received.count(b"about:blank") == 1
 
 
 # Too many connections
@@ -261,6 +285,7 @@ def test_a_connection_with_a_request_that_runs_is_never_evicted() -> None:
             each.sendall(GET)
             assert app.entered.acquire(timeout=TIMEOUT_SECONDS)
         assert statuses(server.exchange(b"")) == [503]
+        assert statuses(server.exchange(LAST)) == [503]
         app.go.set()
         assert all(statuses(read_answer(each)) == [200] for each in running)
 
@@ -281,6 +306,18 @@ def test_what_is_kept_of_unfinished_requests_is_bounded_in_all() -> None:
         for client, missing in ((clients[-1], b"a"), (polite, GET)):
             client.sendall(missing)
             assert statuses(read_answer(client)) == [200]
+
+
+def test_answers_that_a_client_does_not_read_are_made_one_at_a_time() -> None:
+    app = StreamApp()
+    many = b"GET /?whole HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000
+    with serving(app) as server, server.connect() as connection:
+        connection.sendall(many)
+        wait_for(lambda: app.made > 0 and not_growing(lambda: app.made))
+        assert app.made < 100  # what the kernel's buffers take
+        received = 0
+        while received < app.made * WHOLE_BYTES:
+            received += len(connection.recv(1_000_000))
 
 
 class Listener(socket.socket):
@@ -378,6 +415,9 @@ def test_trickling_does_not_put_a_deadline_off(echo: ServingLoop) -> None:
 # Streams
 
 
+WHOLE_BYTES = 1_000_000
+
+
 class StreamApp:
     """Answers pieces without end, or as many as are asked for, and notes its end."""
 
@@ -389,6 +429,10 @@ class StreamApp:
         if environ["REQUEST_METHOD"] == "POST":
             start("200 OK", [("Content-Length", "0")])
             return []
+        if environ["QUERY_STRING"] == "whole":
+            self.made += 1
+            start("200 OK", [("Content-Length", str(WHOLE_BYTES))])
+            return [b"x" * WHOLE_BYTES]
         start("200 OK", [])
         return self._pieces(int(environ["QUERY_STRING"] or 1_000_000))
 
@@ -462,7 +506,7 @@ def test_streams_are_bounded_in_number_and_end_with_their_clients() -> None:
         assert statuses(server.exchange(LAST.replace(b"/ ", b"/?1 "))) == [200]
 
 
-@pytest.mark.parametrize("seconds", [UNREAD_SECONDS, STREAM_SECONDS])
+@pytest.mark.parametrize("seconds", [SEND_SECONDS, STREAM_SECONDS])
 def test_a_stream_that_nobody_reads_is_ended(seconds: int) -> None:
     app = StreamApp()
     with serving(app) as server, server.connect() as connection:

@@ -104,6 +104,11 @@ def test_requests_that_come_together_are_read_one_by_one() -> None:
             400,
             id="two keys",
         ),
+        pytest.param(
+            HEAD + b"Transfer-Encoding: gzip\r\n" + CHUNKED[len(HEAD) :],
+            400,
+            id="two codings",
+        ),
         pytest.param(HEAD + b"Origin: x\r\nOrigin: x\r\n\r\n", 400, id="two origins"),
         pytest.param(
             HEAD + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\n",
@@ -150,6 +155,13 @@ def test_requests_that_come_together_are_read_one_by_one() -> None:
             HEAD + b"".join(b"a%d: " % n + b"b" * 8_000 + b"\r\n" for n in range(9)),
             431,
             id="much of headers",
+        ),
+        pytest.param(
+            HEAD
+            + b"".join(b"a%d: " % n + b"b" * 8_000 + b"\r\n" for n in range(9))
+            + b"\r\n",
+            431,
+            id="a whole head of much",
         ),
     ],
 )

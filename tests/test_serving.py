@@ -35,6 +35,7 @@ from tests.server import (
     started,
 )
 from wallet_app.server.one_ledger import WHY
+from wallet_app.server.worker import STOP_READ_SECONDS
 from wallet_app.services.payments import AT_ONCE
 
 BOOTING = "Booting worker with pid: "
@@ -248,6 +249,12 @@ def test_a_start_that_would_split_or_lose_the_ledger_is_refused(
     printed = printed_by_refusal((*command, *options.split()))
     assert WHY in printed
     assert instead in printed
+
+
+@each_way
+def test_a_start_with_tls_is_refused(command: tuple[str, ...]) -> None:
+    printed = printed_by_refusal((*command, "--certfile", "x", "--keyfile", "y"))
+    assert "TLS is for a proxy before this server." in printed
 
 
 @each_way
@@ -521,6 +528,27 @@ def test_a_stop_waits_for_no_client_that_stalls(
         server.wait_for(printed)
         assert server.wait() == 0
         assert time.monotonic() - began < 10  # gunicorn would wait for 30
+        assert "Traceback" not in server.printed
+
+
+def test_a_second_signal_hurries_a_stop() -> None:
+    with running() as server, connect(server) as connection:
+        connection.sendall(STALLED_BODY)
+        server.signal(signal.SIGTERM)
+        wait_until_closed_to_others(server)
+        began = time.monotonic()
+        os.kill(worker_pid(server), signal.SIGQUIT)
+        assert server.wait() == 0
+        assert time.monotonic() - began < STOP_READ_SECONDS
+
+
+def test_a_worker_ends_whose_first_process_was_killed() -> None:
+    with running() as server, connect(server) as connection:
+        connection.sendall(STALLED_BODY)
+        pid = worker_pid(server)
+        os.kill(server.process.pid, signal.SIGKILL)
+        wait_until_gone(pid)
+        assert "Traceback" not in server.printed
 
 
 def test_the_demo_server_tells_its_settings_and_the_codes_of_approvals() -> None:

@@ -193,8 +193,8 @@ _DECODER = json.JSONDecoder(
 
 
 def once(command: Callable[[Claim | None], T]) -> T:
-    """Run a command; with an Idempotency-Key, at most once for that key. Then what it
-    has done is told to the webhooks."""
+    """Run a command; with an Idempotency-Key, at most once for that key. Then the
+    webhooks are notified."""
     try:
         return _run(command)
     finally:

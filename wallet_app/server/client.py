@@ -25,7 +25,7 @@ class Owner(Protocol):
 
 
 class ClientSocket:
-    """A connected socket, until it is closed; closed, it does nothing any more."""
+    """A connected socket. After it is closed, every call does nothing."""
 
     def __init__(
         self, connected: socket.socket, loop: AbstractEventLoop, owner: Owner
@@ -48,7 +48,7 @@ class ClientSocket:
 
     @property
     def unsent_bytes(self) -> int:
-        """How much the client has no room for yet."""
+        """Bytes that the kernel has not accepted yet."""
         return len(self._unsent)
 
     def pause_reading(self) -> None:

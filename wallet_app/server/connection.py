@@ -1,11 +1,12 @@
 """One client's connection: a request is read whole, run, and answered.
 
     waiting    for a request, or for its client to read an answer: holds no thread, and
-               is the first to go where there are too many connections
-    running    a complete request; nothing more is read meanwhile
+               may be evicted where there are too many connections
+    running    a complete request, or streaming its answer; nothing more is read
     closing    answered for the last time; what still arrives is thrown away
 
-Everything here happens on the event loop, in one thread, but for `call`.
+Everything here happens on the event loop, in one thread. `call` and `next_piece` may
+run on another.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from __future__ import annotations
 import socket
 import time
 from enum import Enum, auto
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from wsgiref.handlers import format_date_time
 
+from wallet_app.addresses import caller_of
 from wallet_app.server.client import ClientSocket
 from wallet_app.server.gateway import Answer, Stream, call, environ_of, problem
 from wallet_app.server.reader import Refused, Request, RequestReader
@@ -35,8 +37,8 @@ REQUEST_SECONDS = 30
 """From the first byte of a request to the last of its head, and of its body: 1 MiB at
 35 kB/s."""
 
-UNREAD_SECONDS = 30
-"""How long a client may take none of what it is sent."""
+SEND_SECONDS = 30
+"""How long a client may leave an answer, or a piece of a stream, unread."""
 
 STREAM_SECONDS = 600
 """How long a stream may take: a million rows of CSV at 200 kB/s."""
@@ -63,7 +65,7 @@ class State(Enum):
     CLOSING = auto()
 
 
-UNREAD = Request("", "", (1, 1), [], b"", False)
+NO_REQUEST = Request("", "", (1, 1), [], b"", False)
 """Stands for a request that is refused before it is read."""
 
 
@@ -78,17 +80,22 @@ class Connection:
         server: object,
     ) -> None:
         self._connections = connections
-        self._client = str(client[0]) if isinstance(client, tuple) else ""
+        self._address = str(client[0]) if isinstance(client, tuple) else ""
+        self.client = caller_of(self._address) or ""
+        """The address that counts for shares."""
         self._server = server if isinstance(server, tuple) else (str(server), 0)
         self._reader = RequestReader()
         self._state = State.WAITING
-        self._request = UNREAD
-        self._unread = b""
+        self._request = NO_REQUEST
+        self._begun_at = connections.clock()
+        self._pipelined = b""
         self._closes = False
         self._lingered_bytes = 0
         self._stream: Stream | None = None
+        self._stream_ends_at = 0.0
+        self._is_chunked = False
         self._makes_piece = False
-        self.deadline = connections.clock() + FIRST_SECONDS
+        self.deadline = self._begun_at + FIRST_SECONDS
         self._socket = ClientSocket(connected, connections.loop, self)
 
     # What happens on the socket
@@ -107,6 +114,8 @@ class Connection:
     def all_sent(self) -> None:
         if self._stream is not None:
             self._next_piece()
+        elif self._state is State.WAITING:
+            self._next_request()
 
     def connection_lost(self) -> None:
         self._connections.remove(self)
@@ -119,25 +128,29 @@ class Connection:
     def abort(self) -> None:
         self._socket.abort()
 
+    def fail(self) -> None:
+        """Close after a failure that left no answer."""
+        self._makes_piece = False
+        self._socket.abort()
+        self._end_stream()
+
     def turn_away(self) -> None:
-        """Close a new connection that there is no room for."""
-        self._closes, self._state = True, State.CLOSING
-        answer = problem(503, "Too many requests are under way.", **RETRY)
-        self._socket.write(self._head_of(answer) + answer.body)
-        self._socket.close()
+        """Refuse a new connection that there is no room for."""
+        self._closes = True
+        self._answer(problem(503, "Too many requests are under way.", **RETRY))
 
     @property
     def has_begun(self) -> bool:
         """Whether a part of a request has arrived."""
-        return self._reader.has_begun or bool(self._unread)
+        return self._reader.has_begun or bool(self._pipelined)
 
-    def stop(self, deadline: float) -> None:
-        """Close if nothing is under way; else have it end by the deadline. A request
-        that runs has its own time."""
+    def stop(self) -> None:
+        """Close if nothing is under way. A request that runs has its own time."""
         is_running = self._state is State.RUNNING and self._stream is None
-        self.deadline = self.deadline if is_running else min(self.deadline, deadline)
-        unsent = self._socket.unsent_bytes
-        if self._state is State.WAITING and not self.has_begun and not unsent:
+        if not is_running:
+            self.deadline = min(self.deadline, self._connections.ends_at)
+        is_idle = not self.has_begun and not self._socket.unsent_bytes
+        if self._state is State.WAITING and is_idle:
             self._socket.close()
 
     def expire(self) -> None:
@@ -146,6 +159,15 @@ class Connection:
             self._refuse(Refused(408))
         else:
             self._socket.abort()
+
+    def _set_deadline(self, moment: float) -> None:
+        """Expire at a moment on the clock, or when a stop ends what is under way."""
+        self.deadline = min(moment, self._connections.ends_at)
+
+    def _note_held_bytes(self) -> None:
+        count = len(self._pipelined) + len(self._request.body)
+        count += self._reader.held_bytes + self._socket.unsent_bytes
+        self._connections.note_held_bytes(self, count)
 
     # Reading
 
@@ -160,50 +182,44 @@ class Connection:
         if reader.is_complete:
             self._run()
             return
-        self._connections.note_held_bytes(self, reader.held_bytes)
         if not had_begun:
             self._begun_at = self._connections.clock()
-            self.deadline = self._begun_at + HEAD_SECONDS
+            self._set_deadline(self._begun_at + HEAD_SECONDS)
         if reader.has_head and not had_head:
-            self.deadline = self._begun_at + REQUEST_SECONDS
+            self._set_deadline(self._begun_at + REQUEST_SECONDS)
             if reader.awaits_continue:
                 self._socket.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._note_held_bytes()
 
     def _refuse(self, refused: Refused) -> None:
         """Answer what will never reach the app, and close: nobody knows where the next
         request would begin."""
         self._closes = True
-        self._begun_at = self._connections.clock()
         self._answer(problem(refused.status, refused.detail))
 
     # Running
 
     def _run(self) -> None:
-        request, self._unread = self._reader.take()
-        self._request = request
-        self._closes = not request.keep_alive
+        self._request, self._pipelined = self._reader.take()
+        self._closes = not self._request.keep_alive
         self._state = State.RUNNING
         self._begun_at = self._connections.clock()
         self.deadline = self._begun_at + RUN_SECONDS
         self._connections.mark_running(self)
-        app = self._connections.app
         try:
-            environ = environ_of(request, self._server, self._client)
+            environ = environ_of(self._request, self._server, self._address)
         except ValueError:
             self._refuse(Refused(400, "The target of the request is no URL."))
             return
-        if _is_short(request):
-            self._answer_request(call(app, environ))
-            return
-        self._socket.pause_reading()
-        run_beside = self._connections.run_beside
-        if not run_beside(self._answer_request, call, app, environ):
-            self._answer_request(problem(503, "Too many requests wait.", **RETRY))
-
-    def _answer_request(self, answer: Answer) -> None:
-        seconds = self._connections.clock() - self._begun_at
-        self._connections.log_access(self._request, self._client, answer, seconds)
-        self._answer(answer)
+        run = partial(call, self._connections.app, environ)
+        if _is_short(self._request):
+            self._answer(run())
+        elif self._connections.has_room_beside(self.client):
+            self._socket.pause_reading()
+            self._note_held_bytes()
+            self._connections.run_beside(self, run, self._answer)
+        else:
+            self._answer(problem(503, "Too many requests wait.", **RETRY))
 
     def _answer(self, answer: Answer) -> None:
         """Write an answer, or begin to stream it."""
@@ -211,14 +227,14 @@ class Connection:
             if answer.stream is not None:
                 answer.stream.close()
             return
-        if answer.stream is not None and not self._connections.acquire_stream(
-            self._client
-        ):
+        if answer.stream and not self._connections.acquire_stream(self.client):
             answer.stream.close()
             answer = problem(503, "Too many streams are under way.", **RETRY)
+        self._log_access(answer)
         self._closes = self._closes or not self._connections.keeps_alive
         if answer.stream is None:
-            self._socket.write(self._head_of(answer) + answer.body)
+            body = b"" if self._request.method == "HEAD" else answer.body
+            self._socket.write(self._head_of(answer) + body)
             self._finish()
             return
         self._is_chunked = self._request.version >= (1, 1)
@@ -227,6 +243,11 @@ class Connection:
         self._stream = answer.stream
         self._stream_ends_at = self._connections.clock() + STREAM_SECONDS
         self._next_piece()
+
+    def _log_access(self, answer: Answer) -> None:
+        if self._request is not NO_REQUEST:
+            seconds = self._connections.clock() - self._begun_at
+            self._connections.log_access(self._request, self._address, answer, seconds)
 
     def _head_of(self, answer: Answer) -> bytes:
         lines = [f"HTTP/1.1 {answer.status}", f"Date: {_date(int(time.time()))}"]
@@ -242,24 +263,33 @@ class Connection:
     def _finish(self) -> None:
         """Wait for the next request, or for the end of the connection."""
         self._state = State.CLOSING if self._closes else State.WAITING
+        self._request = NO_REQUEST
         seconds = LINGER_SECONDS if self._closes else KEEPALIVE_SECONDS
-        if self._socket.unsent_bytes:
-            seconds = UNREAD_SECONDS
+        if self._socket.unsent_bytes and self._connections.keeps_alive:
+            seconds = SEND_SECONDS
         self.deadline = self._connections.clock() + seconds
         self._connections.mark_waiting(self)
-        self._connections.note_held_bytes(self, self._socket.unsent_bytes)
-        if not self._closes and self._unread:
-            self._socket.pause_reading()  # what is unread comes first
-            self._connections.loop.call_soon(self._read_unread)
-            return
-        self._socket.resume_reading()
+        self._note_held_bytes()
         if self._closes:
+            self._socket.resume_reading()
             self._socket.end()
+        elif self._socket.unsent_bytes:
+            self._socket.pause_reading()  # one answer at a time waits to be read
+        else:
+            self._next_request()
 
-    def _read_unread(self) -> None:
-        """Read what came behind the last request; later than this call, so that a
-        client which sends many at once takes turns with the others."""
-        data, self._unread = self._unread, b""
+    def _next_request(self) -> None:
+        """Read on, first what was sent ahead: later than this call, so that a client
+        which sends many requests at once takes turns with the others."""
+        self._note_held_bytes()
+        if self._pipelined:
+            self._socket.pause_reading()
+            self._connections.loop.call_soon(self._read_pipelined)
+        else:
+            self._socket.resume_reading()
+
+    def _read_pipelined(self) -> None:
+        data, self._pipelined = self._pipelined, b""
         if not self._socket.is_closed:
             self._socket.resume_reading()
             self._read(data)
@@ -269,25 +299,19 @@ class Connection:
     def _next_piece(self) -> None:
         """Have the next piece made beside the event loop, if the client has room."""
         now = self._connections.clock()
-        self.deadline = min(now + UNREAD_SECONDS, self._stream_ends_at)
-        if (
-            self._stream is not None
-            and not self._makes_piece
-            and not self._socket.unsent_bytes
-        ):
+        self._set_deadline(min(now + SEND_SECONDS, self._stream_ends_at))
+        self._note_held_bytes()
+        is_sent = not self._socket.unsent_bytes
+        if self._stream is not None and is_sent and not self._makes_piece:
             self._makes_piece = True
-            if not self._connections.run_beside(
-                self._write_piece, self._stream.next_piece
-            ):
-                self._makes_piece = False
-                self._socket.abort()
+            make = self._stream.next_piece
+            self._connections.run_beside(self, make, self._write_piece)
 
     def _write_piece(self, piece: bytes | None) -> None:
         """Write a piece; an empty one is the end, and None a failure."""
         self._makes_piece = False
         if piece is None or self._socket.is_closed:
-            self._end_stream()
-            self._socket.abort()
+            self.fail()
         elif piece:
             size = b"%x\r\n" % len(piece)
             self._socket.write(
@@ -301,10 +325,10 @@ class Connection:
             self._finish()
 
     def _end_stream(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
-            self._connections.release_stream(self._client)
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            self._connections.release_stream(self.client)
+            stream.close()
 
 
 def _is_short(request: Request) -> bool:

@@ -1,16 +1,18 @@
-"""All connections, and what they share: bounded room, a few threads, a few streams."""
+"""All connections, and what they share: bounded memory, few threads, few streams."""
 
 from __future__ import annotations
 
+import math
 import socket
 import time
 from asyncio import AbstractEventLoop
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
-from threading import Barrier
-from typing import ParamSpec, TypeVar
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from msgspec import Struct
 
 from wallet_app.server.connection import Connection
 from wallet_app.server.gateway import Answer, App
@@ -20,12 +22,19 @@ THREADS = 4
 """For what may take long: audits, exports, long histories. One interpreter runs them
 in turn, so more of them would not be faster."""
 
+THREADS_MAX_OF_CLIENT = 3
+"""So many of them for one address: no audits of one client make every reader wait."""
+
 BESIDE_MAX = 500
-"""Requests that wait for one of these threads, or have it."""
+"""Requests that wait for a thread. Pieces of streams are not counted: each stream makes
+one at a time."""
+
+BESIDE_MAX_OF_CLIENT = 250
+"""So many of them for one address."""
 
 HELD_BYTES_MAX = 16 * 1024 * 1024
-"""Of requests that are being read and answers that are, in all connections: sixteen of
-the largest bodies, of which most requests have a thousandth."""
+"""Bytes of requests that are not answered and of answers that are not sent, in all
+connections: sixteen of the largest bodies, of which most requests have a thousandth."""
 
 NEW_SHARE = 4
 """New connections that have not made a request yet are evicted before those that have,
@@ -43,15 +52,21 @@ STREAMS_MAX = 16
 STREAMS_MAX_OF_CLIENT = 8
 """So many of them for one address, which may read them slowly."""
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 LogAccess = Callable[[Request, str, Answer, float], None]
 """From a request, its client's address, its answer, and how many seconds it took."""
 
 
+class Job(Struct):
+    """A call to make on a thread, and what gets its result on the event loop."""
+
+    connection: Connection
+    function: Callable[[], Any]
+    then: Callable[[Any], None]
+
+
 class Connections:
-    """The connections of one process. All of this happens on its event loop."""
+    """The connections of one process. All of this happens on its event loop, except
+    `_work`."""
 
     def __init__(
         self,
@@ -64,28 +79,36 @@ class Connections:
     ) -> None:
         self.app = app
         self.loop = loop
-        self.keeps_alive = True
         self.log_access = log_access
         self.clock = clock
+        self.ends_at = math.inf
+        """When a stop ends what clients keep under way."""
         self._connections_max = connections_max
         self._report = report
         self._open: set[Connection] = set()
         self._new: OrderedDict[Connection, None] = OrderedDict()
         self._kept: OrderedDict[Connection, None] = OrderedDict()
-        self._streams: Counter[str] = Counter()
-        self.beside_count = 0
-        self._held_bytes: OrderedDict[Connection, int] = OrderedDict()
+        self._held_bytes: dict[Connection, int] = {}
         self._held_bytes_total = 0
-        self._pool = ThreadPoolExecutor(THREADS, "beside")
-        all_started = Barrier(THREADS)
-        # A thread that has to be made later may be refused by then.
-        list(self._pool.map(lambda _: all_started.wait(), range(THREADS)))
+        self._streams: Counter[str] = Counter()
+        self._waiting_jobs: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._running_jobs: Counter[str] = Counter()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        for n in range(THREADS):  # made now: later there may be none to be had
+            Thread(target=self._work, name=f"beside-{n}", daemon=True).start()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def __iter__(self) -> Iterator[Connection]:
         return iter(self._open)
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether connections go on after an answer: not during a stop."""
+        return self.ends_at == math.inf
+
+    # Accepting and evicting
 
     def start_accepting(self, listener: socket.socket) -> None:
         """Accept what connects to a listening socket, until the connections stop."""
@@ -120,12 +143,12 @@ class Connections:
         except BaseException:
             connected.close()
             raise
+        self._open.add(connection)
         if has_room:
-            self._open.add(connection)
             self._new[connection] = None
         else:
             self._report("connections were turned away: all others are in use")
-            connection.turn_away()
+            connection.turn_away()  # after which it can be evicted
 
     def _evict(self) -> bool:
         """Close a connection that has waited longest; return whether there was one."""
@@ -141,52 +164,103 @@ class Connections:
     def remove(self, connection: Connection) -> None:
         self._open.discard(connection)
         self.mark_running(connection)
-
-    def note_held_bytes(self, connection: Connection, count: int) -> None:
-        """Note what is kept for a connection of a request that is not complete, or of
-        an answer that is not read. Where that is too much in all, the connection for
-        which something has been kept longest is closed."""
-        self._held_bytes_total += count - self._held_bytes.get(connection, 0)
-        if count:
-            self._held_bytes[connection] = count
-        else:
-            self._held_bytes.pop(connection, None)
-        if self._held_bytes_total > HELD_BYTES_MAX:
-            self._report("connections were closed that had sent or read too little")
-            next(iter(self._held_bytes)).abort()
+        self._held_bytes_total -= self._held_bytes.pop(connection, 0)
 
     def mark_running(self, connection: Connection) -> None:
-        """Keep a connection from being evicted."""
+        """Let a connection not be evicted."""
         self._new.pop(connection, None)
         self._kept.pop(connection, None)
-        self._held_bytes_total -= self._held_bytes.pop(connection, 0)
 
     def mark_waiting(self, connection: Connection) -> None:
         if connection in self._open:
             self._kept[connection] = None
 
+    def note_held_bytes(self, connection: Connection, count: int) -> None:
+        """Note what is kept for a connection. Where that is too much in all, those that
+        wait and hold most are closed."""
+        if connection not in self._open:
+            return
+        self._held_bytes_total += count - self._held_bytes.get(connection, 0)
+        self._held_bytes[connection] = count
+        while self._held_bytes_total > HELD_BYTES_MAX:
+            waiting = [each for each in self._held_bytes if self._waits(each)]
+            largest = max(waiting, key=self._held_bytes.__getitem__, default=None)
+            if largest is None:
+                return
+            self._report("connections were closed: they held too many bytes")
+            largest.abort()
+
+    def _waits(self, connection: Connection) -> bool:
+        return connection in self._new or connection in self._kept
+
+    # Running beside the event loop
+
+    def has_room_beside(self, client: str) -> bool:
+        """Tell whether one more request of an address may wait for a thread."""
+        waiting = len(self._waiting_jobs.get(client, ()))
+        return waiting < BESIDE_MAX_OF_CLIENT and self.waiting_count < BESIDE_MAX
+
+    @property
+    def waiting_count(self) -> int:
+        """How many calls wait for a thread."""
+        return sum(map(len, self._waiting_jobs.values()))
+
     def run_beside(
         self,
-        then: Callable[[T], None],
-        function: Callable[P, T],
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> bool:
+        connection: Connection,
+        function: Callable[[], Any],
+        then: Callable[[Any], None],
+    ) -> None:
         """Call a function on another thread, and `then` with its result on the event
-        loop. Return whether there was room for it. It must not raise."""
-        if self.beside_count >= BESIDE_MAX:
-            return False
-        self.beside_count += 1
-        future = self._pool.submit(function, *args, **kwargs)
-        future.add_done_callback(partial(self._done_beside, then))
-        return True
+        loop. Addresses take turns."""
+        job = Job(connection, function, then)
+        self._waiting_jobs.setdefault(connection.client, deque()).append(job)
+        self._start_jobs()
 
-    def _done_beside(self, then: Callable[[T], None], future: Future[T]) -> None:
-        self.loop.call_soon_threadsafe(self._go_on, then, future)
+    def _start_jobs(self) -> None:
+        while self._running_jobs.total() < THREADS:
+            client = next(filter(self._may_run, self._waiting_jobs), None)
+            if client is None:
+                return
+            jobs = self._waiting_jobs.pop(client)
+            job = jobs.popleft()
+            if jobs:
+                self._waiting_jobs[client] = jobs  # behind the other addresses
+            self._running_jobs[client] += 1
+            self._jobs.put(job)
 
-    def _go_on(self, then: Callable[[T], None], future: Future[T]) -> None:
-        self.beside_count -= 1
-        then(future.result())
+    def _may_run(self, client: str) -> bool:
+        return self._running_jobs[client] < THREADS_MAX_OF_CLIENT
+
+    def _work(self) -> None:
+        """Make one call after the other."""
+        while (job := self._jobs.get()) is not None:
+            result, has_failed = None, False
+            try:
+                result = job.function()
+            except BaseException:  # noqa: B036 - it ends this call only
+                has_failed = True
+            try:
+                self.loop.call_soon_threadsafe(self._end_job, job, result, has_failed)
+            except RuntimeError:  # the loop is closed
+                return
+
+    def _end_job(self, job: Job, result: Any, has_failed: bool) -> None:
+        client = job.connection.client
+        self._running_jobs[client] -= 1
+        if not self._running_jobs[client]:
+            del self._running_jobs[client]
+        self._start_jobs()
+        if has_failed:
+            job.connection.fail()
+            return
+        try:
+            job.then(result)
+        except BaseException:
+            job.connection.fail()
+            raise
+
+    # Streams
 
     def acquire_stream(self, client: str) -> bool:
         """Count one stream more for an address, unless there are too many."""
@@ -201,6 +275,8 @@ class Connections:
         if not self._streams[client]:
             del self._streams[client]
 
+    # Ending
+
     def expire(self) -> None:
         """Give up the connections whose deadline has passed. Called once a second."""
         now = self.clock()
@@ -208,14 +284,15 @@ class Connections:
             connection.expire()
 
     def stop(self, seconds: float) -> None:
-        """Close what is idle, and give all that is under way these seconds to end."""
-        self.keeps_alive = False
-        deadline = self.clock() + seconds
+        """Close what is idle, and give clients these seconds to send the rest of a
+        request, or to read an answer."""
+        self.ends_at = min(self.ends_at, self.clock() + seconds)
         for connection in list(self._open):
-            connection.stop(deadline)
+            connection.stop()
 
     def close(self) -> None:
         """End everything at once."""
         for connection in list(self._open):
             connection.abort()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for _ in range(THREADS):
+            self._jobs.put(None)

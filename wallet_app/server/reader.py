@@ -1,7 +1,7 @@
 """Reads requests from bytes, whole and bounded, before anything runs them.
 
-Parsing is gunicorn's. What stands here are the bounds, and what this server refuses
-besides: it must not know sockets or the app.
+Parsing is gunicorn's. What stands here are the bounds, and what this server also
+refuses. It must not know sockets or the app.
 """
 
 from __future__ import annotations
@@ -28,10 +28,16 @@ CHUNKS_MAX = 10_000
 """Pieces of a chunked body: a million of one byte each would cost seconds."""
 
 SINGLE = frozenset(
-    (b"content-length", b"expect", b"idempotency-key", b"origin", b"sec-fetch-site")
+    (
+        b"expect",
+        b"idempotency-key",
+        b"origin",
+        b"sec-fetch-site",
+        b"transfer-encoding",
+    )
 )
-"""Headers that mean nothing when they are given twice; gunicorn's parser sees to Host
-and Content-Type."""
+"""Headers that have one value. Of Host, Content-Type and Content-Length the parser
+refuses a second one."""
 
 
 class Refused(Exception):
@@ -132,6 +138,9 @@ class RequestReader:
     def _on_head(self) -> bool:
         self.has_head = True
         headers = dict(self._parser.headers)
+        size = sum(len(name) + len(value) for name, value in self._parser.headers)
+        if size > HEAD_BYTES_MAX:
+            raise Refused(431)
         if self._parser.http_version >= (1, 1) and b"host" not in headers:
             raise Refused(400, "The request has no Host header.")
         if any(b"_" in name for name in headers):

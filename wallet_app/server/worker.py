@@ -26,9 +26,9 @@ from wallet_app.server.connections import Connections
 from wallet_app.server.gateway import Answer, environ_of
 from wallet_app.server.reader import Request
 
-IGNORED_SIGNALS = ("HUP", "USR2", "ALRM", "TTIN", "TTOU", "WINCH")
-"""Sent to a whole process group, when a terminal closes for one, they would end the
-process, or stop it."""
+IGNORED_SIGNALS = tuple("HUP USR2 ALRM TTIN TTOU WINCH ABRT VTALRM PROF XCPU".split())
+"""They would end or stop the process. A terminal that closes, for one, sends SIGHUP to
+all processes that were started from it."""
 
 TICK_SECONDS = 1
 STOP_READ_SECONDS = 3
@@ -45,8 +45,8 @@ REPORT_SECONDS = 60
 SPARE_DESCRIPTORS = 150
 """For the background's connections to receivers, files and logs."""
 
-GC_THRESHOLD = (700, 10, 1_000_000)
-"""Python's own for young objects, and never for the oldest."""
+OLDEST_THRESHOLD = 1_000_000
+"""The garbage collector's third threshold: it never collects the oldest objects."""
 
 SWITCH_SECONDS = 0.0005
 """How long a thread keeps the interpreter from others that wait for it: a tenth of
@@ -57,6 +57,8 @@ _YEARS_AHEAD_SECONDS = 1e9
 
 class LedgerWorker(Worker):
     """A worker that serves from an event loop, and that nothing replaces."""
+
+    alive: bool
 
     def notify(self) -> None:
         """Report to the arbiter that all is well for decades, so that no time-out of
@@ -74,7 +76,6 @@ class LedgerWorker(Worker):
         for name in IGNORED_SIGNALS:
             signal.signal(getattr(signal, f"SIG{name}"), signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGABRT, self.handle_abort)
         add = self._loop.add_signal_handler
         add(signal.SIGTERM, self._stop, STOP_READ_SECONDS, STOP_RUN_SECONDS)
         add(signal.SIGINT, self._stop, 0, 0)
@@ -117,7 +118,7 @@ class LedgerWorker(Worker):
         """See once a second to what has no event of its own."""
         try:
             self._connections.expire()
-            if self.ppid != os.getppid():
+            if self.alive and self.ppid != os.getppid():
                 self._report("the server's first process has ended, so this one ends")
                 self._stop(STOP_READ_SECONDS, STOP_RUN_SECONDS)
             if self._stops_at is not None:
@@ -128,11 +129,13 @@ class LedgerWorker(Worker):
             self._loop.call_later(seconds, self._tick)
 
     def _stop(self, read_seconds: float, run_seconds: float) -> None:
-        """Accept nothing more, and end when all that is under way has ended."""
-        self.alive = False
-        for listener in self.sockets:
-            self._loop.remove_reader(listener.sock)
-            listener.close()
+        """Accept nothing more, and end when all that is under way has ended. A second
+        call can only hurry."""
+        if self.alive:
+            self.alive = False
+            for listener in self.sockets:
+                self._loop.remove_reader(listener.sock)
+                listener.close()
         self._connections.stop(read_seconds)
         ends_at = time.monotonic() + run_seconds
         self._stops_at = min(self._stops_at or ends_at, ends_at)
@@ -142,7 +145,9 @@ class LedgerWorker(Worker):
     def _report_failure(
         self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
     ) -> None:
-        self._report(context["message"], context.get("exception"))
+        error = context.get("exception")
+        # The message names the callback with its arguments, each time others.
+        self._report(f"a callback of the event loop failed: {type(error)}", error)
 
     def _report(self, trouble: str, error: BaseException | None = None) -> None:
         """Log some trouble, once a minute however often it is met."""
@@ -189,7 +194,7 @@ def _settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLD)
+    gc.set_threshold(*gc.get_threshold()[:2], OLDEST_THRESHOLD)
 
 
 def _settle_processor() -> None:
