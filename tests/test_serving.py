@@ -253,7 +253,9 @@ def test_a_start_that_would_split_or_lose_the_ledger_is_refused(
 
 @each_way
 def test_a_start_with_tls_is_refused(command: tuple[str, ...]) -> None:
-    printed = printed_by_refusal((*command, "--certfile", "x", "--keyfile", "y"))
+    printed = printed_by_refusal(
+        (*command, "--certfile", __file__, "--keyfile", __file__)
+    )
     assert "TLS is for a proxy before this server." in printed
 
 
