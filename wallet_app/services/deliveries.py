@@ -111,7 +111,7 @@ class Deliveries:
             if superseded is not None:
                 log.end(superseded, DeliveryStatus.FAILED, SUPERSEDED, now)
         else:
-            is_full = log.is_full
+            is_full = log.is_full(self._monotonic())
         delivery = Delivery(
             str(self._new_id()), message, message.id, event.type, now, now, None
         )
@@ -161,13 +161,14 @@ class Deliveries:
         """Note the outcome of an attempt: `why` is None where it was received. What
         ended meanwhile, because a newer code was sent or the webhook was disabled,
         stays ended."""
-        now = self._clock()
+        now, monotonic_now = self._clock(), self._monotonic()
         with self._lock:
             now, is_pending = max(now, delivery.updated_at), delivery.is_pending
             delivery.answer = reply.status if reply else None
             delivery.attempts += 1
             delivery.tries += 1
-            webhook.log.is_received = why is None
+            if why is None:
+                webhook.log.received_at = monotonic_now
             if not is_pending:
                 return None
             delivery.last_error, delivery.updated_at = why, now

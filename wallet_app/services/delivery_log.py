@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from wallet_app.services.approval import ApprovalSnapshot
 from wallet_app.services.events import Event, EventType
+from wallet_app.services.expiring import SECOND
 
 PENDING_MAX = 100_000
 """Deliveries that wait for one receiver, at about half a kilobyte each. What comes
@@ -17,8 +18,12 @@ while there are as many is not sent by itself, but listed, and can be delivered 
 hand."""
 
 UNRECEIVED_MAX = 10_000
-"""The same while the receiver takes nothing: its latest attempt failed, or there was
-none yet. One that is dead holds less memory than one that is behind."""
+"""The same while the receiver takes nothing. A dead receiver must not hold as much
+memory as a slow one."""
+
+UNRECEIVED_SECONDS = 60
+"""A receiver takes nothing if it has received no message for so long, or none yet. One
+failed attempt does not show that it is dead."""
 
 CODES_MAX = 10_000
 """The same for codes, which no other deliveries crowd out."""
@@ -102,11 +107,11 @@ class Delivery(Struct, gc=False):
 class DeliveryLog:
     """The deliveries to one webhook, oldest first. Who shares one locks around it."""
 
-    __slots__ = ("is_received", "_deliveries", "_ended", "_codes")
+    __slots__ = ("received_at", "_deliveries", "_ended", "_codes")
 
     def __init__(self) -> None:
-        self.is_received = False
-        """Whether the latest attempt was received."""
+        self.received_at: int | None = None
+        """When the latest message was received, by the monotonic clock."""
         self._deliveries: dict[str, Delivery] = {}
         self._ended: deque[str] = deque()
         self._codes: dict[str, Delivery] = {}
@@ -114,12 +119,13 @@ class DeliveryLog:
     def __len__(self) -> int:
         return len(self._deliveries)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many deliveries without a code are pending as may be."""
+    def is_full(self, monotonic_now: int) -> bool:
+        """Return whether as many deliveries without a code are pending as may be."""
         pending = len(self._deliveries) - len(self._ended) - len(self._codes)
+        since = monotonic_now - UNRECEIVED_SECONDS * SECOND
+        is_receiving = self.received_at is not None and self.received_at > since
         return pending >= (
-            PENDING_MAX if self.is_received else min(UNRECEIVED_MAX, PENDING_MAX)
+            PENDING_MAX if is_receiving else min(UNRECEIVED_MAX, PENDING_MAX)
         )
 
     @property

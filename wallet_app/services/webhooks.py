@@ -80,6 +80,7 @@ class Webhooks:
         lock_factory: LockFactory = threading.Lock,
     ) -> None:
         self._clock = clock
+        self._monotonic = monotonic
         self._new_id = new_id
         self._new_secret = new_secret
         self._transport = transport
@@ -224,7 +225,7 @@ class Webhooks:
         Raises WebhookNotFound, DeliveryNotFound, NotRedeliverable and
         RedeliveriesExhausted.
         """
-        now = self._clock()
+        now, monotonic_now = self._clock(), self._monotonic()
         with self._lock:
             webhook = self._find(webhook_id)
             delivery = webhook.log.get(delivery_id)
@@ -238,7 +239,7 @@ class Webhooks:
                 raise NotRedeliverable(delivery_id, "it had a code; have that resent")
             if delivery.redeliveries >= REDELIVERIES_MAX:
                 raise RedeliveriesExhausted(delivery_id, REDELIVERIES_MAX)
-            if webhook.log.is_full:
+            if webhook.log.is_full(monotonic_now):
                 raise NotRedeliverable(delivery_id, FULL)
             before = delivery.snapshot()
             lane = webhook.lane_of(delivery.message.event)
