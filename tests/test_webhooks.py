@@ -1377,6 +1377,78 @@ def test_what_is_not_there_is_not_delivered_again(shown: Shown) -> None:
             assert_problem(post(shown.client, path, {}), 404, code)
 
 
+# What cannot be queued
+
+
+def failing_once(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    """Have the background fail at the second message that is queued."""
+    append, calls = listening.service.background.append, itertools.count(1)
+
+    def failing(*args: Any) -> int:
+        if next(calls) == 2:
+            raise error
+        return append(*args)
+
+    monkeypatch.setattr(listening.service.background, "append", failing)
+
+
+class Panic(BaseException):
+    """What is no Exception, as an extension in Rust raises it."""
+
+
+@pytest.mark.parametrize("error", [MemoryError(), Panic()], ids=repr)
+def test_an_event_that_could_be_queued_for_one_webhook_only_is_sent_once_to_each(
+    listening: Listening, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    listening.listen(url=f"{URL}/other")
+    failing_once(listening, monkeypatch, error)
+    listening.tell()
+    assert listening.run() == 2
+    listening.tell()
+    listening.run()
+    urls = [url for url, *_ in listening.receivers.posts]
+    assert sorted(urls) == [URL, URL, f"{URL}/other", f"{URL}/other"]
+    assert len(set(listening.ids)) == 2
+
+
+def test_an_event_that_meets_a_bug_is_dropped_and_the_next_is_sent(
+    listening: Listening,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue, wrong = listening.service.outbox.listener, itertools.count()
+
+    def buggy(event: Event) -> None:
+        assert isinstance(event.subject, Transaction)
+        if event.subject.amount == 666:
+            next(wrong)
+            raise RuntimeError("a bug")
+        queue(event)
+
+    monkeypatch.setattr(listening.service.outbox, "listener", buggy)
+    for amount in (666, 7):
+        listening.service.money.add(listening.source, amount)
+    listening.run()
+    assert [body["data"]["amount"] for body in listening.bodies] == [7]
+    assert next(wrong) == 1
+    assert "An event is dropped" in caplog.text
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, Panic])
+def test_a_movement_is_answered_also_if_nobody_can_be_notified(
+    shown: Shown, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def failing(event: Event) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(shown.service.outbox, "listener", failing)
+    body = {"walletId": shown.source, "amount": 5}
+    assert post(shown.client, "/wallet/add", body).status_code == 200
+    assert shown.service.wallets.get(shown.source).balance == 1_005
+
+
 # Codes
 
 

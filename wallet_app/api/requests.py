@@ -194,7 +194,7 @@ _DECODER = json.JSONDecoder(
 
 def once(command: Callable[[Claim | None], T]) -> T:
     """Run a command; with an Idempotency-Key, at most once for that key. Then the
-    webhooks are notified."""
+    webhooks are notified, which does not hide the answer if it fails."""
     try:
         return _run(command)
     finally:

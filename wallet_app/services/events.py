@@ -7,6 +7,7 @@ each wallet. It is handed over after the locks opened.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,8 @@ from msgspec import Struct
 
 from wallet_app.domain import Transaction
 from wallet_app.store import LockFactory
+
+logger = logging.getLogger("wallet_app.events")
 
 
 class EventType(StrEnum):
@@ -41,8 +44,9 @@ class Event(Struct, frozen=True, gc=False):
 
 
 class Outbox:
-    """Events that are not handed over yet: so many of them as requests are under way,
-    because each hands over what it has put.
+    """Events that are not handed over yet. Each request hands over what it has put, so
+    there are as many as requests are under way, except while there is no memory to
+    hand them over.
 
     It is closed while nobody listens, and keeps nothing then.
     """
@@ -64,16 +68,41 @@ class Outbox:
 
     def hand_over(self) -> None:
         """Give the listener all that was put, in order. Called under no wallet's lock.
-        What the listener fails at stays, and is handed over the next time."""
+
+        It comes after a commit, so it does not fail. Without memory the event stays,
+        and is handed over the next time. Any other error of the listener is a bug, and
+        would come again: the event is dropped.
+        """
         if not self._put and not self._next:
             return
-        with self._lock:
-            while self._next or self._put:
-                if not self._next:
-                    self._next = deque(self._put[0])
-                    self._put.popleft()
-                self.listener(self._next[0])
-                self._next.popleft()
+        try:
+            with self._lock:
+                while self._next or self._put:
+                    self._hand_over_next()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: B036 - in Rust it is no MemoryError
+            _report("An event is handed over later", error)
+
+    def _hand_over_next(self) -> None:
+        if not self._next:
+            self._next = deque(self._put[0])
+            self._put.popleft()
+        try:
+            self.listener(self._next[0])
+        except MemoryError:
+            raise
+        except Exception as error:
+            _report("An event is dropped", error)
+        self._next.popleft()
+
+
+def _report(text: str, error: BaseException) -> None:
+    """Log an error, unless there is no memory for that."""
+    try:
+        logger.error(text, exc_info=error)
+    except MemoryError:
+        pass
 
 
 def created(transactions: Iterable[Transaction]) -> Iterator[Event]:

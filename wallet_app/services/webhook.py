@@ -49,7 +49,16 @@ class Webhook:
     Nothing here is referred to by a lane: a deleted webhook is freed at once.
     """
 
-    __slots__ = ("now_is", "key", "log", "caller", "by_wallet", "codes", "__weakref__")
+    __slots__ = (
+        "now_is",
+        "key",
+        "log",
+        "caller",
+        "by_wallet",
+        "codes",
+        "queued_id",
+        "__weakref__",
+    )
 
     def __init__(
         self,
@@ -65,10 +74,17 @@ class Webhook:
         self.caller = caller
         self.by_wallet = by_wallet
         self.codes = codes
+        self.queued_id: str | None = None
+        """The id of the message that was queued last."""
 
     @property
     def lanes(self) -> tuple[Lane[Delivery], ...]:
         return (*self.by_wallet, self.codes)
+
+    def asks_for(self, event: Event) -> bool:
+        """Return whether the webhook is to be notified of an event."""
+        is_active = self.now_is.status is WebhookStatus.ACTIVE
+        return is_active and event.type in self.now_is.events
 
     def lane_of(self, event: Event) -> Lane[Delivery]:
         """Return the lane that an event goes through."""

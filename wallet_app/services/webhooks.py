@@ -89,6 +89,8 @@ class Webhooks:
         self._creating = lock_factory()
         self._lock = lock_factory()
         self._webhooks: dict[str, Webhook] = {}
+        self._message: Message | None = None
+        """What is being queued, or could not be queued for every webhook."""
         self._deliveries = Deliveries(
             clock,
             monotonic,
@@ -258,15 +260,18 @@ class Webhooks:
 
     def _notify(self, event: Event) -> None:
         """Queue an event for every webhook that asked for it. The outbox calls this
-        for one event after the other."""
-        message = Message(f"msg_{self._new_id()}", event)
+        for one event after the other, and again for one at which it failed: then the
+        message has the same id, and who has it already does not get it twice."""
+        message = self._message
+        if message is None or message.event is not event:
+            message = self._message = Message(f"msg_{self._new_id()}", event)
         now = self._clock()
         with self._lock:
             for webhook in self._webhooks.values():
-                snapshot = webhook.now_is
-                is_active = snapshot.status is WebhookStatus.ACTIVE
-                if is_active and event.type in snapshot.events:
+                if webhook.asks_for(event) and webhook.queued_id != message.id:
                     self._deliveries.queue(webhook, message, now)
+                    webhook.queued_id = message.id
+        self._message = None  # it may have a code, which nobody keeps
 
     def _find(self, webhook_id: str) -> Webhook:
         webhook = self._webhooks.get(webhook_id)
