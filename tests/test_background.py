@@ -524,7 +524,7 @@ def test_lanes_without_a_thread_are_refused_and_leave_nothing_behind(
         for thread in set(threading.enumerate()) - before:
             thread.join(TIMEOUT_SECONDS)
         assert set(threading.enumerate()) == before
-        assert background._lanes == []
+        assert background._lanes == {}
         background.add(Lane("all", THREADS_MAX, print, lambda item, error: None))
 
 

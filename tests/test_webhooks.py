@@ -27,7 +27,7 @@ from msgspec import Struct
 from standardwebhooks import Webhook, WebhookVerificationError
 from werkzeug.test import TestResponse
 
-from tests.allocations import needs_failing_allocations
+from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.ledgers import (
     SECOND,
     START,
@@ -53,7 +53,7 @@ from wallet_app.errors import (
 )
 from wallet_app.services import WalletService
 from wallet_app.services.delivery_log import DeliveryStatus
-from wallet_app.services.background import Lane
+from wallet_app.services.background import THREADS_MAX, Lane
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.fraud import Alert
 from wallet_app.services.json_forms import event_bytes, json_bytes
@@ -1145,6 +1145,32 @@ def failing_allocation(n: int) -> bool:
     health = listening.service.background.health()
     assert (health.queued, health.running) == (0, 0)
     return failed
+
+
+def failing_deletion(n: int) -> bool:
+    """Delete a webhook for which messages wait, while an allocation fails; return
+    whether it failed. Then the webhook is as it was, or gone with its threads."""
+    listening = Listening(lock_factory=ThreadLock)
+    listening.tell(2)
+    service = listening.service
+    deleted = with_failing(n, 1, partial(service.webhooks.delete, listening.webhook_id))
+    if isinstance(deleted.result, MemoryError):
+        assert len(service.webhooks.all()) == 1
+        assert listening.run() == 2
+        service.webhooks.delete(listening.webhook_id)
+    assert service.webhooks.all() == []
+    bank = 4
+    lane = Lane("rest", THREADS_MAX - bank, print, lambda item, error: None)
+    service.background.add(lane)
+    return isinstance(deleted.result, MemoryError)
+
+
+@needs_failing_allocations
+def test_a_webhook_is_deleted_with_its_threads_or_not_at_all_without_memory() -> None:
+    def trials() -> int:
+        return sum(map(failing_deletion, range(ALLOCATIONS_MAX)))
+
+    assert in_a_child(trials) > 5
 
 
 @needs_failing_allocations

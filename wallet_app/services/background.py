@@ -26,8 +26,8 @@ from wallet_app.errors import ThreadsExhausted
 from wallet_app.store import LockFactory
 
 THREADS_MAX = 4 + 5 * 16 * 2
-"""Four for the bank, and five for each of 16 webhooks; the other half is for those of
-deleted webhooks that still wait for their receivers."""
+"""Four for the bank, and five for each of 16 webhooks; 80 more for those of deleted
+webhooks that still wait for their receivers."""
 
 NAP_SECONDS = 5
 """The longest that a thread waits before it looks again. It is woken before, except if
@@ -129,7 +129,8 @@ class Background:
         self._clock = clock
         self._monotonic = monotonic
         self._lock = lock_factory()
-        self._lanes: list[Lane[Any]] = []
+        # A dict, because to forget an item of a list can need memory.
+        self._lanes: dict[Lane[Any], None] = {}
         self._numbers = itertools.count()
         self._last_error: tuple[str, int] | None = None
         self._started = False
@@ -142,33 +143,34 @@ class Background:
         Raises ThreadsExhausted.
         """
         with self._lock:
-            places = sum(lane.places for lane in [*self._lanes, *lanes])
-            if places > THREADS_MAX:
+            every = {**self._lanes, **dict.fromkeys(lanes)}
+            if sum(lane.places for lane in every) > THREADS_MAX:
                 raise ThreadsExhausted()
-            self._lanes.extend(lanes)
+            self._lanes = every
             is_started = self._started
         if is_started:
             self._start_threads(lanes)
 
     def remove(self, *lanes: Lane[Any]) -> None:
-        """Forget lanes and what is queued in them. What is running ends by itself."""
-        forgotten = []
+        """Forget lanes and what is queued in them, or nothing without memory. What is
+        running ends by itself."""
+        queues: list[list[Any]] = [[] for _ in lanes]  # after these nothing can fail
+        numbers, to_wake = iter(range(len(lanes))), iter(lanes)
         with self._lock:
-            for lane in lanes:
-                lane.is_removed = True
-                forgotten.append(lane.queue)
-                lane.queue = []
-                self._forget_if_over(lane)
-        for lane in lanes:
-            lane.news.set()
+            for n in numbers:
+                lanes[n].queue, queues[n] = queues[n], lanes[n].queue
+                lanes[n].is_removed = True
+                self._forget_if_over(lanes[n])
+        for lane in to_wake:
+            self._wake(lane)
 
     def clear(self, *lanes: Lane[Any]) -> None:
-        """Forget what is queued in lanes."""
-        forgotten = []
+        """Forget what is queued in lanes, or nothing without memory."""
+        queues: list[list[Any]] = [[] for _ in lanes]
+        numbers = iter(range(len(lanes)))
         with self._lock:
-            for lane in lanes:
-                forgotten.append(lane.queue)
-                lane.queue = []
+            for n in numbers:
+                lanes[n].queue, queues[n] = queues[n], lanes[n].queue
 
     def put(self, lane: Lane[T], wait: int, item: T) -> None:
         """Queue an item that is due after `wait` nanoseconds."""
@@ -358,9 +360,8 @@ class Background:
             pass  # They look again after a nap.
 
     def _forget_if_over(self, lane: Lane[Any]) -> None:
-        over = lane.is_removed and not lane.running and not lane.threads
-        if over and lane in self._lanes:
-            self._lanes.remove(lane)
+        if lane.is_removed and not lane.running and not lane.threads:
+            self._lanes.pop(lane, None)
 
     def _note(self, lane: Lane[Any], item: Any, error: BaseException) -> int | None:
         """Record an unexpected error; return when its item is due again, if it is."""

@@ -1,7 +1,8 @@
 """Webhooks: who asked for events is notified of them, at least once.
 
-A webhook has lanes of its own. So its messages about one wallet are sent one at a time,
-at first in the order of commit, and a slow or dead receiver delays only itself.
+A webhook has lanes of its own. So a slow or dead receiver delays only itself, and the
+messages about one wallet are sent one at a time, in the order of commit; a retry may be
+overtaken.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ class Webhooks:
         claim: Keeper | None = None,
         caller: str | None = None,
     ) -> NewWebhook:
-        """Send these events to a URL from now on. Where there are too many webhooks, a
-        disabled one is evicted.
+        """Send these events to a URL from now on. If all slots are taken, a disabled
+        webhook is evicted.
 
         What the claim keeps has no secret, so that no replay shows it. Raises
         UrlNotAllowed, WebhooksExhausted, TooManyWebhooks and ThreadsExhausted.
@@ -126,12 +127,10 @@ class Webhooks:
                 self._evictable(caller)
             self._background.add(*webhook.lanes)
             try:
-                evicted = self._register(webhook, replace(created, secret=None), claim)
+                self._register(webhook, replace(created, secret=None), claim)
             except BaseException:
                 self._background.remove(*webhook.lanes)
                 raise
-            if evicted is not None:
-                self._background.remove(*evicted.lanes)
         return created
 
     def _new(
@@ -150,11 +149,14 @@ class Webhooks:
 
     def _register(
         self, webhook: Webhook, outcome: NewWebhook, claim: Keeper | None
-    ) -> Webhook | None:
-        """Keep a webhook whose threads run; return the one that was evicted for it."""
+    ) -> None:
+        """Keep a webhook whose threads run, and evict one for it if all slots are
+        taken."""
         webhook_id = webhook.now_is.id
         with self._lock:
             evicted = self._evictable(webhook.caller)
+            if evicted is not None:  # it is disabled, so its lanes have nothing to do
+                self._background.remove(*evicted.lanes)
             self._webhooks[webhook_id] = webhook
             try:
                 commit(claim, outcome)
@@ -164,7 +166,6 @@ class Webhooks:
             if evicted is not None:
                 del self._webhooks[evicted.now_is.id]
             self._outbox.is_open = True
-        return evicted
 
     def _evictable(self, caller: str | None) -> Webhook | None:
         """Return the webhook to evict for one more of a caller, None if there is room.
@@ -202,9 +203,9 @@ class Webhooks:
         """
         with self._lock:
             webhook = self._find(webhook_id)
+            self._background.remove(*webhook.lanes)  # after this nothing can fail
             del self._webhooks[webhook_id]
             self._outbox.is_open = bool(self._webhooks)
-        self._background.remove(*webhook.lanes)
 
     def deliveries(
         self, webhook_id: str, limit: int = 20, page: int = 1
