@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.ledgers import (
     SECOND,
     START,
@@ -35,6 +36,7 @@ from wallet_app.services.events import Outbox
 from wallet_app.services.fraud import RULES, Alerts, Outgoing, Verdict
 from wallet_app.settings import FRAUD_RULES, Settings
 from wallet_app.spending import Limits
+from wallet_app.store import ThreadLock
 
 BY = Thresholds(
     rules=FRAUD_RULES,
@@ -438,6 +440,35 @@ def test_one_wallet_hides_no_alert_of_the_others() -> None:
     for newcomer in ("zoe", "lea"):
         flag(newcomer, 20, 21, 22)
     assert list(alerts._ids_of_wallet) == ["zoe", "lea"]
+
+
+@needs_failing_allocations
+def test_whatever_allocation_fails_the_alerts_of_a_wallet_stay_bounded() -> None:
+    def trials() -> tuple[int, list[int]]:
+        failed, unbounded = 0, []
+        for n in range(100):
+            alerts = Alerts(
+                Clock(),
+                Ids(),
+                Outbox(ThreadLock),
+                ThreadLock,
+                6,
+                alerts_max_of_wallet=2,
+            )
+            flagged = FraudBlocked("velocity", "wallet", 1, "INR", None)
+            add = partial(alerts.add, flagged, Verdict.BLOCK)
+            add()
+            add()
+            failed += with_failing(n, 1, add).result is not None
+            for _ in range(4):
+                add()
+            if alerts.page().total != 2 or len(alerts._ids_of_wallet["wallet"]) != 2:
+                unbounded.append(n)
+        return failed, unbounded
+
+    failed, unbounded = in_a_child(trials)
+    assert failed > 5
+    assert unbounded == []
 
 
 # Over HTTP

@@ -230,15 +230,19 @@ class Alerts:
                 raise
 
     def _forget(self, alert_id: str) -> None:
-        """Forget an alert, as far as it is listed."""
-        alert = self._alerts.pop(alert_id, None)
+        """Forget an alert, as far as it is listed. No memory is needed."""
+        alert = self._alerts.get(alert_id)
         if alert is None:
             return
-        ids = self._ids_of_wallet.get(alert.wallet_id, deque())
-        if alert_id in ids:
-            ids.remove(alert_id)
-        if not ids:
-            self._ids_of_wallet.pop(alert.wallet_id, None)
+        ids = self._ids_of_wallet.get(alert.wallet_id)
+        if ids is not None:
+            if ids and ids[0] == alert_id:
+                ids.popleft()
+            elif ids and ids[-1] == alert_id:  # it has just been added
+                ids.pop()
+            if not ids:
+                del self._ids_of_wallet[alert.wallet_id]
+        del self._alerts[alert_id]
 
     def page(self, limit: int = 20, page: int = 1) -> AlertPage:
         """Return one page, newest first."""
