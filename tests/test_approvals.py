@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.ledgers import (
     SECOND,
     START,
@@ -50,6 +51,7 @@ from wallet_app.services.approval_table import KEPT_SECONDS
 from wallet_app.services.approvals import Approvals
 from wallet_app.settings import Settings
 from wallet_app.spending import Limits
+from wallet_app.store import ThreadLock
 
 TTL_SECONDS = 300
 TIMEOUT_SECONDS = 10
@@ -59,11 +61,14 @@ WRONG = "999999"
 class Waiting:
     """A service with a wallet of 1,000 that needs an approval above 100."""
 
-    def __init__(self) -> None:
+    def __init__(self, **injected: Any) -> None:
         self.clock, self.codes = Clock(), Codes()
-        self.service = new_service(
-            clock=self.clock, new_code=self.codes, send_code=self.codes.send
-        )
+        owned: dict[str, Any] = {
+            "clock": self.clock,
+            "new_code": self.codes,
+            "send_code": self.codes.send,
+        }
+        self.service = new_service(**owned | injected)
         self.approvals = self.service.approvals
         self.source = open_wallet(self.service, 1_000)
         self.target = open_wallet(self.service)
@@ -360,6 +365,34 @@ def test_a_confirmation_whose_outcome_cannot_be_kept_leaves_no_trace(
     assert waiting.codes.sent == {approval.id: code}
     assert waiting.approvals.get(approval.id) == approval
     waiting.confirm(approval)
+
+
+def test_an_approval_that_cannot_be_kept_leaves_nothing_of_its_wallet(
+    waiting: Waiting,
+) -> None:
+    with nothing_moves(waiting.service), pytest.raises(RuntimeError):
+        waiting.deduct(500, claim=Full())
+    assert list(waiting.approvals._table._of_wallet) == []
+    assert len(waiting.approvals._table._approvals) == 0
+
+
+@needs_failing_allocations
+def test_an_approval_is_removed_as_a_whole_or_not_at_all_without_memory() -> None:
+    def trials() -> tuple[int, list[int]]:
+        failed, halves = 0, []
+        for n in range(150):
+            waiting = Waiting(lock_factory=ThreadLock)
+            trial = with_failing(n, 1, partial(waiting.deduct, 500, claim=Full()))
+            failed += not isinstance(trial.result, RuntimeError)
+            table = waiting.approvals._table
+            of_wallet = table._of_wallet.get(waiting.source)
+            if (of_wallet is None) != (len(table._approvals) == 0) or of_wallet == []:
+                halves.append(n)
+        return failed, halves
+
+    failed, halves = in_a_child(trials)
+    assert failed > 5
+    assert halves == []
 
 
 def test_an_approval_is_kept_for_a_day_and_then_forgotten(waiting: Waiting) -> None:

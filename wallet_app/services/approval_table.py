@@ -87,13 +87,17 @@ class ApprovalTable:
                 raise
 
     def remove(self, approval: Approval) -> None:
-        """Forget an approval that nobody knows of yet."""
+        """Forget an approval that nobody knows of yet, or change nothing if there is
+        no memory to take the lock: then it has its slot until it expires."""
         snapshot = approval.now_is
         with self._lock:
+            waiting = self._of_wallet.get(snapshot.wallet_id)
+            if waiting is not None:
+                if approval in waiting:
+                    waiting.remove(approval)
+                if not waiting:
+                    del self._of_wallet[snapshot.wallet_id]
             self._approvals.remove(snapshot.id)
-            waiting = self._of_wallet.get(snapshot.wallet_id, [])
-            if approval in waiting:
-                waiting.remove(approval)
 
     def find(self, approval_id: str) -> Approval:
         """Raise ApprovalNotFound where there is no such approval."""
