@@ -1385,3 +1385,36 @@ def test_nobody_sees_a_payment_before_the_commit_that_opens_it() -> None:
     )
     assert seen == [[]]
     assert service.payments.all() == [payment]
+
+
+class FaultyLock(BoundedLock):
+    """A lock whose release fails once when it is to, after it has released."""
+
+    is_faulty = False
+
+    def release(self) -> None:
+        super().release()
+        if self.is_faulty:
+            self.is_faulty = False
+            raise MemoryError
+
+
+@pytest.mark.parametrize("direction", [DEPOSIT, WITHDRAWAL])
+def test_a_payment_that_committed_goes_on_though_its_wallet_fails_to_be_left(
+    direction: Direction,
+) -> None:
+    locks: list[FaultyLock] = []
+
+    def new_lock() -> FaultyLock:
+        locks.append(FaultyLock())
+        return locks[-1]
+
+    paying = Paying(lock_factory=new_lock)
+    locks[-1].is_faulty = True  # the wallet's
+    with pytest.raises(MemoryError):
+        paying.ask(direction)
+    (payment,) = paying.payments.all()
+    assert payment.status is PaymentStatus.PENDING
+    assert paying.run(payment.id).status is PaymentStatus.SUCCEEDED
+    assert paying.balance() == (1_300 if direction is DEPOSIT else 700)
+    assert paying.service.audit.run().problems == []

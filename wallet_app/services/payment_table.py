@@ -39,7 +39,8 @@ class PaymentTable:
     @contextmanager
     def opening(self, payment: Payment) -> Iterator[None]:
         """Hold a payment while the block opens it, so that nobody attempts it before
-        all of that is done. When the block fails there is none, nor its slot.
+        all of that is done. If the block fails before its commit, there is no payment,
+        and its slot is released.
 
         Raises PaymentsExhausted.
         """
@@ -49,6 +50,8 @@ class PaymentTable:
             try:
                 yield
             except BaseException:
+                if payment.exists:
+                    raise  # it came after the commit
                 payment.now_is = failed  # for whoever attempts it
                 self._payments.pop(failed.id, None)
                 self.release_slot(payment)
