@@ -52,7 +52,7 @@ from wallet_app.errors import (
     WebhooksExhausted,
 )
 from wallet_app.services import WalletService
-from wallet_app.services.delivery_log import DeliveryStatus
+from wallet_app.services.delivery_log import DeliveryLog, DeliveryStatus
 from wallet_app.services.background import THREADS_MAX, Lane
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.fraud import Alert
@@ -824,6 +824,26 @@ def test_a_receiver_that_is_gone_is_left_alone_and_others_are_not() -> None:
     assert (urls.count(URL), urls.count(f"{URL}/other")) == (1, 4)
     assert {each.status for each in listening.deliveries(other)} == {"SUCCEEDED"}
     assert listening.service.webhooks.get(other).status == "ACTIVE"
+
+
+def test_nothing_is_sent_to_a_receiver_that_is_gone_if_ending_the_rest_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(log: DeliveryLog, why: str, now: int) -> NoReturn:
+        raise MemoryError
+
+    monkeypatch.setattr(DeliveryLog, "end_all", failing)
+    listening = Listening(410)
+    listening.tell(3)
+    listening.run()
+    assert len(listening.receivers.posts) == 1
+    first, *waited = listening.deliveries()
+    assert (first.status, first.last_error) == ("FAILED", "the answer was 410")
+    for delivery in waited:
+        assert (delivery.status, delivery.attempts) == ("FAILED", 0)
+        assert delivery.last_error == "the webhook is disabled"
+    health = listening.service.background.health()
+    assert (health.queued, health.running) == (0, 0)
 
 
 def test_a_delivery_that_meets_a_bug_is_tried_again(
