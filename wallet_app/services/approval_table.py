@@ -87,10 +87,10 @@ class ApprovalTable:
                 raise
 
     def remove(self, approval: Approval) -> None:
-        """Forget an approval that nobody knows of yet, or change nothing if there is
-        no memory to take the lock: then it has its slot until it expires."""
+        """Forget an approval that nobody knows of yet. No memory is needed."""
         snapshot = approval.now_is
-        with self._lock:
+        self._lock.acquire()  # `with` needs memory, of which there may be none
+        try:
             waiting = self._of_wallet.get(snapshot.wallet_id)
             if waiting is not None:
                 if approval in waiting:
@@ -98,6 +98,8 @@ class ApprovalTable:
                 if not waiting:
                     del self._of_wallet[snapshot.wallet_id]
             self._approvals.remove(snapshot.id)
+        finally:
+            self._lock.release()
 
     def find(self, approval_id: str) -> Approval:
         """Raise ApprovalNotFound where there is no such approval."""
