@@ -67,7 +67,8 @@ class NotHttp(Exception):
 
 
 class Stale(Exception):
-    """A connection that was used before was closed before any byte of an answer."""
+    """A connection that was used before was closed before any byte of an answer.
+    The receiver may have handled it."""
 
 
 def resolve(host: str, port: int) -> Sequence[str]:

@@ -30,7 +30,8 @@ PENDING_MAX = 10
 """Approvals that wait for one wallet at the same time."""
 
 PENDING_MAX_OF_CALLER = 5
-"""So many of them may one caller have asked for: it cannot lock the others out."""
+"""So many of them may one caller have asked for. So one address cannot lock the others
+out; two together can, until what they asked for expires."""
 
 KEPT_SECONDS = 86_400
 KEPT_MAX = 100_000

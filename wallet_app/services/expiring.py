@@ -20,7 +20,7 @@ EVICTIONS_MAX = 32
 since the last one. More than one, so that memory is given back while few are added."""
 
 SHARES = 4
-"""An owner holds at most one part in so many of the table: the others go on."""
+"""One owner holds at most a quarter of the table."""
 
 
 class _Entry(Struct, Generic[T], frozen=True):
@@ -33,12 +33,13 @@ class Expiring(Generic[T]):
     """Values by key. Each is needed for the same time, or until it is released. After
     that it is kept for a while, for as long as no other one needs its slot.
 
-    Both kinds are queues in the order of time, so the one to evict is always the first.
-    What is needed counts for its owner, if it has one, and an owner holds at most a
-    share. An expired value is absent, even if it is not evicted yet.
+    Both kinds are queues: what is needed expires in the order of time, and released
+    values are evicted in the order of release. What is needed counts for its owner, if
+    it has one, and an owner holds at most a share. An expired value is absent, even if
+    it is not evicted yet.
 
-    Each call does all or nothing if memory runs out, or evicts fewer. `on_evict` comes
-    before the eviction, again if it fails.
+    Without memory a call changes nothing, except that it may have evicted. `on_evict`
+    comes before the eviction, again if it fails.
 
     It has no lock: its user locks around it. Times are in nanoseconds of the monotonic
     clock. `full(maximum, retry_after_seconds)` is the refusal to raise.

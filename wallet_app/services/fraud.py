@@ -2,6 +2,9 @@
 blocks it. What they flag is listed as alerts.
 
 A time is within a window of some seconds when it is less than these seconds ago.
+Windows use the wall clock, because times of transactions are dates: when it is set
+forward, a window ends early; when it is set back, time stands still for a wallet until
+the clock has passed its latest movement.
 """
 
 from __future__ import annotations

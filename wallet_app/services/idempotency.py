@@ -73,10 +73,10 @@ class IdempotencyKeys:
     ) -> T:
         """Run `command` if the key is new, else answer what it answered then.
 
-        `command` must call `keep` on its claim with what a replay returns. A refusal
-        is an outcome too, and is raised again. Whatever else ends the command
-        leaves the key free. `on_replay` is called before a kept answer is given. The
-        key counts for its caller, if one is given: each holds a share of the keys.
+        `command` must pass the claim to the commit. A refusal is an outcome too, and is
+        raised again. Whatever else ends the command leaves the key free. `on_replay` is
+        called before a kept answer is given. The key counts for its caller, if one is
+        given: each holds a share of the keys.
 
         Raises IdempotencyKeyReused, IdempotencyInProgress and
         IdempotencyKeysExhausted.

@@ -99,8 +99,8 @@ class Payment:
 
 class Ending:
     """Ends a held payment with the movement that books it: under the wallet's lock, as
-    the last step. So the money has moved exactly when the payment has ended; then it is
-    no longer under way, unless it was parked before."""
+    the last step. So the money has moved exactly when the payment has ended, and its
+    slot is released; a parked payment holds none."""
 
     __slots__ = ("_payment", "_ended", "_release_slot")
 

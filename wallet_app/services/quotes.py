@@ -29,8 +29,8 @@ from wallet_app.store import LockFactory, Store
 
 QUOTES_MAX = 100_000
 KEPT_SECONDS = 3_600
-"""How long a quote is remembered after it can no longer be used, so that who comes too
-late is told so; for a shorter time where there are very many."""
+"""How long a quote is remembered after it can no longer be used, so that a late request
+gets `quote_expired`, not 404; for a shorter time if there are very many."""
 
 _EXACT = Context(prec=100)
 """Enough digits for an amount times a rate."""
