@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wallet_app.api.requests import BODY_BYTES_MAX
 from wallet_app.server.reader import (
-    BODY_BYTES_MAX,
     CHUNKS_MAX,
     HEAD_BYTES_MAX,
     Refused,

@@ -14,8 +14,7 @@ from gunicorn.asgi.parser import (
 )
 from msgspec import Struct
 
-BODY_BYTES_MAX = 1024 * 1024
-"""What the API takes; a larger body is refused before it has arrived."""
+from wallet_app.api.requests import BODY_BYTES_MAX
 
 REQUEST_LINE_BYTES_MAX = 4_094
 """gunicorn's own default; the longest of ours has some 300."""

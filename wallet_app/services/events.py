@@ -92,7 +92,7 @@ class Outbox:
             self.listener(self._next[0])
         except MemoryError:
             raise
-        except Exception as error:
+        except Exception as error:  # a bug must not stop the events behind this one
             _report("An event is dropped", error)
         self._next.popleft()
 
