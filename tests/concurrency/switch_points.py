@@ -81,7 +81,7 @@ class Lines:
     def __init__(self, scheduler: Scheduler) -> None:
         folder = Path(services.__file__).parent
         self._files = {store.__file__, mutants.__file__} | {
-            str(path) for path in folder.glob("*.py")
+            str(path) for path in folder.rglob("*.py")
         }
         self._scheduler = scheduler
 
