@@ -35,7 +35,13 @@ def serve_demo() -> None:
     for name, value in DEMO_SETTINGS.items():
         os.environ.setdefault(name, value)
     os.chdir(Path(__file__).parent)
-    gunicorn = [sys.executable, "-m", "gunicorn", "-c", "python:wallet_app.serving"]
+    gunicorn = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "python:wallet_app.server.gunicorn_settings",
+    ]
     os.execv(sys.executable, [*gunicorn, "-b", f"{host}:{options.port}", "wsgi:app"])
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum, auto
 
-from wallet_app.bank import (
+from wallet_app.gateways.bank import (
     Answer,
     BankTimeout,
     BankUnavailable,

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from tests.ledgers import new_service
 from wallet_app import create_app
-from wallet_app.services import WalletService
+from wallet_app.services.service import WalletService
 
 # Hypothesis's own profile for CI draws the same examples each time, keeps no
 # database of them, and prints how to see a failure again.

@@ -11,10 +11,10 @@ from typing import Any, NoReturn
 
 from uuid_utils import UUID
 
-from wallet_app.delivery import Reply, Transport, Undelivered
-from wallet_app.domain import Transaction, WalletSnapshot
-from wallet_app.services import WalletService
-from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.domain.transactions import Transaction, WalletSnapshot
+from wallet_app.gateways.delivery import Reply, Transport, Undelivered
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
 START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z

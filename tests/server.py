@@ -20,7 +20,7 @@ TIMEOUT_SECONDS = 20.0
 
 GUNICORN = (sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0")
 BARE = (*GUNICORN, "wsgi:app")
-CONFIGURED = (*GUNICORN, "-c", "python:wallet_app.serving", "wsgi:app")
+CONFIGURED = (*GUNICORN, "-c", "python:wallet_app.server.gunicorn_settings", "wsgi:app")
 DEMO = (sys.executable, "wsgi.py", "--port", "0")
 
 _LISTENING = re.compile(r"Listening at: (http://\S+) \((\d+)\)")

@@ -14,11 +14,11 @@ from operator import attrgetter
 from typing import Any
 
 import pytest
-
 from msgspec.structs import replace
+
 from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.use_cases import USE_CASES, UseCase, World, comparable
-from wallet_app.services.webhook import NewWebhook
+from wallet_app.services.webhooks.webhook import NewWebhook
 
 POINTS_MAX = 3_000
 Seen = Mapping[str, Any]

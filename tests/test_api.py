@@ -16,10 +16,10 @@ from werkzeug.test import TestResponse
 
 from tests.ledgers import Clock, nothing_moves, open_wallet
 from wallet_app import create_app
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.errors import WalletError
-from wallet_app.services import WalletService
+from wallet_app.domain.errors import WalletError
+from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.idempotency import IdempotencyKeys
+from wallet_app.services.service import WalletService
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")

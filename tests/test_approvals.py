@@ -27,8 +27,7 @@ from tests.ledgers import (
 )
 from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
-from wallet_app.domain import Transaction
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     ApprovalClosed,
     ApprovalExpired,
     ApprovalNotFound,
@@ -42,15 +41,13 @@ from wallet_app.errors import (
     WalletError,
     WalletFrozen,
 )
-from wallet_app.services import approvals
-from wallet_app.services.approval import (
-    ApprovalSnapshot,
-    ApprovalStatus,
-)
-from wallet_app.services.approval_table import KEPT_SECONDS
-from wallet_app.services.approvals import Approvals
+from wallet_app.domain.spending import Limits
+from wallet_app.domain.transactions import Transaction
+from wallet_app.services.approvals import approvals
+from wallet_app.services.approvals.approval import ApprovalSnapshot, ApprovalStatus
+from wallet_app.services.approvals.approval_table import KEPT_SECONDS
+from wallet_app.services.approvals.approvals import Approvals
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 from wallet_app.store import ThreadLock
 
 TTL_SECONDS = 300

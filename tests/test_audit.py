@@ -13,16 +13,16 @@ import pytest
 from uuid_utils import UUID
 
 from tests.ledgers import BoundedLock, new_service, open_wallet
-from wallet_app.domain import AMOUNT_MAX, Transaction
-from wallet_app.services import WalletService
-from wallet_app.services import audit
-from wallet_app.services.audit import _problems as audit_problems
-from wallet_app.services.audit_report import (
+from wallet_app.domain.transactions import AMOUNT_MAX, Transaction
+from wallet_app.services.audit import audit
+from wallet_app.services.audit.audit import _problems as audit_problems
+from wallet_app.services.audit.audit_report import (
     PROBLEMS_MAX,
     AuditReport,
     CurrencyTotals,
     Problem,
 )
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 from wallet_app.store import Wallet
 

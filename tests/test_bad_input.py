@@ -14,15 +14,15 @@ from werkzeug.test import TestResponse
 
 from tests.ledgers import balances, everything, nothing_moves, open_wallet
 from tests.test_api import assert_problem
-from wallet_app.api.fields import DESCRIPTION_LENGTH_MAX
-from wallet_app.api.requests import (
+from wallet_app.api.incoming.fields import DESCRIPTION_LENGTH_MAX
+from wallet_app.api.incoming.requests import (
     BODY_BYTES_MAX,
     ERRORS_MAX,
     MEMBERS_MAX,
     NAME_LENGTH_MAX,
 )
-from wallet_app.domain import HOUSE
-from wallet_app.services import WalletService
+from wallet_app.domain.transactions import HOUSE
+from wallet_app.services.service import WalletService
 
 WALLET_ID = "%WALLET_ID%"
 

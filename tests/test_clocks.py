@@ -19,19 +19,19 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.domain import Transaction
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     ApprovalExpired,
     CodeInvalid,
     QuoteExpired,
     TooManyWrongCodes,
 )
-from wallet_app.services import WalletService
-from wallet_app.services.approval import ApprovalSnapshot, ApprovalStatus
+from wallet_app.domain.spending import Limits
+from wallet_app.domain.transactions import Transaction
+from wallet_app.services.approvals.approval import ApprovalSnapshot, ApprovalStatus
 from wallet_app.services.events import EventType
 from wallet_app.services.quotes import Quote
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 
 TTL_SECONDS = 60
 HOUR, DAY = 3_600 * SECOND, 86_400 * SECOND

@@ -26,8 +26,8 @@ from wallet_app.server.connection import (
     LINGER_BYTES_MAX,
     LINGER_SECONDS,
     REQUEST_SECONDS,
-    STREAM_SECONDS,
     SEND_SECONDS,
+    STREAM_SECONDS,
 )
 from wallet_app.server.connections import (
     BESIDE_MAX_OF_CLIENT,

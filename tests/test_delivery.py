@@ -22,8 +22,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_app.addresses import is_public
-from wallet_app.delivery import (
+from wallet_app.domain.errors import UrlNotAllowed
+from wallet_app.gateways.addresses import is_public
+from wallet_app.gateways.delivery import (
     ATTEMPT_SECONDS,
     CONNECT_SECONDS,
     IDLE_SECONDS,
@@ -35,7 +36,6 @@ from wallet_app.delivery import (
     Undelivered,
     resolve,
 )
-from wallet_app.errors import UrlNotAllowed
 
 WAIT_SECONDS = 10.0
 """For what must happen: a test that waits so long has failed."""

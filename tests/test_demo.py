@@ -18,13 +18,14 @@ from tests.ledgers import Clock, Ids, Receivers
 from tests.server import CONFIGURED, DEMO, running
 from tests.test_api import assert_problem, post
 from tests.test_outside import Api
-from wallet_app import api, create_app
-from wallet_app.demo import Demo
+from wallet_app import create_app
+from wallet_app.api import wallet_api
+from wallet_app.demo.demo import Demo
 from wallet_app.demo.inbox import BODY_BYTES_MAX
 from wallet_app.demo.people import ASHA, FIRST, PEOPLE_MAX, WEEKS
-from wallet_app.services import WalletService
+from wallet_app.domain.spending import Limits
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 JSON = "application/json"
@@ -44,7 +45,7 @@ def demo() -> Demo:
 @pytest.fixture
 def page(demo: Demo) -> FlaskClient:
     app = Flask(__name__)
-    api.register(app, demo.service)
+    wallet_api.register(app, demo.service)
     demo.register(app)
     return app.test_client()
 

@@ -30,11 +30,10 @@ from tests.ledgers import (
 )
 from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
-from wallet_app.currencies import MINOR_DIGITS
-from wallet_app.domain import AMOUNT_MAX, HOUSE, Transaction, TransactionType
-from wallet_app.errors import (
-    ApprovalExpired,
+from wallet_app.domain.currencies import MINOR_DIGITS
+from wallet_app.domain.errors import (
     AmountNotExchangeable,
+    ApprovalExpired,
     BalanceOverflow,
     CurrencyMismatch,
     InsufficientFunds,
@@ -52,11 +51,17 @@ from wallet_app.errors import (
     WalletFrozen,
     WalletNotFound,
 )
-from wallet_app.services import WalletService
-from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.domain.spending import Limits
+from wallet_app.domain.transactions import (
+    AMOUNT_MAX,
+    HOUSE,
+    Transaction,
+    TransactionType,
+)
+from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.quotes import KEPT_SECONDS, Quote, Quotes, convert
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 from wallet_app.store import Wallet
 
 OUT, IN = TransactionType.TRANSFER_OUT, TransactionType.TRANSFER_IN

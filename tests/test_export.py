@@ -16,11 +16,15 @@ from tests.ledgers import SECOND, Clock, Full, new_service, open_wallet
 from tests.test_api import NOBODY, assert_problem
 from tests.test_locking import WatchedLock
 from wallet_app import create_app
-from wallet_app.api.csv_answers import ROWS_PER_CHUNK, csv_chunks, never_a_formula
-from wallet_app.api.fields import Description
-from wallet_app.currencies import decimal_text
-from wallet_app.domain import Transaction
-from wallet_app.services import WalletService
+from wallet_app.api.incoming.fields import Description
+from wallet_app.api.outgoing.csv_answers import (
+    ROWS_PER_CHUNK,
+    csv_chunks,
+    never_a_formula,
+)
+from wallet_app.domain.currencies import decimal_text
+from wallet_app.domain.transactions import Transaction
+from wallet_app.services.service import WalletService
 
 HEADER = [
     "id",

@@ -24,18 +24,16 @@ from tests.ledgers import (
 )
 from tests.test_api import assert_problem, post
 from wallet_app import create_app
-from wallet_app.errors import (
-    FraudBlocked,
-    TooManyApprovals,
-)
-from wallet_app.services.movement import ApprovalRequired
-from wallet_app.fraud import ARRIVALS_MAX, PAYEES_MAX, Past, Thresholds
-from wallet_app.services import WalletService
-from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.domain.errors import FraudBlocked, TooManyApprovals
+from wallet_app.domain.fraud_signals import ARRIVALS_MAX, PAYEES_MAX, Past, Thresholds
+from wallet_app.domain.spending import Limits
+from wallet_app.services.alerts import Alerts
+from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.events import Outbox
-from wallet_app.services.fraud import RULES, Alerts, Outgoing, Verdict
+from wallet_app.services.fraud import RULES, Outgoing, Verdict
+from wallet_app.services.movement import ApprovalRequired
+from wallet_app.services.service import WalletService
 from wallet_app.settings import FRAUD_RULES, Settings
-from wallet_app.spending import Limits
 from wallet_app.store import ThreadLock
 
 BY = Thresholds(

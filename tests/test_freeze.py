@@ -8,11 +8,17 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from tests.ledgers import SECOND, Clock, balances, new_service, nothing_moves
-from tests.ledgers import open_wallet
+from tests.ledgers import (
+    SECOND,
+    Clock,
+    balances,
+    new_service,
+    nothing_moves,
+    open_wallet,
+)
 from tests.test_api import NOBODY, assert_problem, post
-from wallet_app.errors import WalletFrozen, WalletNotFound
-from wallet_app.services import WalletService
+from wallet_app.domain.errors import WalletFrozen, WalletNotFound
+from wallet_app.services.service import WalletService
 
 Move = Callable[[WalletService, str, str], object]
 

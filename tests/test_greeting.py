@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from wallet_app import serving
+from wallet_app.server import gunicorn_settings
 
 
 class FailingOutput(io.StringIO):
@@ -41,4 +41,4 @@ def test_a_greeting_that_cannot_be_printed_ends_no_start(
     )
     monkeypatch.setenv("WALLET_DEMO", "1")
     monkeypatch.setattr(sys, "stdout", FailingOutput(error))
-    serving.when_ready(server)
+    gunicorn_settings.when_ready(server)

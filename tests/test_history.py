@@ -6,10 +6,10 @@ import pytest
 from uuid_utils import UUID
 
 from tests.ledgers import SECOND, START, Clock, new_service, nothing_moves, open_wallet
-from wallet_app.domain import TransactionType
-from wallet_app.errors import TransactionNotFound, WalletNotFound
-from wallet_app.services import WalletService
+from wallet_app.domain.errors import TransactionNotFound, WalletNotFound
+from wallet_app.domain.transactions import TransactionType
 from wallet_app.services.history import HistoryFilter, Page
+from wallet_app.services.service import WalletService
 
 
 @pytest.fixture

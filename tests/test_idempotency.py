@@ -15,8 +15,7 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.domain import Transaction
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
     IdempotencyKeysExhausted,
@@ -25,8 +24,9 @@ from wallet_app.errors import (
     WalletExists,
     WalletNotFound,
 )
-from wallet_app.services import WalletService
+from wallet_app.domain.transactions import Transaction
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
+from wallet_app.services.service import WalletService
 
 TIMEOUT_SECONDS = 10
 

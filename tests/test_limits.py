@@ -21,11 +21,11 @@ from tests.ledgers import (
 )
 from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.errors import LimitExceeded, WalletNotFound
-from wallet_app.services import WalletService
+from wallet_app.domain.errors import LimitExceeded, WalletNotFound
+from wallet_app.domain.spending import Limits
+from wallet_app.domain.transactions import AMOUNT_MAX
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR

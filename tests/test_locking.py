@@ -29,14 +29,18 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.errors import CodeInvalid, WalletError, WalletExists
-from wallet_app.services import WalletService
-from wallet_app.services.approval import Approval, ApprovalSnapshot, ApprovalStatus
-from wallet_app.services.fraud import Alert
+from wallet_app.domain.errors import CodeInvalid, WalletError, WalletExists
+from wallet_app.domain.spending import Limits
+from wallet_app.services.alerts import Alert
+from wallet_app.services.approvals.approval import (
+    Approval,
+    ApprovalSnapshot,
+    ApprovalStatus,
+)
 from wallet_app.services.expiring import Expiring
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 from wallet_app.store import Wallet, locked
 
 TIMEOUT_SECONDS = 10

@@ -12,15 +12,15 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.domain import AMOUNT_MAX, TransactionType
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     BalanceOverflow,
     CurrencyMismatch,
     InsufficientFunds,
     SameWallet,
     WalletNotFound,
 )
-from wallet_app.services import WalletService
+from wallet_app.domain.transactions import AMOUNT_MAX, TransactionType
+from wallet_app.services.service import WalletService
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 

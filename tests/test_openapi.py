@@ -13,15 +13,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
 from jsonschema_rs import validator_for
-
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from uuid_utils import UUID
 
 from tests.ledgers import Ids, new_service
 from wallet_app import create_app
-from wallet_app.api import examples
-from wallet_app.api.operations import register_docs
-from wallet_app.services import WalletService
+from wallet_app.api.openapi import examples
+from wallet_app.api.views.operation_views import register_docs
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
 

@@ -8,15 +8,15 @@ from flask.testing import FlaskClient
 
 from tests.ledgers import nothing_moves, open_wallet
 from tests.test_api import assert_problem
-from wallet_app import api
-from wallet_app.services import WalletService
+from wallet_app.api import wallet_api
+from wallet_app.services.service import WalletService
 
 LOOPBACK, ANY = "127.0.0.1", "0.0.0.0"  # what a server is bound to
 
 
 def client_of(service: WalletService, *allowed_hosts: str) -> FlaskClient:
     app = Flask(__name__)
-    api.register(app, service, allowed_hosts)
+    wallet_api.register(app, service, allowed_hosts)
     return app.test_client()
 
 

@@ -26,14 +26,18 @@ from tests.ledgers import (
     new_service,
     open_wallet,
 )
-from wallet_app.bank import Answer, Direction, Order, SandboxBank, Statement
-from wallet_app.errors import InsufficientFunds, WalletFrozen
-from wallet_app.services.audit import Audit
+from wallet_app.domain.errors import InsufficientFunds, WalletFrozen
+from wallet_app.gateways.bank import Answer, Direction, Order, SandboxBank, Statement
+from wallet_app.services.audit.audit import Audit
 from wallet_app.services.background import BUG_SECONDS
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.idempotency import Claim
-from wallet_app.services.payment import BankAnswer, PaymentSnapshot, PaymentStatus
-from wallet_app.services.payments import Payments
+from wallet_app.services.payments.payment import (
+    BankAnswer,
+    PaymentSnapshot,
+    PaymentStatus,
+)
+from wallet_app.services.payments.payments import Payments
 from wallet_app.settings import Settings
 from wallet_app.store import Wallet
 

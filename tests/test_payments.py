@@ -31,19 +31,7 @@ from tests.ledgers import (
 )
 from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
-from wallet_app.bank import (
-    Answer,
-    BankTimeout,
-    BankUnavailable,
-    Declined,
-    Direction,
-    Order,
-    Paid,
-    SandboxBank,
-    Statement,
-)
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     ApprovalClosed,
     BalanceOverflow,
     FraudBlocked,
@@ -56,15 +44,31 @@ from wallet_app.errors import (
     WalletFrozen,
     WalletNotFound,
 )
-from wallet_app.services import full_jitter
-from wallet_app.services.approval import ApprovalSnapshot
-from wallet_app.services.audit import Audit
+from wallet_app.domain.spending import Limits
+from wallet_app.domain.transactions import AMOUNT_MAX
+from wallet_app.gateways.bank import (
+    Answer,
+    BankTimeout,
+    BankUnavailable,
+    Declined,
+    Direction,
+    Order,
+    Paid,
+    SandboxBank,
+    Statement,
+)
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.audit.audit import Audit
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.idempotency import Claim
-from wallet_app.services.payment import BankAnswer, PaymentSnapshot, PaymentStatus
-from wallet_app.services.payments import UNEXPECTED, Payments
+from wallet_app.services.payments.payment import (
+    BankAnswer,
+    PaymentSnapshot,
+    PaymentStatus,
+)
+from wallet_app.services.payments.payments import UNEXPECTED, Payments
+from wallet_app.services.service import full_jitter
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_app.currencies import MINOR_DIGITS, circle_that_gains
+from wallet_app.domain.currencies import MINOR_DIGITS, circle_that_gains
 from wallet_app.settings import Settings, SettingsError
 
 

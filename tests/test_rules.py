@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ledgers import new_service, open_wallet
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.errors import WalletError
+from wallet_app.domain.errors import WalletError
+from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.movement import Movement
 from wallet_app.services.rules import ALWAYS, RULES
 

@@ -36,7 +36,7 @@ from tests.server import (
 )
 from wallet_app.server.one_ledger import WHY
 from wallet_app.server.worker import STOP_READ_SECONDS
-from wallet_app.services.payments import AT_ONCE
+from wallet_app.services.payments.payments import AT_ONCE
 
 BOOTING = "Booting worker with pid: "
 

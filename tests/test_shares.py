@@ -25,8 +25,7 @@ from tests.ledgers import (
 )
 from tests.test_api import assert_problem
 from wallet_app import create_app
-from wallet_app.addresses import caller_of
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     ApprovalsExhausted,
     CodeInvalid,
     IdempotencyKeysExhausted,
@@ -34,12 +33,13 @@ from wallet_app.errors import (
     TooManyApprovals,
     TooManyWrongCodes,
 )
-from wallet_app.services.approval import ApprovalSnapshot
-from wallet_app.services.approvals import Approvals
+from wallet_app.domain.spending import Limits
+from wallet_app.gateways.addresses import caller_of
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.approvals.approvals import Approvals
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.services.quotes import Quotes
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 
 RATES = (("USD", "INR", Decimal("83.12")),)
 TTL_SECONDS = 300

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ledgers import SECOND
-from wallet_app.spending import Memory
+from wallet_app.domain.spending import Memory
 
 HOUR = 3600 * SECOND
 

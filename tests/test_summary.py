@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from tests.ledgers import SECOND, START, Clock, Full, new_service, open_wallet
 from tests.test_api import NOBODY, assert_problem
 from wallet_app import create_app
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.services import WalletService
+from wallet_app.domain.transactions import AMOUNT_MAX
+from wallet_app.services.service import WalletService
 from wallet_app.services.summary import CATEGORIES_MAX
 
 

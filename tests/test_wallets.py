@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.ledgers import START, new_service, nothing_moves
-from wallet_app.currencies import MINOR_DIGITS
-from wallet_app.errors import WalletExists, WalletNotFound
-from wallet_app.services import WalletService
+from wallet_app.domain.currencies import MINOR_DIGITS
+from wallet_app.domain.errors import WalletExists, WalletNotFound
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
 

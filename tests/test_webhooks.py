@@ -42,30 +42,30 @@ from tests.test_api import NOBODY, TIME, assert_problem, post
 from tests.test_background import started
 from tests.test_locking import Watch
 from wallet_app import create_app
-from wallet_app.delivery import Reply, Transport
-from wallet_app.domain import Transaction, WalletSnapshot
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     FraudBlocked,
     TooManyWebhooks,
     WalletError,
     WebhookNotFound,
     WebhooksExhausted,
 )
-from wallet_app.services import WalletService
-from wallet_app.services.delivery_log import DeliveryLog, DeliveryStatus
+from wallet_app.domain.spending import Limits
+from wallet_app.domain.transactions import Transaction, WalletSnapshot
+from wallet_app.gateways.delivery import Reply, Transport
+from wallet_app.services.alerts import Alert
 from wallet_app.services.background import THREADS_MAX, Lane
 from wallet_app.services.events import Event, EventType
-from wallet_app.services.fraud import Alert
 from wallet_app.services.json_forms import event_bytes, json_bytes
-from wallet_app.services.payment import PaymentSnapshot
-from wallet_app.services.webhooks import (
+from wallet_app.services.payments.payment import PaymentSnapshot
+from wallet_app.services.service import WalletService
+from wallet_app.services.webhooks.delivery_log import DeliveryLog, DeliveryStatus
+from wallet_app.services.webhooks.webhooks import (
     CALLERS_MAX,
     REDELIVERIES_MAX,
     WEBHOOKS_MAX,
     new_secret,
 )
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 from wallet_app.store import ThreadLock, Wallet
 
 TIMEOUT_SECONDS = 10
@@ -1241,7 +1241,7 @@ def test_a_failed_attempt_leaves_nothing_that_only_a_collection_would_free(
 def test_a_receiver_that_takes_nothing_holds_less_than_one_that_is_behind(
     listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wallet_app.services.delivery_log.UNRECEIVED_MAX", 2)
+    monkeypatch.setattr("wallet_app.services.webhooks.delivery_log.UNRECEIVED_MAX", 2)
     listening.tell(4)
     assert pending(listening) == 2  # none was received yet
     listening.run()
@@ -1571,7 +1571,7 @@ def test_a_code_is_not_sent_again_when_a_newer_one_came_while_it_was_sent() -> N
 
 
 def test_no_other_messages_crowd_out_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wallet_app.services.delivery_log.PENDING_MAX", 1)
+    monkeypatch.setattr("wallet_app.services.webhooks.delivery_log.PENDING_MAX", 1)
     listening = Listening()
     listening.tell(3)
     ask_for_approval(listening)
@@ -1586,7 +1586,7 @@ def test_no_other_messages_crowd_out_a_code(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_codes_do_not_crowd_out_other_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wallet_app.services.delivery_log.PENDING_MAX", 1)
+    monkeypatch.setattr("wallet_app.services.webhooks.delivery_log.PENDING_MAX", 1)
     listening = Listening()
     for _ in range(3):
         ask_for_approval(listening)
@@ -1790,7 +1790,7 @@ def test_nothing_is_made_again_by_hand_while_very_many_wait(
 ) -> None:
     shown.tell()
     shown.run()
-    monkeypatch.setattr("wallet_app.services.delivery_log.PENDING_MAX", 0)
+    monkeypatch.setattr("wallet_app.services.webhooks.delivery_log.PENDING_MAX", 0)
     with nothing_is_told(shown):
         response = shown.redeliver(shown.delivery().id)
         assert_problem(response, 409, "not_redeliverable")
@@ -1799,7 +1799,7 @@ def test_nothing_is_made_again_by_hand_while_very_many_wait(
 def test_what_comes_while_very_many_wait_is_listed_and_can_be_delivered_by_hand(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wallet_app.services.delivery_log.PENDING_MAX", 2)
+    monkeypatch.setattr("wallet_app.services.webhooks.delivery_log.PENDING_MAX", 2)
     shown.tell(4)
     *waiting, third, fourth = shown.deliveries()
     assert [each.status for each in waiting] == ["PENDING"] * 2
@@ -1820,7 +1820,7 @@ def test_a_code_that_comes_while_very_many_wait_is_forgotten(
     listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They have a bound of their own, which other deliveries do not reach."""
-    monkeypatch.setattr("wallet_app.services.delivery_log.CODES_MAX", 0)
+    monkeypatch.setattr("wallet_app.services.webhooks.delivery_log.CODES_MAX", 0)
     ask_for_approval(listening)
     listening.run()
     assert listening.delivery().status == "FAILED"
@@ -1830,7 +1830,7 @@ def test_a_code_that_comes_while_very_many_wait_is_forgotten(
 def test_the_latest_that_ended_are_listed(
     shown: Shown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wallet_app.services.delivery_log.ENDED_MAX", 2)
+    monkeypatch.setattr("wallet_app.services.webhooks.delivery_log.ENDED_MAX", 2)
     shown.tell(3)
     first, second, third = shown.deliveries()
     shown.run()

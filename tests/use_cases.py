@@ -14,20 +14,20 @@ from typing import Any, NamedTuple
 from uuid_utils import UUID
 
 from tests.ledgers import Clock, Receivers, everything
-from wallet_app.bank import Answer, BankUnavailable, Declined, Order, Paid
-from wallet_app.errors import ApprovalNotFound, QuoteNotFound, WalletError
-from wallet_app.services import WalletService
-from wallet_app.services.approval import ApprovalSnapshot
-from wallet_app.services.approval import Command as Asked
-from wallet_app.services.audit import Audit
+from wallet_app.domain.errors import ApprovalNotFound, QuoteNotFound, WalletError
+from wallet_app.domain.spending import Limits
+from wallet_app.gateways.bank import Answer, BankUnavailable, Declined, Order, Paid
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.approvals.approval import Command as Asked
+from wallet_app.services.audit.audit import Audit
 from wallet_app.services.commit import Keeper
 from wallet_app.services.events import Event, EventType
-from wallet_app.services.payment import PaymentStatus
-from wallet_app.services.payments import Payments
+from wallet_app.services.payments.payment import PaymentStatus
+from wallet_app.services.payments.payments import Payments
 from wallet_app.services.quotes import Quote
-from wallet_app.services.webhook import NewWebhook
+from wallet_app.services.service import WalletService
+from wallet_app.services.webhooks.webhook import NewWebhook
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 from wallet_app.store import ThreadLock
 
 ROUNDS_MAX = 50

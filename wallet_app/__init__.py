@@ -6,10 +6,10 @@ import os
 
 from flask import Flask
 
-from wallet_app import api
-from wallet_app.demo import Demo
+from wallet_app.api import wallet_api
+from wallet_app.demo.demo import Demo
 from wallet_app.server.one_ledger import admit
-from wallet_app.services import WalletService
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
 
@@ -27,7 +27,7 @@ def create_app(service: WalletService | None = None) -> Flask:
         service = demo.service if demo else WalletService(settings)
         service.background.start()
     app = Flask(__name__, static_folder=None)
-    api.register(app, service, settings.allowed_hosts)
+    wallet_api.register(app, service, settings.allowed_hosts)
     if demo is not None:
         demo.register(app)
     return app

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from wallet_app.currencies import MINOR_DIGITS, circle_that_gains
-from wallet_app.domain import AMOUNT_MAX
+from wallet_app.domain.currencies import MINOR_DIGITS, circle_that_gains
+from wallet_app.domain.transactions import AMOUNT_MAX
 
 PREFIX = "WALLET_"
 FRAUD_RULES = ("velocity", "spike", "new-payee", "drain", "structuring")

@@ -22,10 +22,15 @@ from types import TracebackType
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from wallet_app.currencies import MINOR_DIGITS
-from wallet_app.domain import AMOUNT_MAX, HOUSE, Transaction, WalletSnapshot
-from wallet_app.errors import WalletExists, WalletNotFound
-from wallet_app.spending import Memory, Terms
+from wallet_app.domain.currencies import MINOR_DIGITS
+from wallet_app.domain.errors import WalletExists, WalletNotFound
+from wallet_app.domain.spending import Memory, Terms
+from wallet_app.domain.transactions import (
+    AMOUNT_MAX,
+    HOUSE,
+    Transaction,
+    WalletSnapshot,
+)
 
 
 class Lock(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attacks import broken, costs, silent, ends, heads, shares, slow, smuggling
+from tests.attacks import broken, costs, ends, heads, shares, silent, slow, smuggling
 
 ATTACKS = tuple(
     attack

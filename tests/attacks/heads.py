@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from tests.attacks.arena import Arena, Attack
 from tests.attacks.crowd import Client, Crowd, exchange
 from tests.attacks.wire import request

@@ -7,8 +7,8 @@ import tracemalloc
 from tests.benchmarks.conditions import in_fresh_process
 from tests.benchmarks.filled import fill, new_wallets
 from tests.benchmarks.report import Row, Scale
-from wallet_app.api.csv_answers import csv_chunks
-from wallet_app.services import WalletService
+from wallet_app.api.outgoing.csv_answers import csv_chunks
+from wallet_app.services.service import WalletService
 
 MOST_BYTES = 2_000_000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 
-from wallet_app.services import WalletService
+from wallet_app.services.service import WalletService
 
 WALLETS = 100
 BALANCE = 10**12

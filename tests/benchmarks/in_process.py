@@ -12,8 +12,8 @@ from functools import partial
 from tests.benchmarks.conditions import in_fresh_process, settle_as_the_server
 from tests.benchmarks.filled import BALANCE, WALLETS, fill, new_wallets, random_pairs
 from tests.benchmarks.report import Row, Scale, at_least, at_most
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.services import WalletService
+from wallet_app.domain.transactions import AMOUNT_MAX
+from wallet_app.services.service import WalletService
 from wallet_app.settings import FRAUD_RULES, Settings
 
 TRANSFERS = 60_000

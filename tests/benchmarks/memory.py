@@ -9,7 +9,7 @@ from tests.benchmarks.conditions import (
 )
 from tests.benchmarks.filled import fill, new_wallets
 from tests.benchmarks.report import Row, Scale
-from wallet_app.services import WalletService
+from wallet_app.services.service import WalletService
 
 BYTES_MAX = 500
 

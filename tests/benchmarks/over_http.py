@@ -22,7 +22,12 @@ SERVERS_PROCESSOR, CLIENTS_PROCESSOR = 0, 1
 CONNECTIONS = (8, 64)
 BODIES = 500
 
-ECHO = (*GUNICORN, "-c", "python:wallet_app.serving", "tests.benchmarks.echo:app")
+ECHO = (
+    *GUNICORN,
+    "-c",
+    "python:wallet_app.server.gunicorn_settings",
+    "tests.benchmarks.echo:app",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from tests.benchmarks.conditions import in_fresh_process, settle_as_the_server
 from tests.benchmarks.filled import fill, new_wallets, random_pairs
 from tests.benchmarks.report import Row, Scale
 from wallet_app import create_app
-from wallet_app.services import WalletService
+from wallet_app.services.service import WalletService
 
 THREADS = 4
 REQUESTS = 100

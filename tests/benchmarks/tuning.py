@@ -26,7 +26,7 @@ from tests.server import CONFIGURED, GUNICORN
 VARIANT = (
     *GUNICORN,
     "-c",
-    "python:wallet_app.serving",
+    "python:wallet_app.server.gunicorn_settings",
     "tests.benchmarks.variants:app",
 )
 READING_CONNECTIONS = 8

@@ -14,7 +14,7 @@ from tests.benchmarks.conditions import resident_bytes
 from tests.benchmarks.filled import fill, new_wallets
 from wallet_app import create_app
 from wallet_app.server.one_ledger import admit
-from wallet_app.services import WalletService
+from wallet_app.services.service import WalletService
 
 admit()
 if "BENCHMARK_UNPINNED" in os.environ:

@@ -19,12 +19,12 @@ from tests.concurrency.model import (
     Result,
 )
 from tests.concurrency.values import name_in, value_of, value_of_json
-from wallet_app.domain import HOUSE
-from wallet_app.services import WalletService
-from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.domain.transactions import HOUSE
+from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.idempotency import Claim
-from wallet_app.services.payment import PaymentSnapshot
+from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.quotes import Quote
+from wallet_app.services.service import WalletService
 
 NOBODY = str(UUID(int=0))
 """The id of no wallet."""

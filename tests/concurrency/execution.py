@@ -28,8 +28,8 @@ from tests.concurrency.scheduler import (
 from tests.concurrency.switch_points import Lines, watched_balances
 from tests.concurrency.values import name_in
 from tests.ledgers import Clock, new_service, passing_time
-from wallet_app.services import WalletService
-from wallet_app.services.payment import PaymentStatus
+from wallet_app.services.payments.payment import PaymentStatus
+from wallet_app.services.service import WalletService
 
 SCHEDULES_MAX = 100_000
 """Where an exploration stops that was not meant to become so long."""

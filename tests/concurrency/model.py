@@ -17,11 +17,11 @@ from decimal import Decimal
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.services import WalletService
+from wallet_app.domain.spending import Limits
+from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.idempotency import Claim
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 
 CURRENCY = "INR"
 OUTGOING = ("DEBIT", "TRANSFER_OUT")

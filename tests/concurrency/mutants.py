@@ -18,9 +18,7 @@ from unittest.mock import patch
 from msgspec.structs import replace
 from uuid_utils import UUID
 
-from wallet_app.bank import Answer, BankTimeout, Declined, Direction, Paid
-from wallet_app.domain import Transaction, TransactionType, WalletSnapshot
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
     PaymentNotParked,
@@ -29,13 +27,12 @@ from wallet_app.errors import (
     SameWallet,
     WalletError,
 )
-from wallet_app.services.approval import (
-    Confirmation,
-    Moved,
-)
-from wallet_app.services.approvals import Approvals
-from wallet_app.services.audit import Audit, _note, _problems
-from wallet_app.services.audit_report import AuditReport
+from wallet_app.domain.transactions import Transaction, TransactionType, WalletSnapshot
+from wallet_app.gateways.bank import Answer, BankTimeout, Declined, Direction, Paid
+from wallet_app.services.approvals.approval import Confirmation, Moved
+from wallet_app.services.approvals.approvals import Approvals
+from wallet_app.services.audit.audit import Audit, _note, _problems
+from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.events import created
 from wallet_app.services.freeze import not_frozen
@@ -44,14 +41,14 @@ from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.services.limits import within_limits
 from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money, move
 from wallet_app.services.movement import Movement
-from wallet_app.services.payment import (
+from wallet_app.services.payments.payment import (
     Ending,
     Payment,
     PaymentSnapshot,
     PaymentStatus,
 )
-from wallet_app.services.payment_table import Opening
-from wallet_app.services.payments import Payments
+from wallet_app.services.payments.payment_table import Opening
+from wallet_app.services.payments.payments import Payments
 from wallet_app.services.quotes import Quote, Quotes
 from wallet_app.services.rules import RULES
 from wallet_app.services.wallets import Wallets

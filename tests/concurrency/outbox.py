@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tests.concurrency.values import name_in
-from wallet_app.domain import Transaction
-from wallet_app.services import WalletService
+from wallet_app.domain.transactions import Transaction
 from wallet_app.services.events import Event
-from wallet_app.services.payment import PaymentSnapshot
+from wallet_app.services.payments.payment import PaymentSnapshot
+from wallet_app.services.service import WalletService
 
 
 class Told:

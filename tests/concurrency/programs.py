@@ -45,7 +45,7 @@ from tests.concurrency.model import (
     answer,
 )
 from tests.concurrency.scheduler import Schedule
-from wallet_app.domain import AMOUNT_MAX
+from wallet_app.domain.transactions import AMOUNT_MAX
 
 SETUP = "before"
 """The label of the calls that were made before the threads started."""

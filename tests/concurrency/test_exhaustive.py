@@ -41,7 +41,7 @@ from tests.concurrency.model import (
 )
 from tests.concurrency.programs import OPERATIONS, WAITS, Program, before
 from tests.concurrency.trace import assert_held
-from wallet_app.domain import AMOUNT_MAX
+from wallet_app.domain.transactions import AMOUNT_MAX
 
 TWO = {"asha": 100, "ravi": 100}
 THREE = TWO | {"mei": 100}

@@ -35,7 +35,7 @@ from tests.concurrency.storm import WrongRound, storm, unsettled
 from tests.ledgers import passing_time
 from tests.server import GUNICORN, running
 from wallet_app import create_app
-from wallet_app.services import WalletService
+from wallet_app.services.service import WalletService
 
 CLIENTS = 20
 TIMEOUT_SECONDS = 20.0
@@ -244,7 +244,7 @@ _FOR_EVER = ExitStack()
 """Ends with the process."""
 
 
-OUR_SERVER = (*GUNICORN, "-c", "python:wallet_app.serving")
+OUR_SERVER = (*GUNICORN, "-c", "python:wallet_app.server.gunicorn_settings")
 """It runs what moves money one request at a time, and what reads beside it."""
 
 THREADED = (*GUNICORN, "-k", "gthread", "--threads", "32")

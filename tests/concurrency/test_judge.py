@@ -7,10 +7,10 @@ import pytest
 from tests.concurrency.judge import Asked, judge, told
 from tests.concurrency.linearizability import Call
 from tests.concurrency.model import (
-    OUTGOING,
     CRASHED,
     KEY_IN_PROGRESS,
     KEY_REUSED,
+    OUTGOING,
     PAYS,
     Add,
     AtRest,
@@ -26,11 +26,11 @@ from tests.concurrency.model import (
     HistoryPage,
     Operation,
     Payment,
+    Quoted,
     Refused,
     Report,
     Rest,
     Result,
-    Quoted,
     Snapshot,
     Totals,
     Transfer,

@@ -37,7 +37,7 @@ from tests.concurrency.model import (
     answer,
 )
 from tests.concurrency.programs import LEDGERS, OPERATIONS, Program, operations
-from wallet_app.domain import AMOUNT_MAX
+from wallet_app.domain.transactions import AMOUNT_MAX
 
 HISTORIES, CALLS_MAX = 300, 12
 

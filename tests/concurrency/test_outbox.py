@@ -8,8 +8,8 @@ import pytest
 
 from tests.concurrency.outbox import Told
 from tests.ledgers import new_service, open_wallet
-from wallet_app.services import WalletService
 from wallet_app.services.events import Event
+from wallet_app.services.service import WalletService
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ from tests.concurrency.programs import (
     schedule_from,
     simpler,
 )
-from wallet_app.services import WalletService
+from wallet_app.services.service import WalletService
 
 T = TypeVar("T")
 

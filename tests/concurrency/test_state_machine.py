@@ -25,7 +25,7 @@ from tests.concurrency.model import Operation
 from tests.concurrency.programs import LEDGERS, SETUP, Program, operations
 from tests.concurrency.trace import assert_held
 from tests.ledgers import new_service
-from wallet_app.domain import TransactionType
+from wallet_app.domain.transactions import TransactionType
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
 THREADS = 3

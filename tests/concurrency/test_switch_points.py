@@ -19,18 +19,18 @@ from tests.concurrency.scheduler import Scheduler, Step
 from tests.concurrency.switch_points import Crash, Lines, watched_balances
 from tests.ledgers import balances, new_service, open_wallet
 from wallet_app import services, store
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     InsufficientFunds,
     WalletExists,
     WalletFrozen,
     WalletNotFound,
 )
-from wallet_app.services import WalletService
-from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.domain.spending import Limits
+from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.background import Background
 from wallet_app.services.events import EventType
+from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
-from wallet_app.spending import Limits
 from wallet_app.store import Store, Wallet
 
 SLOT = Wallet.__dict__["balance"]

@@ -12,14 +12,14 @@ from uuid_utils import uuid4
 
 from tests.concurrency.client import Asks, Client, HttpClient
 from tests.concurrency.model import (
-    Add,
-    AtRest,
     CODE,
     DECLINES,
     DOWN,
     PAYS,
     SETTINGS,
     TIMES_OUT,
+    Add,
+    AtRest,
     Attempt,
     Attempted,
     Audit,
@@ -58,10 +58,11 @@ from tests.concurrency.programs import OPERATIONS
 from tests.concurrency.values import value_of, value_of_json
 from tests.ledgers import new_service, open_wallet
 from wallet_app import create_app
-from wallet_app.api import examples, problems
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.errors import WalletError
-from wallet_app.services import WalletService
+from wallet_app.api.openapi import examples
+from wallet_app.api.outgoing import problems
+from wallet_app.domain.errors import WalletError
+from wallet_app.domain.transactions import AMOUNT_MAX
+from wallet_app.services.service import WalletService
 
 
 @pytest.fixture

@@ -9,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tests.concurrency import model
 from tests.concurrency.model import (
-    Entry,
     Attempted,
+    Entry,
     Failed,
     HistoryPage,
     Payment,
+    Quoted,
     Refused,
     Report,
     Rest,
     Result,
     Snapshot,
     Totals,
-    Quoted,
     Usage,
     Waiting,
 )
-from tests.concurrency import model
-from wallet_app.domain import HOUSE, Transaction, WalletSnapshot
-from wallet_app.errors import WalletError
+from wallet_app.domain.errors import WalletError
+from wallet_app.domain.transactions import HOUSE, Transaction, WalletSnapshot
 from wallet_app.services import limits
-from wallet_app.services.approval import ApprovalSnapshot
-from wallet_app.services.audit_report import AuditReport
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.history import Page
-from wallet_app.services.payment import PaymentSnapshot
+from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 

@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
-from wallet_app.services import WalletService
 from wallet_app.services.money import Money
+from wallet_app.services.service import WalletService
 from wallet_app.store import Wallet
 
 PEOPLE_MAX = 100

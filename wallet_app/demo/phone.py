@@ -6,7 +6,7 @@ from collections import deque
 
 from msgspec import Struct
 
-from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.services.approvals.approval import ApprovalSnapshot
 
 MESSAGES_MAX = 20
 

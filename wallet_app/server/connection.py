@@ -18,7 +18,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from wsgiref.handlers import format_date_time
 
-from wallet_app.addresses import caller_of
+from wallet_app.gateways.addresses import caller_of
 from wallet_app.server.client import ClientSocket
 from wallet_app.server.gateway import Answer, Stream, call, environ_of, problem
 from wallet_app.server.reader import Refused, Request, RequestReader

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from msgspec import Struct
 from werkzeug.http import HTTP_STATUS_CODES
 
-from wallet_app.api.problems import MEDIA_TYPE, http_document
+from wallet_app.api.outgoing.problems import MEDIA_TYPE, http_document
 from wallet_app.server.reader import Request
 from wallet_app.services.json_forms import json_bytes
 

@@ -21,8 +21,8 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from wallet_app.domain import Clock
-from wallet_app.errors import ThreadsExhausted
+from wallet_app.domain.clock import Clock
+from wallet_app.domain.errors import ThreadsExhausted
 from wallet_app.store import LockFactory
 
 THREADS_MAX = 4 + 5 * 16 * 2

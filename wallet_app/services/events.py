@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from wallet_app.domain import Transaction
+from wallet_app.domain.transactions import Transaction
 from wallet_app.store import LockFactory
 
 logger = logging.getLogger("wallet_app.events")

@@ -7,8 +7,9 @@ balance.
 
 from __future__ import annotations
 
-from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
-from wallet_app.errors import SameWallet
+from wallet_app.domain.clock import Clock, NewId
+from wallet_app.domain.errors import SameWallet
+from wallet_app.domain.transactions import Transaction, WalletSnapshot
 from wallet_app.services.commit import Keeper
 from wallet_app.services.money import IN, OUT, Money, move
 from wallet_app.services.movement import Movement

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from wallet_app.errors import WalletError
+from wallet_app.domain.errors import WalletError
 
 T = TypeVar("T")
 

@@ -9,28 +9,16 @@ the clock has passed its latest movement.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wallet_app.domain import Clock, NewId
-from wallet_app.errors import FraudBlocked
-from wallet_app.fraud import SECOND, Past, Thresholds
-from wallet_app.services.events import Event, EventType, Outbox
+from wallet_app.domain.errors import FraudBlocked
+from wallet_app.domain.fraud_signals import SECOND, Past, Thresholds
 from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
-from wallet_app.store import LockFactory, Wallet
-
-ALERTS_MAX = 10_000
-"""Alerts that are listed; then the oldest is forgotten."""
-
-ALERTS_MAX_OF_WALLET = 100
-"""Alerts of one wallet; then its own oldest is forgotten. So no wallet, whose owner can
-have it flagged at will, hides what was flagged in the others."""
+from wallet_app.store import Wallet
 
 
 class Verdict(StrEnum):
@@ -153,105 +141,3 @@ def remember(movement: Movement, wallet: Wallet, change: int, now: int) -> None:
         near = by.is_near(-change, wallet.terms.limits.approval_threshold)
         past = past.sent(by, now, payee, near)
     wallet.memory = replace(wallet.memory, past=past)
-
-
-class Alert(Struct, frozen=True, gc=False):
-    """One movement that was flagged; `approval_id` is what it waits for."""
-
-    id: str
-    wallet_id: str
-    rule: str
-    verdict: Verdict
-    amount: int
-    currency: str
-    target_id: str | None
-    approval_id: str | None
-    created_at: int
-
-
-class AlertPage(Struct, frozen=True):
-    alerts: list[Alert]
-    page: int
-    limit: int
-    total: int
-
-
-class Alerts:
-    """The latest movements that were flagged."""
-
-    def __init__(
-        self,
-        clock: Clock,
-        new_id: NewId,
-        outbox: Outbox,
-        lock_factory: LockFactory = threading.Lock,
-        alerts_max: int = ALERTS_MAX,
-        alerts_max_of_wallet: int = ALERTS_MAX_OF_WALLET,
-    ) -> None:
-        self._clock = clock
-        self._new_id = new_id
-        self._outbox = outbox
-        self._lock = lock_factory()
-        self._alerts_max = alerts_max
-        self._alerts_max_of_wallet = alerts_max_of_wallet
-        self._alerts: OrderedDict[str, Alert] = OrderedDict()
-        self._ids_of_wallet: dict[str, deque[str]] = {}
-
-    def add(
-        self,
-        flagged: FraudBlocked | ApprovalRequired,
-        verdict: Verdict,
-        approval_id: str | None = None,
-    ) -> None:
-        """List a movement. Called under no wallet's lock."""
-        alert = Alert(
-            str(self._new_id()),
-            flagged.wallet_id,
-            flagged.reason,
-            verdict,
-            flagged.amount,
-            flagged.currency,
-            flagged.target_id,
-            approval_id,
-            self._clock(),
-        )
-        flagged_event = Event(EventType.FRAUD_FLAGGED, alert.created_at, alert)
-        with self._lock:
-            ids = self._ids_of_wallet.get(alert.wallet_id)
-            if ids and len(ids) >= self._alerts_max_of_wallet:
-                self._forget(ids[0])
-            elif len(self._alerts) >= self._alerts_max:
-                self._forget(next(iter(self._alerts)))
-            try:
-                self._alerts[alert.id] = alert
-                self._ids_of_wallet.setdefault(alert.wallet_id, deque()).append(
-                    alert.id
-                )
-                self._outbox.put(flagged_event)
-            except BaseException:
-                self._forget(alert.id)
-                raise
-
-    def _forget(self, alert_id: str) -> None:
-        """Forget an alert, as far as it is listed. No memory is needed."""
-        alert = self._alerts.get(alert_id)
-        if alert is None:
-            return
-        ids = self._ids_of_wallet.get(alert.wallet_id)
-        if ids is not None:
-            if ids and ids[0] == alert_id:
-                ids.popleft()
-            elif ids and ids[-1] == alert_id:  # it has just been added
-                ids.pop()
-            if not ids:
-                del self._ids_of_wallet[alert.wallet_id]
-        del self._alerts[alert_id]
-
-    def page(self, limit: int = 20, page: int = 1) -> AlertPage:
-        """Return one page, newest first."""
-        start = (page - 1) * limit
-        with self._lock:
-            total = len(self._alerts)
-            newest_first = reversed(self._alerts.values())
-            alerts = list(islice(newest_first, min(start, total), start + limit))
-        return AlertPage(alerts, page, limit, total)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from wallet_app.domain import Clock, WalletSnapshot
-from wallet_app.errors import WalletFrozen
+from wallet_app.domain.clock import Clock
+from wallet_app.domain.errors import WalletFrozen
+from wallet_app.domain.spending import Terms
+from wallet_app.domain.transactions import WalletSnapshot
 from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.services.movement import Movement, under_terms
-from wallet_app.spending import Terms
 from wallet_app.store import Store
 
 

@@ -9,8 +9,8 @@ from operator import attrgetter
 
 from uuid_utils import UUID
 
-from wallet_app.domain import Transaction, TransactionType
-from wallet_app.errors import TransactionNotFound
+from wallet_app.domain.errors import TransactionNotFound
+from wallet_app.domain.transactions import Transaction, TransactionType
 from wallet_app.store import Store
 
 _created_at = attrgetter("created_at")

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Hashable
 from typing import TypeVar, cast
 
-from wallet_app.domain import Clock
-from wallet_app.errors import (
+from wallet_app.domain.clock import Clock
+from wallet_app.domain.errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
     IdempotencyKeysExhausted,

@@ -10,11 +10,11 @@ from typing import Any
 
 from msgspec import json
 
-from wallet_app.domain import Transaction, WalletSnapshot
-from wallet_app.services.approval import ApprovalSnapshot
+from wallet_app.domain.transactions import Transaction, WalletSnapshot
+from wallet_app.services.alerts import Alert
+from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.events import Event
-from wallet_app.services.fraud import Alert
-from wallet_app.services.payment import PaymentSnapshot
+from wallet_app.services.payments.payment import PaymentSnapshot
 
 Json = dict[str, Any]
 

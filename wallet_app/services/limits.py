@@ -9,10 +9,10 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wallet_app.domain import Clock
-from wallet_app.errors import LimitExceeded
+from wallet_app.domain.clock import Clock
+from wallet_app.domain.errors import LimitExceeded
+from wallet_app.domain.spending import Limits, Terms
 from wallet_app.services.movement import Movement, under_terms
-from wallet_app.spending import Limits, Terms
 from wallet_app.store import Store, Wallet
 
 

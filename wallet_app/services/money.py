@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from uuid_utils import UUID
 
-from wallet_app.domain import Clock, NewId, Transaction, TransactionType
-from wallet_app.errors import SameWallet
+from wallet_app.domain.clock import Clock, NewId
+from wallet_app.domain.errors import SameWallet
+from wallet_app.domain.transactions import Transaction, TransactionType
 from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.events import Outbox, created
 from wallet_app.services.fraud import remember

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 from uuid_utils import UUID
 
-from wallet_app.domain import Transaction
+from wallet_app.domain.transactions import Transaction
 from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 

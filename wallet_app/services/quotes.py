@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from decimal import ROUND_FLOOR, ROUND_UP, Context, Decimal
 from functools import partial
 
-from wallet_app.currencies import MINOR_DIGITS
-from wallet_app.domain import AMOUNT_MAX, Clock, Deadline, NewId
-from wallet_app.errors import (
+from wallet_app.domain.clock import Clock, Deadline, NewId
+from wallet_app.domain.currencies import MINOR_DIGITS
+from wallet_app.domain.errors import (
     AmountNotExchangeable,
     QuoteExpired,
     QuoteMismatch,
@@ -23,6 +23,7 @@ from wallet_app.errors import (
     RateUnavailable,
     SameCurrency,
 )
+from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.expiring import Expiring
 from wallet_app.store import LockFactory, Store

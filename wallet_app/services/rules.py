@@ -6,14 +6,14 @@ its subject is, and name it in `RULES`.
 
 from __future__ import annotations
 
-from wallet_app.domain import AMOUNT_MAX
-from wallet_app.errors import (
+from wallet_app.domain.errors import (
     BalanceOverflow,
     CurrencyMismatch,
     InsufficientFunds,
     LiquidityExhausted,
 )
-from wallet_app.services.approvals import no_approval_needed
+from wallet_app.domain.transactions import AMOUNT_MAX
+from wallet_app.services.approvals.approvals import no_approval_needed
 from wallet_app.services.fraud import no_fraud
 from wallet_app.services.freeze import not_frozen
 from wallet_app.services.limits import within_limits

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import islice
 
-from wallet_app.domain import OUTGOING, TransactionType
+from wallet_app.domain.transactions import OUTGOING, TransactionType
 from wallet_app.services.history import History, HistoryFilter
 from wallet_app.store import Store
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wallet_app.domain import Clock, NewId, Transaction, WalletSnapshot
+from wallet_app.domain.clock import Clock, NewId
+from wallet_app.domain.transactions import Transaction, WalletSnapshot
 from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.store import Store, locked

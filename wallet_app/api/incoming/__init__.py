@@ -1,0 +1,1 @@
+"""What requests say: JSON, queries, headers, schemas."""

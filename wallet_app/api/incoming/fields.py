@@ -1,0 +1,226 @@
+"""The fields that the contract has and marshmallow has not.
+
+Each reads one kind of value from JSON or a query string, strictly.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from marshmallow import ValidationError, fields
+from marshmallow.validate import Length, OneOf, Regexp
+from uuid_utils import UUID
+
+from wallet_app.domain.currencies import MINOR_DIGITS
+from wallet_app.domain.transactions import AMOUNT_MAX, HOUSE
+from wallet_app.gateways.delivery import URL_CHARACTERS_MAX
+from wallet_app.services.events import EventType
+
+DESCRIPTION_LENGTH_MAX = 500
+"""Characters of free text that one transaction carries."""
+
+REASON_LENGTH_MAX = 200
+"""Characters of free text that say why a wallet is frozen."""
+
+BANK_ACCOUNT_LENGTH_MAX = 64
+
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_RFC_3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+_DIGITS = re.compile("[0-9]{1,16}")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FullMatch(Regexp):
+    """A pattern for the whole text: `$` alone lets a line break through."""
+
+    def __init__(self, pattern: str, error: str) -> None:
+        super().__init__(pattern, error=error)
+        self._whole = re.compile(pattern)
+
+    def __call__(self, value: Any) -> Any:
+        if not self._whole.fullmatch(value):
+            raise ValidationError(str(self.error))
+        return value
+
+
+class UuidText(fields.String):
+    """A UUID, kept as text in lower case (RFC 9562, section 4)."""
+
+    default_error_messages = {"invalid": "Must be a UUID."}
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        if not isinstance(value, str) or not _UUID.fullmatch(value):
+            raise self.make_error("invalid")
+        return value.lower()
+
+
+class UserId(UuidText):
+    """The UUID of a user, who is not the house."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(metadata={"not": {"const": HOUSE}}, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
+        user_id = super()._deserialize(value, *args, **kwargs)
+        if user_id == HOUSE:
+            raise ValidationError("Must be a user's: this one names the house.")
+        return user_id
+
+
+class UuidObject(UuidText):
+    """A UUID, kept as the object that transactions carry."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        return UUID(super()._deserialize(value, *args, **kwargs))
+
+
+class Amount(fields.Integer):
+    """An amount of minor units: a JSON integer and nothing that looks like one."""
+
+    least = 1
+
+    def __init__(self, description: str = "Minor units.", **kwargs: Any) -> None:
+        limits = {"minimum": self.least, "maximum": AMOUNT_MAX}
+        super().__init__(metadata=limits | {"description": description}, **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
+        # An exact type, because True is an int for isinstance().
+        if type(value) is not int or not self.least <= value <= AMOUNT_MAX:
+            raise ValidationError(
+                f"Must be an integer of minor units from {self.least} to {AMOUNT_MAX}."
+            )
+        return value
+
+
+class Limit(Amount):
+    """A limit in minor units, which may be 0; null is none."""
+
+    least = 0
+
+    def __init__(self, description: str, **kwargs: Any) -> None:
+        super().__init__(description, allow_none=True, **kwargs)
+
+
+class QueryInteger(fields.Integer):
+    """A decimal integer in a query string."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        if not _DIGITS.fullmatch(value):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, *args, **kwargs)
+
+
+class Timestamp(fields.String):
+    """A time by RFC 3339, kept as nanoseconds since 1970, UTC."""
+
+    default_error_messages = {
+        "invalid": "Must be a time by RFC 3339, such as 2026-01-10T10:02:00.000Z."
+    }
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        match = _RFC_3339.fullmatch(value)
+        if match is None:
+            raise self.make_error("invalid")
+        to_the_second, fraction, offset = match.groups(default="")
+        try:
+            moment = datetime.fromisoformat((to_the_second + offset).upper())
+            moment = moment.astimezone(UTC)  # which year 1 and 9999 may be past
+        except (ValueError, OverflowError):
+            raise self.make_error("invalid") from None
+        seconds = (moment - _EPOCH) // timedelta(seconds=1)
+        return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
+
+
+class Category(fields.String):
+    """A slug by which spending is grouped."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        slug = FullMatch("^[a-z][a-z0-9-]{0,31}$", error="Must be a slug such as food.")
+        super().__init__(validate=slug, **kwargs)
+
+
+class Text(fields.String):
+    """Free text without control characters, but for tabs and line breaks."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        text = FullMatch(
+            rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]{{{least},{most}}}$",
+            error="Must be text without control characters, "
+            f"{least} to {most} characters long.",
+        )
+        super().__init__(validate=text, **kwargs)
+
+
+class Description(Text):
+    """What a transaction is about, in the words of a person."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(0, DESCRIPTION_LENGTH_MAX, **kwargs)
+
+
+class Reason(Text):
+    """Why a wallet is frozen, in the words of a person."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(1, REASON_LENGTH_MAX, **kwargs)
+
+
+class Otp(fields.String):
+    """The code of an approval."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        code = FullMatch("^[0-9]{6}$", error="Must be six digits.")
+        super().__init__(validate=code, **kwargs)
+
+
+class BankAccount(fields.String):
+    """A bank account, as the bank writes it: an IBAN, a UPI address, a sandbox name."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        account = FullMatch(
+            f"^[A-Za-z0-9][A-Za-z0-9 @._-]{{0,{BANK_ACCOUNT_LENGTH_MAX - 1}}}$",
+            error="Must be 1 to 64 letters, digits, spaces and @ . _ -, and begin with "
+            "a letter or a digit.",
+        )
+        super().__init__(validate=account, **kwargs)
+
+
+class EventTypes(fields.List[Any]):
+    """Which events a webhook is told of: each once, in the order of this list."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        each = fields.String(validate=OneOf(list(EventType)))
+        super().__init__(each, validate=Length(1, len(EventType)), **kwargs)
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        known = list(EventType)
+        if (
+            not isinstance(value, list)
+            or len(value) > len(known)
+            or any(each not in known for each in value)
+        ):
+            raise ValidationError(f"Must be a list of these: {', '.join(known)}.")
+        return [type for type in EventType if type in value]
+
+
+class Url(fields.String):
+    """Where a webhook is. Whether anything may be sent there is up to the service."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            validate=Length(1, URL_CHARACTERS_MAX), metadata={"format": "uri"}, **kwargs
+        )
+
+
+class CurrencyCode(fields.String):
+    """The ISO 4217 code of a currency with minor units."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        known = OneOf(list(MINOR_DIGITS), error="Must be an ISO 4217 currency code.")
+        super().__init__(validate=known, **kwargs)

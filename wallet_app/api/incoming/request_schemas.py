@@ -1,0 +1,127 @@
+"""What goes in: the schemas that read bodies and queries, and describe them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+from marshmallow.validate import Range
+
+from wallet_app.api.incoming.fields import (
+    Amount,
+    BankAccount,
+    Category,
+    CurrencyCode,
+    Description,
+    EventTypes,
+    Limit,
+    Otp,
+    QueryInteger,
+    Reason,
+    Timestamp,
+    Url,
+    UserId,
+    UuidObject,
+    UuidText,
+)
+from wallet_app.api.outgoing.camel import CamelSchema
+from wallet_app.domain.transactions import AMOUNT_MAX, TransactionType
+
+PAGE_LIMIT_MAX = 100
+PAGE_LIMIT = 20
+
+
+class CreateBody(CamelSchema):
+    user_id = UserId(required=True)
+    currency = CurrencyCode(
+        allow_none=True,
+        metadata={"description": "ISO 4217; the service's default when not given."},
+    )
+
+
+class MovementDetails(CamelSchema):
+    """What every movement of money says besides its wallets."""
+
+    amount = Amount(required=True)
+    category = Category(allow_none=True)
+    description = Description(allow_none=True)
+
+
+class AmountBody(MovementDetails):
+    wallet_id = UuidText(required=True)
+
+
+class TransferBody(MovementDetails):
+    source_id = UuidText(required=True, data_key="fromWalletId")
+    target_id = UuidText(required=True, data_key="toWalletId")
+    quote_id = UuidText(
+        allow_none=True,
+        metadata={"description": "Of a transfer between currencies."},
+    )
+
+
+class PaymentBody(CamelSchema):
+    wallet_id = UuidText(required=True)
+    amount = Amount(required=True)
+    bank_account = BankAccount(required=True)
+
+
+class WebhookBody(CamelSchema):
+    url = Url(required=True)
+    events = EventTypes(required=True)
+
+
+class QuoteBody(CamelSchema):
+    from_currency = CurrencyCode(required=True)
+    to_currency = CurrencyCode(required=True)
+    amount = Amount("Minor units of the first currency.", required=True)
+
+
+class EmptyBody(CamelSchema):
+    """Nothing at all, or an object without fields."""
+
+
+class FreezeBody(CamelSchema):
+    reason = Reason(required=True)
+
+
+class LimitsBody(CamelSchema):
+    """All the limits of a wallet: one that is null or not given is none."""
+
+    per_transaction = Limit("The most that may leave at once.")
+    daily = Limit("The most that may leave in a day.")
+    monthly = Limit("The most that may leave in a month.")
+    approval_threshold = Limit("What is above this needs an approval.")
+
+
+class ConfirmBody(CamelSchema):
+    otp = Otp(required=True)
+
+
+class PageQuery(CamelSchema):
+    limit = QueryInteger(validate=Range(1, PAGE_LIMIT_MAX), load_default=PAGE_LIMIT)
+    page = QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
+
+
+class SummaryQuery(CamelSchema):
+    since = Timestamp(data_key="from", metadata={"description": "Inclusive."})
+    until = Timestamp(data_key="to", metadata={"description": "Exclusive."})
+
+
+class ExportQuery(SummaryQuery):
+    type = fields.Enum(TransactionType, by_value=True)
+    category = Category()
+
+
+class HistoryQuery(ExportQuery, PageQuery):
+    before = UuidObject(
+        metadata={
+            "description": "Read on from this transaction, in place of `page`: "
+            "new transactions do not push such a page along."
+        }
+    )
+
+    @validates_schema(pass_original=True)
+    def _one_start(self, data: Any, original_data: Any, **kwargs: Any) -> None:
+        if "before" in original_data and "page" in original_data:
+            raise ValidationError("Cannot go together with page.", "before")

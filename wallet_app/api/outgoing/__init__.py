@@ -1,0 +1,1 @@
+"""What answers say: JSON, CSV, pages, problem documents."""

@@ -1,0 +1,1 @@
+"""One file for each feature: read, call one use case, write."""

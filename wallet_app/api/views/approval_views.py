@@ -1,0 +1,114 @@
+"""Look at an approval, confirm it, cancel it, have its code sent again."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from wallet_app.api.current_service import service
+from wallet_app.api.incoming.request_schemas import ConfirmBody, EmptyBody
+from wallet_app.api.incoming.requests import caller, once
+from wallet_app.api.openapi import examples
+from wallet_app.api.openapi.answer_schemas import (
+    ApprovalAnswer,
+    MovementAnswer,
+    PaymentAnswer,
+    TransferAnswer,
+)
+from wallet_app.api.openapi.blueprint import REPLAYED, Blueprint, refuses
+from wallet_app.api.outgoing.answers import answer
+from wallet_app.api.outgoing.outcomes import outcome
+from wallet_app.domain.errors import (
+    ApprovalClosed,
+    ApprovalExpired,
+    ApprovalNotFound,
+    BalanceOverflow,
+    CodeInvalid,
+    FraudBlocked,
+    InsufficientFunds,
+    LimitExceeded,
+    LiquidityExhausted,
+    PaymentsExhausted,
+    QuoteExpired,
+    QuoteNotFound,
+    QuoteUsed,
+    ResendsExhausted,
+    TooManyWrongCodes,
+    WalletFrozen,
+)
+from wallet_app.services.json_forms import approval_json
+
+blueprint = Blueprint("approvals", __name__, description="Movements that wait.")
+
+
+@blueprint.get("/approvals/<uuid:id>")
+@blueprint.answers(200, ApprovalAnswer, examples.APPROVAL)
+@refuses(ApprovalNotFound, NotFound)
+def get(id: UUID) -> Response:
+    """Get an approval"""
+    return answer(approval_json(service().approvals.get(str(id))))
+
+
+@blueprint.post("/approvals/<uuid:id>/confirm")
+@blueprint.takes_command(ConfirmBody(), examples.CONFIRM_BODY)
+@blueprint.answers(200, [MovementAnswer, TransferAnswer], examples.DEBIT, **REPLAYED)
+@blueprint.answers(
+    202, PaymentAnswer, examples.WITHDRAWAL, Location="The payment.", **REPLAYED
+)
+@refuses(
+    ApprovalNotFound,
+    NotFound,
+    CodeInvalid,
+    TooManyWrongCodes,
+    ApprovalExpired,
+    ApprovalClosed,
+    WalletFrozen,
+    InsufficientFunds,
+    LiquidityExhausted,
+    BalanceOverflow,
+    LimitExceeded,
+    FraudBlocked,
+    QuoteNotFound,
+    QuoteUsed,
+    QuoteExpired,
+    PaymentsExhausted,
+)
+def confirm(body: dict[str, Any], id: UUID) -> Response:
+    """Confirm an approval with the code that was sent
+
+    The movement is made now, by all the rules that hold now, and answered as if it had
+    been asked for now. It is made once, however many confirm. Where a rule refuses it,
+    the approval still waits. The fifth wrong code rejects it; after five for one wallet
+    in a day from one address, no further code from there counts.
+    """
+    code = body["otp"]
+    return outcome(
+        once(lambda claim: service().approvals.confirm(str(id), code, claim, caller()))
+    )
+
+
+@blueprint.post("/approvals/<uuid:id>/cancel")
+@blueprint.takes_command(EmptyBody(), {})
+@blueprint.answers(200, ApprovalAnswer, examples.CANCELLED, **REPLAYED)
+@refuses(ApprovalNotFound, NotFound, ApprovalExpired, ApprovalClosed)
+def cancel(body: dict[str, Any], id: UUID) -> Response:
+    """Cancel an approval: its movement will not be made"""
+    cancelled = once(lambda claim: service().approvals.cancel(str(id), claim))
+    return answer(approval_json(cancelled))
+
+
+@blueprint.post("/approvals/<uuid:id>/resend")
+@blueprint.takes_command(EmptyBody(), {})
+@blueprint.answers(200, ApprovalAnswer, examples.RESENT, **REPLAYED)
+@refuses(ApprovalNotFound, NotFound, ApprovalExpired, ApprovalClosed, ResendsExhausted)
+def resend(body: dict[str, Any], id: UUID) -> Response:
+    """Send a new code
+
+    It alone counts from now on, and the time to confirm begins anew, though for an
+    exchange it ends with the quote. The wrong codes so far still count.
+    """
+    resent = once(lambda claim: service().approvals.resend(str(id), claim))
+    return answer(approval_json(resent))

@@ -1,0 +1,101 @@
+"""Read a wallet's history: page by page, added up, or whole."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from wallet_app.api.current_service import service
+from wallet_app.api.incoming.request_schemas import (
+    ExportQuery,
+    HistoryQuery,
+    SummaryQuery,
+)
+from wallet_app.api.openapi import examples
+from wallet_app.api.openapi.answer_schemas import CSV_TEXT, PageAnswer, SummaryAnswer
+from wallet_app.api.openapi.blueprint import Blueprint, refuses
+from wallet_app.api.outgoing.answers import answer, summary_json
+from wallet_app.api.outgoing.csv_answers import MEDIA_TYPE, csv_answer
+from wallet_app.api.outgoing.paging import Starts, around, links, pages_of
+from wallet_app.domain.errors import TransactionNotFound, WalletNotFound
+from wallet_app.services.history import HistoryFilter, Page
+from wallet_app.services.json_forms import transaction_json
+
+blueprint = Blueprint("history", __name__, description="What happened to a wallet.")
+
+FILTERS = ("type", "category", "since", "until")
+
+
+@blueprint.get("/wallet/<uuid:id>/transactions")
+@blueprint.takes_query(HistoryQuery())
+@blueprint.answers(200, PageAnswer, examples.PAGE, Link="The pages around this one.")
+@refuses(WalletNotFound, TransactionNotFound, NotFound)
+def transactions(query: dict[str, Any], id: UUID) -> Response:
+    """List a wallet's transactions, latest first
+
+    The `Link` header (RFC 8288) has the relations `first`, `prev`, `next` and
+    `last`, with the filters and the limit of this request.
+    """
+    wanted = HistoryFilter(**{name: query.pop(name, None) for name in FILTERS})
+    page = service().history.page(str(id), wanted, **query)
+    total_pages = pages_of(page.total, page.limit)
+    return answer(
+        {
+            "transactions": [transaction_json(each) for each in page.transactions],
+            "page": page.page,
+            "limit": page.limit,
+            "total": page.total,
+            "totalPages": total_pages,
+        },
+        Link=links(_starts(page, total_pages)),
+    )
+
+
+@blueprint.get("/wallet/<uuid:id>/transactions.csv")
+@blueprint.takes_query(ExportQuery())
+@blueprint.answers(
+    200,
+    CSV_TEXT,
+    examples.EXPORT,
+    MEDIA_TYPE,
+    **{"Content-Disposition": "Names the file `transactions-{id}.csv`."},
+)
+@refuses(WalletNotFound, NotFound)
+def export(query: dict[str, Any], id: UUID) -> Response:
+    """Export a wallet's transactions as CSV, latest first
+
+    All that match at the moment of the request, by RFC 4180 and in UTF-8. Amounts are
+    in minor units and, as exact decimals, in major ones. A description that a
+    spreadsheet could take for a formula, or that begins with an apostrophe, has one
+    apostrophe before it: drop one leading apostrophe to have it as it was.
+    """
+    transactions = service().history.latest_first(str(id), HistoryFilter(**query))
+    return csv_answer(transactions, f"transactions-{id}.csv")
+
+
+@blueprint.get("/wallet/<uuid:id>/summary")
+@blueprint.takes_query(SummaryQuery())
+@blueprint.answers(200, SummaryAnswer, examples.SUMMARY)
+@refuses(WalletNotFound, NotFound)
+def summary(query: dict[str, Any], id: UUID) -> Response:
+    """Add up a wallet's transactions by type and by category
+
+    All that there are at the moment of the request. The sums are exact integers of
+    minor units and may pass 2^53-1: where they do, use a client that reads larger
+    integers than a double holds exactly.
+    """
+    since, until = query.get("since"), query.get("until")
+    totals = service().summary.totals(str(id), since, until)
+    return answer(summary_json(str(id), since, until, totals))
+
+
+def _starts(page: Page, total_pages: int) -> Starts:
+    if page.page is not None:
+        return around(page.page, total_pages)
+    starts: Starts = {"first": {"page": 1}}
+    if page.has_more:
+        starts["next"] = {"before": page.transactions[-1].id}
+    return starts

@@ -1,0 +1,41 @@
+"""Limit what may leave a wallet, and tell what of it is used."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from wallet_app.api.current_service import service
+from wallet_app.api.incoming.request_schemas import LimitsBody
+from wallet_app.api.openapi import examples
+from wallet_app.api.openapi.answer_schemas import LimitsAnswer
+from wallet_app.api.openapi.blueprint import Blueprint, refuses
+from wallet_app.api.outgoing.answers import answer, limits_json
+from wallet_app.domain.errors import WalletNotFound
+from wallet_app.domain.spending import Limits
+
+blueprint = Blueprint("limits", __name__, description="How much may leave a wallet.")
+
+
+@blueprint.get("/wallet/<uuid:id>/limits")
+@blueprint.answers(200, LimitsAnswer, examples.LIMITS)
+@refuses(WalletNotFound, NotFound)
+def get(id: UUID) -> Response:
+    """Get a wallet's limits and what of them is used"""
+    return answer(limits_json(service().limits.get(str(id))))
+
+
+@blueprint.put("/wallet/<uuid:id>/limits")
+@blueprint.takes_body(LimitsBody(), examples.LIMITS_BODY)
+@blueprint.answers(200, LimitsAnswer, examples.LIMITS)
+@refuses(WalletNotFound, NotFound)
+def put(body: dict[str, Any], id: UUID) -> Response:
+    """Set a wallet's limits
+
+    These are all its limits from now on: one that is null or not given is none. What
+    was spent before counts. The settings' limits no longer hold for this wallet.
+    """
+    return answer(limits_json(service().limits.put(str(id), Limits(**body))))

@@ -1,0 +1,94 @@
+"""Prove the books, tell that the service lives, describe the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_swagger_ui import get_swaggerui_blueprint
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response as BaseResponse
+
+from wallet_app.api.current_service import service
+from wallet_app.api.openapi import examples
+from wallet_app.api.openapi.answer_schemas import (
+    AuditAnswer,
+    HealthAnswer,
+    StatementsAnswer,
+)
+from wallet_app.api.openapi.blueprint import Blueprint, refuses
+from wallet_app.api.outgoing.answers import (
+    answer,
+    audit_json,
+    health_json,
+    statements_json,
+)
+from wallet_app.gateways.bank import SandboxBank
+
+blueprint = Blueprint("operations", __name__, description="The service as a whole.")
+
+
+@blueprint.get("/audit")
+@blueprint.answers(200, AuditAnswer, examples.AUDIT)
+@refuses()
+def audit() -> Response:
+    """Prove the books on the live data
+
+    Every wallet agrees with its history, every transfer has both its sides, every
+    payment has moved what its status says, and in every currency the balances are the
+    credits less the debits. Money in flight is what the bank and the wallets do not
+    agree on yet.
+    """
+    return answer(audit_json(service().audit.run()))
+
+
+@blueprint.get("/health")
+@blueprint.answers(200, HealthAnswer, examples.HEALTH)
+@refuses()
+def health() -> Response:
+    """Tell that the service answers, and how its background is
+
+    Payments and deliveries that wait for their time are queued there.
+    """
+    return answer(health_json(service().background.health()))
+
+
+@blueprint.get("/sandbox-bank")
+@blueprint.answers(200, StatementsAnswer, examples.STATEMENTS)
+@refuses(NotFound)
+def sandbox_bank() -> Response:
+    """Show the sandbox bank's own books
+
+    What it has paid into wallets and out of them, by currency. Where a real bank takes
+    its place there is no such thing.
+    """
+    bank = service().bank
+    if not isinstance(bank, SandboxBank):
+        raise NotFound()
+    return answer(statements_json(bank.statements()))
+
+
+def register_docs(app: Flask, describe: Callable[[], dict[str, Any]]) -> None:
+    """Serve the API description at /openapi.json, made once, and for people at /docs,
+    from files on this machine."""
+
+    @cache
+    def description() -> bytes:
+        return json.dumps(describe(), indent=2).encode() + b"\n"
+
+    def openapi() -> BaseResponse:
+        response = Response(description(), mimetype="application/json")
+        response.add_etag()
+        return response.make_conditional(request)
+
+    app.add_url_rule("/openapi.json", view_func=openapi)
+    app.register_blueprint(
+        get_swaggerui_blueprint(
+            "/docs", "/openapi.json", config={"app_name": "Wallet service"}
+        )
+    )
+    # Without this, /docs would answer with a redirect to /docs/.
+    app.add_url_rule("/docs", view_func=app.view_functions["swagger_ui.show"])

@@ -1,0 +1,91 @@
+"""Deposit from a bank account, withdraw to one, look at a payment, retry it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from wallet_app.api.current_service import service
+from wallet_app.api.incoming.request_schemas import EmptyBody, PaymentBody
+from wallet_app.api.incoming.requests import caller, once
+from wallet_app.api.openapi import examples
+from wallet_app.api.openapi.answer_schemas import ApprovalAnswer, PaymentAnswer
+from wallet_app.api.openapi.blueprint import (
+    OF_ANY_OUTGOING,
+    REPLAYED,
+    Blueprint,
+    refuses,
+)
+from wallet_app.api.outgoing.answers import answer
+from wallet_app.api.outgoing.outcomes import outcome
+from wallet_app.domain.errors import (
+    BalanceOverflow,
+    PaymentNotFound,
+    PaymentNotParked,
+    PaymentsExhausted,
+    WalletFrozen,
+    WalletNotFound,
+)
+from wallet_app.services.json_forms import payment_json
+
+GOES_ON = REPLAYED | {"Location": "The payment, or the approval that it waits for."}
+
+blueprint = Blueprint("payments", __name__, description="Money from and to a bank.")
+
+
+@blueprint.post("/wallet/deposit")
+@blueprint.takes_command(PaymentBody(), examples.PAYMENT_BODY)
+@blueprint.answers(202, PaymentAnswer, examples.DEPOSIT, **GOES_ON)
+@refuses(WalletNotFound, WalletFrozen, BalanceOverflow, PaymentsExhausted)
+def deposit(body: dict[str, Any]) -> Response:
+    """Deposit money from a bank account
+
+    The wallet is credited when the bank has paid. The sandbox bank has the accounts
+    `sandbox-ok`, `sandbox-declines`, `sandbox-flaky` (unavailable twice, then pays),
+    `sandbox-times-out` (pays, but the first answer never arrives) and `sandbox-down`.
+    """
+    services = service()
+    return outcome(once(lambda claim: services.payments.deposit(**body, claim=claim)))
+
+
+@blueprint.post("/wallet/withdraw")
+@blueprint.takes_command(PaymentBody(), examples.PAYMENT_BODY)
+@blueprint.answers(202, [PaymentAnswer, ApprovalAnswer], examples.WITHDRAWAL, **GOES_ON)
+@refuses(*OF_ANY_OUTGOING, PaymentsExhausted)
+def withdraw(body: dict[str, Any]) -> Response:
+    """Withdraw money to a bank account
+
+    The wallet is debited at once, by the rules for everything that leaves it; then the
+    bank pays. What the bank declines comes back as a credit with the same
+    `referenceId`, also into a wallet that was frozen meanwhile.
+    """
+    services = service()
+    withdrawal = partial(services.payments.withdraw, **body)
+    return outcome(
+        once(lambda claim: services.approvals.run(withdrawal, claim, caller()))
+    )
+
+
+@blueprint.get("/payments/<uuid:id>")
+@blueprint.answers(200, PaymentAnswer, examples.WITHDRAWAL)
+@refuses(PaymentNotFound, NotFound)
+def get(id: UUID) -> Response:
+    """Get a payment"""
+    return answer(payment_json(service().payments.get(str(id))))
+
+
+@blueprint.post("/payments/<uuid:id>/retry")
+@blueprint.takes_command(EmptyBody(), {})
+@blueprint.answers(202, PaymentAnswer, examples.RETRIED, **REPLAYED)
+@refuses(PaymentNotFound, NotFound, PaymentNotParked, PaymentsExhausted)
+def retry(body: dict[str, Any], id: UUID) -> Response:
+    """Take up a parked payment again
+
+    The bank is asked with the same key, so that it never pays twice.
+    """
+    services = service()
+    return outcome(once(lambda claim: services.payments.retry(str(id), claim)))

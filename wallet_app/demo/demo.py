@@ -1,0 +1,46 @@
+"""The demo server's own: a page that shows the service at work, some people with money,
+a phone on which codes arrive, and a receiver of webhooks.
+
+`python wsgi.py` has it, and nothing else does. It is a client of the service like any
+other, but that it begins with some history and sees the codes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+
+from wallet_app.demo import demo_views, guard
+from wallet_app.demo.inbox import Inbox
+from wallet_app.demo.people import People
+from wallet_app.demo.phone import Phone
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.approvals.channels import CHANNELS
+from wallet_app.services.service import WalletService
+from wallet_app.settings import Settings
+
+
+class Demo:
+    """A service with what the page shows besides it."""
+
+    def __init__(self, settings: Settings, **injected: Any) -> None:
+        self.phone = Phone()
+        self.inbox = Inbox()
+        self.service = WalletService(settings, send_code=self._send, **injected)
+        self._channel = CHANNELS[settings.otp_channel](
+            self.service.outbox, self.service.clock
+        )
+        self.people = People(self.service)
+
+    def _send(self, approval: ApprovalSnapshot, code: str) -> None:
+        """Send a code by the channel of the settings, and to the phone."""
+        self._channel(approval, code)
+        self.phone.show(approval, code)
+
+    def register(self, app: Flask) -> None:
+        """Add the page and its conveniences to the app."""
+        guard.register(app)
+        app.register_blueprint(
+            demo_views.blueprint(self.people, self.phone, self.inbox)
+        )

@@ -1,0 +1,141 @@
+"""The page and its conveniences over HTTP."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, request, send_from_directory
+from marshmallow import fields
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from wallet_app.api.incoming.fields import Text
+from wallet_app.api.incoming.requests import BodyReader
+from wallet_app.api.outgoing.answers import answer
+from wallet_app.api.outgoing.camel import CamelSchema
+from wallet_app.demo.guard import POLICY
+from wallet_app.demo.inbox import Inbox, Received
+from wallet_app.demo.people import People, Person
+from wallet_app.demo.phone import Phone
+from wallet_app.demo.phone import Text as TextMessage
+from wallet_app.domain.currencies import MINOR_DIGITS
+from wallet_app.domain.errors import InvalidRequest
+from wallet_app.services.json_forms import Json, approval_json, timestamp
+
+PAGE = Path(__file__).parent / "page"
+
+NAME_LENGTH_MAX = 60
+SECRET_LENGTH_MAX = 200
+
+
+class PersonBody(CamelSchema):
+    name = Text(1, NAME_LENGTH_MAX, required=True)
+
+
+class Switch(fields.Boolean):
+    """True or false, and nothing that looks like one."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if type(value) is not bool:
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class InboxBody(CamelSchema):
+    """What is not given stays as it is."""
+
+    failing = Switch()
+    secret = Text(1, SECRET_LENGTH_MAX)
+
+
+def blueprint(people: People, phone: Phone, inbox: Inbox) -> Blueprint:
+    """Return the routes of a demo server."""
+    routes = Blueprint("demo", __name__)
+    read_person, read_inbox = BodyReader(PersonBody()), BodyReader(InboxBody())
+
+    @routes.get("/")
+    def page() -> Response:
+        return _file("index.html")
+
+    @routes.get("/page/<path:name>")
+    def file(name: str) -> Response:
+        return _file(name)
+
+    @routes.get("/demo/people")
+    def list_people() -> Response:
+        return answer({"people": [_person_json(each) for each in people.all()]})
+
+    @routes.post("/demo/people")
+    def add_person() -> Response:
+        person = people.add(read_person()["name"])
+        if person is None:
+            raise InvalidRequest("There are as many people as the page shows.")
+        return answer(_person_json(person), 201)
+
+    @routes.get("/demo/currencies")
+    def currencies() -> Response:
+        return answer({"minorDigits": dict(MINOR_DIGITS)})
+
+    @routes.get("/demo/phone")
+    def texts() -> Response:
+        return answer({"messages": [_text_json(each) for each in phone.texts()]})
+
+    @routes.get("/demo/inbox")
+    def messages() -> Response:
+        return answer(_inbox_json(inbox))
+
+    @routes.put("/demo/inbox")
+    def set_inbox() -> Response:
+        body = read_inbox()
+        if "secret" in body:
+            try:
+                inbox.know(body["secret"])
+            except ValueError:
+                raise InvalidRequest("That is no secret of a webhook.") from None
+        inbox.is_failing = body.get("failing", inbox.is_failing)
+        return answer(_inbox_json(inbox))
+
+    @routes.post("/demo/inbox")
+    def receive() -> Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        status = inbox.receive(headers, request.get_data(), time.time_ns())
+        if status == RequestEntityTooLarge.code:
+            raise RequestEntityTooLarge
+        return Response(status=status)
+
+    return routes
+
+
+def _file(name: str) -> Response:
+    """Return a file of the page. A browser asks each time whether it has changed."""
+    response = send_from_directory(PAGE, name, max_age=0)
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+def _person_json(person: Person) -> Json:
+    return {"userId": person.user_id, "name": person.name}
+
+
+def _text_json(text: TextMessage) -> Json:
+    return approval_json(text.approval) | {"otp": text.code}
+
+
+def _inbox_json(inbox: Inbox) -> Json:
+    return {
+        "failing": inbox.is_failing,
+        "messages": [_received_json(each) for each in inbox.messages()],
+    }
+
+
+def _received_json(received: Received) -> Json:
+    return {
+        "messageId": received.message_id,
+        "timestamp": received.timestamp,
+        "body": received.body,
+        "verified": received.verified,
+        "answer": received.answer,
+        "receivedAt": timestamp(received.received_at),
+    }

@@ -1,0 +1,1 @@
+"""Values: what the service is about. No lock, no I/O, no HTTP."""

@@ -1,0 +1,104 @@
+"""What a wallet may spend, and what it remembers of what it spent.
+
+Days and months are those of the calendar in one time zone. Amounts are minor units of
+the wallet's currency, times nanoseconds since 1970, UTC. Everything is immutable, so
+that a wallet is put back by putting the old value back.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wallet_app.domain.fraud_signals import Past, Thresholds
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+
+
+class Limits(Struct, frozen=True, gc=False):
+    """How much may leave a wallet: at once, in a day, in a month. None means as much
+    as there is. What is above `approval_threshold` needs an approval."""
+
+    per_transaction: int | None = None
+    daily: int | None = None
+    monthly: int | None = None
+    approval_threshold: int | None = None
+
+
+class Terms(Struct, frozen=True):
+    """What holds for one wallet, besides what holds for every one. It is frozen if
+    there is a reason, and watched if there are thresholds for fraud."""
+
+    frozen_reason: str | None = None
+    limits: Limits = Limits()
+    fraud: Thresholds | None = None
+
+
+class Memory(Struct, frozen=True):
+    """What a wallet remembers of what it spent, so that nobody has to read its history.
+
+    Of the day and the month of its last movement out: when each ends, and what had ever
+    been spent when each began. So counting a movement is one addition to what has ever
+    been spent. When the first movement of each was made, so that what is given back is
+    given back to its own day. And the past that the fraud rules know.
+    """
+
+    zone: ZoneInfo
+    day_ends: int = 0
+    month_ends: int = 0
+    spent_before_day: int = 0
+    spent_before_month: int = 0
+    day_began: int = 0
+    month_began: int = 0
+    past: Past = Past()
+
+    def at(self, now: int, spent: int) -> Memory:
+        """Return the memory in the day of a time, when `spent` was all that had been
+        spent. No day begins again."""
+        if now < self.day_ends:
+            return self
+        today = datetime.fromtimestamp(now // 1_000_000_000, self.zone).date()
+        if now < self.month_ends:
+            month_ends, spent_before_month = self.month_ends, self.spent_before_month
+            month_began = self.month_began
+        else:
+            next_month = (today.replace(day=1) + 31 * _DAY).replace(day=1)
+            month_ends, spent_before_month = _begins(next_month, self.zone, now), spent
+            month_began = now
+        return Memory(
+            self.zone,
+            _begins(today + _DAY, self.zone, now),
+            month_ends,
+            spent,
+            spent_before_month,
+            now,
+            month_began,
+            self.past,
+        )
+
+    def given_back(self, taken_at: int, amount: int) -> Memory:
+        """Return the memory when an amount comes back that was spent at a time, and so
+        has never been spent."""
+        before_day = amount if taken_at < self.day_began else 0
+        before_month = amount if taken_at < self.month_began else 0
+        return replace(
+            self,
+            spent_before_day=self.spent_before_day - before_day,
+            spent_before_month=self.spent_before_month - before_month,
+        )
+
+
+def _begins(day: date, zone: ZoneInfo, now: int) -> int:
+    """Return when a day begins. Where clocks are put back over midnight it begins
+    twice (PEP 495): then the first time that is still to come."""
+    for fold in (0, 1):
+        midnight = datetime(day.year, day.month, day.day, tzinfo=zone, fold=fold)
+        moment = (midnight.astimezone(UTC) - _EPOCH) // _SECOND * 1_000_000_000
+        if moment > now:
+            break
+    return moment

@@ -1,0 +1,1 @@
+"""The world outside the process: the bank, and the receivers of webhooks."""

@@ -1,0 +1,98 @@
+"""gunicorn's settings, as code:
+
+    gunicorn -c python:wallet_app.server.gunicorn_settings wsgi:app
+
+Each name that is a gunicorn setting is one. What each is worth was measured with
+`python -m tests.benchmarks`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from typing import Any
+
+from wallet_app.server.one_ledger import WHY, refusal
+from wallet_app.settings import PREFIX, Settings, SettingsError
+
+worker_class = "wallet_app.server.worker.LedgerWorker"
+
+workers = 1
+"""Always. WEB_CONCURRENCY is only gunicorn's default for this."""
+
+worker_connections = 4_000
+"""Clients connected at one time; fewer where the limit of descriptors is lower."""
+
+timeout = 0
+"""Never kill a worker that is busy: its memory is the ledger."""
+
+graceful_timeout = 30
+"""Seconds that requests in flight have to finish after SIGTERM."""
+
+control_socket_disable = True
+"""gunicorn's control socket can add workers and reload."""
+
+REFUSED_SIGNALS = ("hup", "ttin", "ttou", "usr2")
+"""Signals by which gunicorn adds, replaces or stops workers while it runs."""
+
+REFUSED_SIGNALS_OF_A_DAEMON = (*REFUSED_SIGNALS, "winch")
+"""Without a terminal whose window could change its size, SIGWINCH is one too."""
+
+
+def on_starting(server: Any) -> None:
+    """Stop before anything listens if the settings cannot be used."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)  # else it ends gunicorn
+    why = refusal(server.cfg)
+    if why is not None:
+        raise RuntimeError(why)
+    try:
+        Settings.from_environ(os.environ)
+    except SettingsError as error:
+        raise RuntimeError(str(error)) from None
+
+
+def when_ready(server: Any) -> None:
+    """Refuse what would touch the worker, and greet whoever tries it out."""
+    daemon = server.cfg.daemon
+    for name in REFUSED_SIGNALS_OF_A_DAEMON if daemon else REFUSED_SIGNALS:
+        setattr(server, f"handle_{name}", partial(_refuse_signal, server, name))
+    if Settings.from_environ(os.environ).demo:
+        greet(str(server.LISTENERS[0]))
+
+
+def greet(url: str) -> None:
+    """Print what to try out. A stdout that is full or closed ends no server."""
+    try:
+        print(_greeting(url), flush=True)
+    except (OSError, ValueError):
+        pass
+
+
+def _refuse_signal(server: Any, name: str) -> None:
+    server.log.warning(
+        "SIG%s ignored. %s: to change it, stop it with SIGTERM and start it again.",
+        name.upper(),
+        WHY,
+    )
+
+
+def _greeting(url: str) -> str:
+    settings = "\n".join(
+        f"  {name}={value}"
+        for name, value in sorted(os.environ.items())
+        if name.startswith(PREFIX)
+    )
+    return f"""
+The wallet service is ready. Open its page in a browser: {url}/
+Its settings, besides the defaults:
+
+{settings}
+
+Or open a wallet from a terminal:
+
+  curl -s {url}/wallet/create -H 'Content-Type: application/json' \\
+       -d '{{"userId": "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"}}'
+
+All of the API: {url}/docs   Stop with Ctrl-C.
+"""

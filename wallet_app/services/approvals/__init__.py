@@ -1,0 +1,1 @@
+"""Movements that wait until somebody confirms them with a code."""

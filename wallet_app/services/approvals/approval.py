@@ -1,0 +1,109 @@
+"""One approval: what it is, how long it waits, and what closes it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wallet_app.domain.clock import Deadline
+from wallet_app.domain.transactions import Transaction
+from wallet_app.services.commit import Keeper
+from wallet_app.services.events import Event
+from wallet_app.services.payments.payment import PaymentSnapshot
+from wallet_app.store import Lock
+
+
+class ApprovalStatus(StrEnum):
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    REJECTED = "REJECTED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+
+class ApprovalSnapshot(Struct, frozen=True, gc=False):
+    """What an approval was at one moment; it has no code. `amount` is in minor units,
+    times are in nanoseconds since 1970, UTC, except `monotonic_expiry`."""
+
+    id: str
+    wallet_id: str
+    target_id: str | None
+    amount: int
+    currency: str
+    reason: str
+    status: ApprovalStatus
+    attempts_left: int
+    resends_left: int
+    created_at: int
+    expires_at: int
+    monotonic_expiry: int
+
+    def at(self, monotonic_now: int) -> ApprovalSnapshot:
+        """Return what it is at a time: an approval expires without an event."""
+        is_due = monotonic_now >= self.monotonic_expiry
+        if self.status is ApprovalStatus.PENDING and is_due:
+            return replace(self, status=ApprovalStatus.EXPIRED)
+        return self
+
+
+Moved = Transaction | tuple[Transaction, Transaction] | PaymentSnapshot
+"""What a movement comes to: one transaction, the two of a transfer, or a payment that
+goes on."""
+
+
+class Command(Protocol):
+    """A movement that can be asked for again, approved."""
+
+    def __call__(self, *, claim: Keeper | None, approved: bool = False) -> Moved: ...
+
+
+class Approval:
+    """An approval as it lives, changed only under its lock. After its deadline, if it
+    has one, the movement cannot be made."""
+
+    __slots__ = ("lock", "now_is", "command", "digest", "caller", "deadline")
+
+    def __init__(
+        self,
+        lock: Lock,
+        snapshot: ApprovalSnapshot,
+        command: Command,
+        digest: bytes,
+        deadline: Deadline | None,
+        caller: str | None = None,
+    ) -> None:
+        self.lock = lock
+        self.now_is = snapshot
+        self.command: Command | None = command
+        self.digest = digest
+        self.caller = caller
+        self.deadline = deadline
+
+    def close(self, closed: ApprovalSnapshot) -> None:
+        """Let nobody confirm it from now on."""
+        self.now_is = closed
+        self.command = None
+
+
+class Confirmation:
+    """Keeps a movement's outcome, and closes the approval with it: under the locks of
+    the wallets, as the last step. So the money has moved exactly when the approval is
+    confirmed."""
+
+    __slots__ = ("_approval", "_claim", "_confirmed")
+
+    def __init__(self, approval: Approval, claim: Keeper | None) -> None:
+        self._approval = approval
+        self._claim = claim
+        self._confirmed = replace(approval.now_is, status=ApprovalStatus.CONFIRMED)
+
+    def prepare(self, outcome: object) -> tuple[Event, ...]:
+        return () if self._claim is None else self._claim.prepare(outcome)
+
+    def keep(self, outcome: object) -> None:
+        if self._claim is not None:
+            self._claim.keep(outcome)
+        self._approval.close(self._confirmed)

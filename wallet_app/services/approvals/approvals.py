@@ -1,0 +1,287 @@
+"""Approvals: movements that wait until somebody confirms them with a code.
+
+An approval's own lock is taken before those of the wallets. So of many who confirm
+at the same time one moves the money, and the others find it confirmed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from wallet_app.domain.clock import Clock, Deadline, NewId
+from wallet_app.domain.errors import (
+    ApprovalClosed,
+    ApprovalExpired,
+    CodeInvalid,
+    FraudBlocked,
+    ResendsExhausted,
+    WalletError,
+)
+from wallet_app.services.alerts import Alerts
+from wallet_app.services.approvals.approval import (
+    Approval,
+    ApprovalSnapshot,
+    ApprovalStatus,
+    Command,
+    Confirmation,
+    Moved,
+)
+from wallet_app.services.approvals.approval_table import KEPT_MAX, ApprovalTable
+from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.expiring import SECOND
+from wallet_app.services.fraud import Verdict
+from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
+from wallet_app.store import LockFactory
+
+ATTEMPTS_MAX = 5
+"""The last of so many wrong codes rejects an approval, however often a new one was
+sent."""
+
+RESENDS_MAX = 3
+
+THRESHOLD = "approval-threshold"
+
+
+@under_terms
+def no_approval_needed(movement: Movement) -> None:
+    """Keep back what is above the wallet's threshold until it is confirmed."""
+    source = movement.source
+    if source is None or source.terms is None or movement.approved:
+        return
+    threshold = source.terms.limits.approval_threshold
+    if threshold is not None and movement.amount > threshold:
+        raise ApprovalRequired(THRESHOLD, movement)
+
+
+SendCode = Callable[[ApprovalSnapshot, str], None]
+"""Sends a code to whoever may confirm. It is called under no wallet's lock."""
+
+
+def new_code() -> str:
+    """Return six digits that nobody can guess."""
+    return f"{secrets.randbelow(1_000_000):06}"
+
+
+class Approvals:
+    """Asks for approvals, and makes movements when they are confirmed."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        monotonic: Clock,
+        new_id: NewId,
+        new_code: Callable[[], str],
+        send: SendCode,
+        ttl_seconds: int,
+        alerts: Alerts,
+        lock_factory: LockFactory = threading.Lock,
+        kept_max: int = KEPT_MAX,
+    ) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._new_code = new_code
+        self._send = send
+        self._ttl_ns = ttl_seconds * SECOND
+        self._alerts = alerts
+        self._new_lock = lock_factory
+        self._table = ApprovalTable(monotonic, ttl_seconds, kept_max, lock_factory())
+        self._key = secrets.token_bytes()
+
+    def run(
+        self,
+        command: Command,
+        claim: Keeper | None = None,
+        caller: str | None = None,
+    ) -> Moved | ApprovalSnapshot:
+        """Make a movement; where it needs an approval, ask for that and return it. The
+        approval counts for its caller, if one is given.
+
+        Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted besides what
+        the movement refuses.
+        """
+        try:
+            return command(claim=claim)
+        except ApprovalRequired as required:
+            return self._request(command, required, claim, caller)
+        except FraudBlocked as blocked:
+            self._alerts.add(blocked, Verdict.BLOCK)
+            raise
+
+    def get(self, approval_id: str) -> ApprovalSnapshot:
+        """Raise ApprovalNotFound where there is no such approval.
+
+        No lock is needed: what an approval is, is one immutable value.
+        """
+        return self._table.find(approval_id).now_is.at(self._monotonic())
+
+    def confirm(
+        self,
+        approval_id: str,
+        code: str,
+        claim: Keeper | None = None,
+        caller: str | None = None,
+    ) -> Moved:
+        """Make the movement now, by all the rules that hold now.
+
+        Where they refuse it, the approval still waits. Raises ApprovalNotFound,
+        ApprovalExpired, ApprovalClosed, TooManyWrongCodes, CodeInvalid, and what the
+        movement refuses.
+        """
+        approval = self._table.find(approval_id)
+        with approval.lock:
+            command = self._pending(approval)
+            self._table.check_caller(approval.now_is.wallet_id, caller)
+            if not hmac.compare_digest(
+                approval.digest, self._digest(approval_id, code)
+            ):
+                raise self._count_wrong_code(approval, claim, caller)
+            try:
+                moved = command(claim=Confirmation(approval, claim), approved=True)
+            except FraudBlocked as blocked:
+                self._alerts.add(blocked, Verdict.BLOCK)
+                raise
+            self._table.release(approval)
+        return moved
+
+    def cancel(self, approval_id: str, claim: Keeper | None = None) -> ApprovalSnapshot:
+        """Close an approval: its movement will not be made.
+
+        Raises ApprovalNotFound, ApprovalExpired and ApprovalClosed.
+        """
+        approval = self._table.find(approval_id)
+        with approval.lock:
+            self._pending(approval)
+            cancelled = replace(approval.now_is, status=ApprovalStatus.CANCELLED)
+            commit(claim, cancelled)
+            approval.close(cancelled)
+            self._table.release(approval)
+        return cancelled
+
+    def resend(self, approval_id: str, claim: Keeper | None = None) -> ApprovalSnapshot:
+        """Send a new code, which alone counts from now on, and wait anew for it, but no
+        longer than the movement can be made.
+
+        Raises ApprovalNotFound, ApprovalExpired, ApprovalClosed and ResendsExhausted.
+        """
+        approval, code = self._table.find(approval_id), self._new_code()
+        with approval.lock:
+            self._pending(approval)
+            left = approval.now_is.resends_left
+            if left == 0:
+                raise ResendsExhausted(RESENDS_MAX)
+            ends = self._deadline(self._clock(), self._monotonic(), approval.deadline)
+            resent = replace(
+                approval.now_is,
+                resends_left=left - 1,
+                expires_at=ends.date,
+                monotonic_expiry=ends.monotonic,
+            )
+            digest = self._digest(approval_id, code)
+            self._table.renew(approval)
+            # The code is sent under the lock, before a later one can be.
+            commit(claim, resent, lambda: self._send(resent, code))
+            approval.now_is, approval.digest = resent, digest
+        return resent
+
+    def _request(
+        self,
+        command: Command,
+        required: ApprovalRequired,
+        claim: Keeper | None,
+        caller: str | None,
+    ) -> ApprovalSnapshot:
+        approval_id, code = str(self._new_id()), self._new_code()
+        now, monotonic_now = self._clock(), self._monotonic()
+        ends = self._deadline(now, monotonic_now, required.deadline)
+        snapshot = ApprovalSnapshot(
+            id=approval_id,
+            wallet_id=required.wallet_id,
+            target_id=required.target_id,
+            amount=required.amount,
+            currency=required.currency,
+            reason=required.reason,
+            status=ApprovalStatus.PENDING,
+            attempts_left=ATTEMPTS_MAX,
+            resends_left=RESENDS_MAX,
+            created_at=now,
+            expires_at=ends.date,
+            monotonic_expiry=ends.monotonic,
+        )
+        approval = Approval(
+            self._new_lock(),
+            snapshot,
+            command,
+            self._digest(approval_id, code),
+            required.deadline,
+            caller,
+        )
+
+        def report() -> None:
+            self._flag(required, approval_id)
+            self._send(snapshot, code)
+
+        with approval.lock:  # so that the first code is sent before a later one can be
+            try:
+                self._table.add(approval)
+            except WalletError:
+                self._flag(required, None)
+                raise
+            try:
+                commit(claim, snapshot, report)
+            except BaseException:
+                self._table.remove(approval)
+                raise
+        return snapshot
+
+    def _deadline(
+        self, now: int, monotonic_now: int, latest: Deadline | None
+    ) -> Deadline:
+        """Return when an approval expires: after its time, or with its movement."""
+        ends = Deadline(now + self._ttl_ns, monotonic_now + self._ttl_ns)
+        if latest is not None and latest.monotonic < ends.monotonic:
+            return latest
+        return ends
+
+    def _flag(self, required: ApprovalRequired, approval_id: str | None) -> None:
+        """List a movement that a fraud rule sent to review."""
+        if required.reason != THRESHOLD:
+            self._alerts.add(required, Verdict.REVIEW, approval_id)
+
+    def _pending(self, approval: Approval) -> Command:
+        """Return the command of a held approval that can still be confirmed."""
+        now_is = approval.now_is.at(self._monotonic())
+        if now_is.status is ApprovalStatus.EXPIRED:
+            raise ApprovalExpired(now_is.id, now_is.expires_at)
+        if approval.command is None:
+            raise ApprovalClosed(now_is.id, now_is.status)
+        return approval.command
+
+    def _count_wrong_code(
+        self, approval: Approval, claim: Keeper | None, caller: str | None
+    ) -> CodeInvalid:
+        """Count a wrong code for a held approval, and return the refusal, which is kept
+        with the count."""
+        counted = approval.now_is
+        left = counted.attempts_left - 1
+        status = counted.status if left else ApprovalStatus.REJECTED
+        counted = replace(counted, attempts_left=left, status=status)
+        refusal, kept = CodeInvalid(left), CodeInvalid(left)
+        wallet_id = counted.wallet_id
+        commit(claim, kept, lambda: self._table.note_wrong_code(wallet_id, caller))
+        approval.now_is = counted
+        if left == 0:
+            approval.close(counted)
+            self._table.release(approval)
+        return refusal
+
+    def _digest(self, approval_id: str, code: str) -> bytes:
+        """Return what is kept of a code: without the key of this process, a million
+        digests would tell which it is."""
+        return hmac.digest(self._key, f"{approval_id} {code}".encode(), hashlib.sha256)

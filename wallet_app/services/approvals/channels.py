@@ -1,0 +1,38 @@
+"""Where the code of an approval goes, by the names of `WALLET_OTP_CHANNEL`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from wallet_app.domain.clock import Clock
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.approvals.approvals import SendCode
+from wallet_app.services.events import Event, EventType, Outbox
+
+logger = logging.getLogger("wallet_app.otp")
+
+
+def log(outbox: Outbox, clock: Clock) -> SendCode:
+    """Write codes into the log, for development."""
+
+    def send(approval: ApprovalSnapshot, code: str) -> None:
+        logger.warning("The code of approval %s is %s", approval.id, code)
+
+    return send
+
+
+def webhook(outbox: Outbox, clock: Clock) -> SendCode:
+    """Tell codes to the webhooks that ask for `approval.requested`: an SMS or mail
+    bridge."""
+
+    def send(approval: ApprovalSnapshot, code: str) -> None:
+        outbox.put(Event(EventType.APPROVAL_REQUESTED, clock(), approval, code))
+
+    return send
+
+
+CHANNELS: Mapping[str, Callable[[Outbox, Clock], SendCode]] = {
+    "webhook": webhook,
+    "log": log,
+}

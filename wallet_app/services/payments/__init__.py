@@ -1,0 +1,1 @@
+"""Deposits and withdrawals with the bank."""

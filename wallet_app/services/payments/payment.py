@@ -1,0 +1,125 @@
+"""One payment: a deposit or a withdrawal with the bank, as a small state machine.
+
+          what the bank is known to have done         what the wallet has seen
+PENDING   NONE, UNKNOWN, or what is not booked yet    withdrawal: its debit
+PARKED    the same, until somebody asks again         withdrawal: its debit
+SUCCEEDED PAID                                        debit, or the deposit's credit
+FAILED    DECLINED                                    nothing, or debit and credit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wallet_app.domain.transactions import Transaction
+from wallet_app.gateways.bank import Answer, Direction, Order
+from wallet_app.services.events import Event, EventType
+from wallet_app.store import Lock
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    PARKED = "PARKED"
+
+
+class BankAnswer(StrEnum):
+    """What the bank is known to have done."""
+
+    NONE = "NONE"
+    """Nothing: it has not taken the order yet."""
+
+    UNKNOWN = "UNKNOWN"
+    """It was asked, and no answer came. It may have paid."""
+
+    PAID = "PAID"
+    DECLINED = "DECLINED"
+
+
+class PaymentSnapshot(Struct, frozen=True, gc=False):
+    """What a payment was at one moment. `amount` is in minor units, times are in
+    nanoseconds since 1970, UTC. `next_attempt_at` is None where none will come."""
+
+    id: str
+    wallet_id: str
+    direction: Direction
+    amount: int
+    currency: str
+    bank_account: str
+    status: PaymentStatus
+    bank_answer: BankAnswer
+    attempts: int
+    last_error: str | None
+    next_attempt_at: int | None
+    created_at: int
+    updated_at: int
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in (PaymentStatus.PENDING, PaymentStatus.PARKED)
+
+    @property
+    def order(self) -> Order:
+        """What the bank is asked; the key is the payment's id."""
+        return Order(
+            self.id, self.direction, self.bank_account, self.amount, self.currency
+        )
+
+    @property
+    def booked(self) -> tuple[int, ...]:
+        """What the payment has changed its wallet's balance by, in order."""
+        if self.direction is Direction.WITHDRAWAL:
+            failed = self.status is PaymentStatus.FAILED
+            return (-self.amount, self.amount) if failed else (-self.amount,)
+        succeeded = self.status is PaymentStatus.SUCCEEDED
+        return (self.amount,) if succeeded else ()
+
+
+class Payment:
+    """A payment as it lives, changed only under its lock. It `exists` from the commit
+    that opens it on. `debit` is what a withdrawal took, `answer` what the bank has
+    answered for good, and `tries` are the attempts since it was asked for or taken up
+    again."""
+
+    __slots__ = ("lock", "now_is", "exists", "debit", "answer", "tries")
+
+    def __init__(self, lock: Lock, snapshot: PaymentSnapshot) -> None:
+        self.lock = lock
+        self.now_is = snapshot
+        self.exists = False
+        self.debit: Transaction | None = None
+        self.answer: Answer | None = None
+        self.tries = 0
+
+
+class Ending:
+    """Ends a held payment with the movement that books it: under the wallet's lock, as
+    the last step. So the money has moved exactly when the payment has ended, and its
+    slot is released; a parked payment holds none."""
+
+    __slots__ = ("_payment", "_ended", "_release_slot")
+
+    def __init__(
+        self,
+        payment: Payment,
+        status: PaymentStatus,
+        release_slot: Callable[[Payment], None],
+    ) -> None:
+        self._payment = payment
+        self._ended = replace(payment.now_is, status=status)
+        self._release_slot = release_slot
+
+    def prepare(self, outcome: object) -> tuple[Event, ...]:
+        ended = self._ended
+        succeeded = ended.status is PaymentStatus.SUCCEEDED
+        type = EventType.PAYMENT_SUCCEEDED if succeeded else EventType.PAYMENT_FAILED
+        return (Event(type, ended.updated_at, ended),)
+
+    def keep(self, outcome: object) -> None:
+        self._payment.now_is = self._ended
+        self._release_slot(self._payment)

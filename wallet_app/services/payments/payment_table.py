@@ -1,0 +1,116 @@
+"""The payments there are, and how many of them may be under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from wallet_app.domain.errors import PaymentNotFound, PaymentsExhausted
+from wallet_app.domain.transactions import Transaction
+from wallet_app.services.background import Background, Lane
+from wallet_app.services.commit import Keeper
+from wallet_app.services.events import Event
+from wallet_app.services.payments.payment import Payment, PaymentSnapshot, PaymentStatus
+from wallet_app.store import Lock
+
+UNDER_WAY_MAX = 10_000
+"""Payments that are pending at the same time."""
+
+FULL_SECONDS = 60
+"""When to come back where there are as many."""
+
+
+class PaymentTable:
+    """Payments by id, and how many are under way. All that there ever were are kept, as
+    histories are. Its lock protects the table; a payment has its own."""
+
+    def __init__(
+        self, background: Background, lane: Lane[Payment], at_most: int, lock: Lock
+    ) -> None:
+        self._background = background
+        self._lane = lane
+        self._at_most = at_most
+        self._lock = lock
+        self._payments: dict[str, Payment] = {}
+        self._under_way: set[Payment] = set()
+
+    @contextmanager
+    def opening(self, payment: Payment) -> Iterator[None]:
+        """Hold a payment while the block opens it, so that nobody attempts it before
+        all of that is done. If the block fails before its commit, there is no payment,
+        and its slot is released.
+
+        Raises PaymentsExhausted.
+        """
+        failed = replace(payment.now_is, status=PaymentStatus.FAILED)
+        with payment.lock:
+            self.acquire_slot(payment)
+            try:
+                yield
+            except BaseException:
+                if payment.exists:
+                    raise  # it came after the commit
+                payment.now_is = failed  # for whoever attempts it
+                self._payments.pop(failed.id, None)
+                self.release_slot(payment)
+                raise
+
+    def acquire_slot(self, payment: Payment) -> None:
+        """Count a payment among those under way, or raise PaymentsExhausted."""
+        with self._lock:
+            if len(self._under_way) >= self._at_most:
+                raise PaymentsExhausted(self._at_most, FULL_SECONDS)
+            self._under_way.add(payment)
+
+    def release_slot(self, payment: Payment) -> None:
+        """Count a payment no longer among those under way. It takes neither a lock nor
+        memory, so that it cannot fail."""
+        self._under_way.discard(payment)
+
+    def add(self, payment: Payment) -> None:
+        """Have a new payment attempted, and let it be found when it exists."""
+        with self._lock:
+            self._payments[payment.now_is.id] = payment
+            self._background.put(self._lane, 0, payment)
+
+    def find(self, payment_id: str) -> Payment:
+        """Raise PaymentNotFound where there is no such payment."""
+        with self._lock:
+            payment = self._payments.get(payment_id)
+        if payment is None or not payment.exists:
+            raise PaymentNotFound(payment_id)
+        return payment
+
+    def all(self) -> list[PaymentSnapshot]:
+        """Return what every payment is. For as long as the caller holds all wallets,
+        none is added, and none moves money."""
+        with self._lock:
+            payments = list(self._payments.values())
+        return [payment.now_is for payment in payments if payment.exists]
+
+
+class Opening:
+    """Opens a payment: under the wallet's lock, as the last step. So there is a
+    withdrawal exactly when its debit was made."""
+
+    __slots__ = ("_table", "_payment", "_claim")
+
+    def __init__(
+        self, table: PaymentTable, payment: Payment, claim: Keeper | None
+    ) -> None:
+        self._table = table
+        self._payment = payment
+        self._claim = claim
+
+    def prepare(self, outcome: object) -> tuple[Event, ...]:
+        self._table.add(self._payment)
+        return () if self._claim is None else self._claim.prepare(outcome)
+
+    def keep(self, outcome: object) -> None:
+        if isinstance(outcome, Transaction):
+            self._payment.debit = outcome
+        self._payment.exists = True
+        if self._claim is not None:
+            self._claim.keep(self._payment.now_is)

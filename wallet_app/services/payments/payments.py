@@ -1,0 +1,319 @@
+"""Payments with the bank: the money comes out right whatever the other side does.
+
+    withdrawal   debit the wallet, ask the bank, give back what it declines
+    deposit      ask the bank, credit the wallet
+    no answer    ask again with the same key; never guess
+
+The bank is asked under no lock. A payment's lock is taken before that of its wallet, so
+what the bank has done is booked once, however often and however late it says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from msgspec.structs import replace
+from uuid_utils import UUID
+
+from wallet_app.domain.clock import Clock, NewId
+from wallet_app.domain.errors import PaymentNotParked, WalletError
+from wallet_app.gateways.bank import (
+    Answer,
+    Bank,
+    BankTimeout,
+    BankUnavailable,
+    Declined,
+    Direction,
+    Paid,
+)
+from wallet_app.services.background import SECOND, Background, Lane
+from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.events import Outbox
+from wallet_app.services.money import Money
+from wallet_app.services.movement import Movement
+from wallet_app.services.payments.payment import (
+    BankAnswer,
+    Ending,
+    Payment,
+    PaymentSnapshot,
+    PaymentStatus,
+)
+from wallet_app.services.payments.payment_table import (
+    UNDER_WAY_MAX,
+    Opening,
+    PaymentTable,
+)
+from wallet_app.services.rules import ALWAYS, RULES
+from wallet_app.store import LockFactory, Store, Wallet
+
+AT_ONCE = 4
+"""Payments that the bank is asked for at the same time."""
+
+BACKOFF_SECONDS_MAX = 3_600
+
+UNEXPECTED = "unexpected error"
+"""What is told of an error that nobody expected; the log has the rest."""
+
+
+class Payments:
+    """Asks for deposits and withdrawals, and carries them through."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        new_id: NewId,
+        money: Money,
+        bank: Bank,
+        background: Background,
+        outbox: Outbox,
+        retry_base_seconds: int,
+        attempts_max: int,
+        jitter: Callable[[int], int],
+        lock_factory: LockFactory = threading.Lock,
+        under_way_max: int = UNDER_WAY_MAX,
+    ) -> None:
+        self._wallets = store.wallets
+        self._clock = clock
+        self._new_id = new_id
+        self._money = money
+        self._bank = bank
+        self._background = background
+        self._outbox = outbox
+        self._retry_base = retry_base_seconds * SECOND
+        self._attempts_max = attempts_max
+        self._jitter = jitter
+        self._new_lock = lock_factory
+        self._lane = Lane("payments", AT_ONCE, self.attempt, self._failed)
+        self._table = PaymentTable(
+            background, self._lane, under_way_max, lock_factory()
+        )
+        background.add(self._lane)
+
+    def deposit(
+        self,
+        wallet_id: str,
+        amount: int,
+        bank_account: str,
+        claim: Keeper | None = None,
+    ) -> PaymentSnapshot:
+        """Ask the bank for money; the wallet has it when the bank has paid.
+
+        Raises WalletNotFound, PaymentsExhausted, and what the rules refuse now.
+        """
+        wallet = self._wallets[wallet_id]
+        payment = self._new(Direction.DEPOSIT, wallet, amount, bank_account)
+        asked_for = payment.now_is
+        movement = Movement(
+            None, wallet, amount, None, None, None, asked_for.created_at
+        )
+        with self._table.opening(payment), wallet:
+            for rule in RULES if wallet.terms else ALWAYS:
+                rule(movement)
+            commit(Opening(self._table, payment, claim), None)
+        return asked_for
+
+    def withdraw(
+        self,
+        wallet_id: str,
+        amount: int,
+        bank_account: str,
+        claim: Keeper | None = None,
+        approved: bool = False,
+    ) -> PaymentSnapshot:
+        """Take money out of a wallet now, and have the bank pay it.
+
+        Raises PaymentsExhausted besides what Money.deduct does.
+        """
+        wallet = self._wallets[wallet_id]
+        payment = self._new(Direction.WITHDRAWAL, wallet, amount, bank_account)
+        asked_for = payment.now_is
+        with self._table.opening(payment):
+            self._money.deduct(
+                wallet_id,
+                amount,
+                claim=Opening(self._table, payment, claim),
+                approved=approved,
+                reference_id=UUID(asked_for.id),
+            )
+        return asked_for
+
+    def get(self, payment_id: str) -> PaymentSnapshot:
+        """Raise PaymentNotFound where there is no such payment.
+
+        No lock is needed: what a payment is, is one immutable value.
+        """
+        return self._table.find(payment_id).now_is
+
+    def all(self) -> list[PaymentSnapshot]:
+        """Return what every payment is."""
+        return self._table.all()
+
+    def retry(self, payment_id: str, claim: Keeper | None = None) -> PaymentSnapshot:
+        """Take up a parked payment again.
+
+        Raises PaymentNotFound, PaymentNotParked and PaymentsExhausted.
+        """
+        payment = self._table.find(payment_id)
+        with payment.lock:
+            parked, now = payment.now_is, self._clock()
+            if parked.status is not PaymentStatus.PARKED:
+                raise PaymentNotParked(payment_id, parked.status)
+            pending = replace(
+                parked,
+                status=PaymentStatus.PENDING,
+                next_attempt_at=now,
+                updated_at=max(now, parked.updated_at),
+            )
+            self._table.acquire_slot(payment)
+            try:
+                commit(
+                    claim,
+                    pending,
+                    lambda: self._background.put(self._lane, 0, payment),
+                )
+            except BaseException:
+                self._table.release_slot(payment)
+                raise
+            payment.now_is, payment.tries = pending, 0
+        return pending
+
+    def attempt(self, payment: Payment) -> int | None:
+        """Bring a payment one step on; return the wait until the next one, in
+        nanoseconds. An answer that comes late, or a second time, changes nothing."""
+        if not self._begin(payment):
+            return None
+        try:
+            answer = payment.answer or self._ask(payment.now_is)
+        except BankUnavailable as error:
+            return self._again(payment, payment.now_is.bank_answer, str(error))
+        except BankTimeout as error:
+            return self._again(payment, BankAnswer.UNKNOWN, str(error))
+        wait = self._settle(payment, answer)
+        self._outbox.hand_over()
+        return wait
+
+    def _begin(self, payment: Payment) -> bool:
+        """Count an attempt, unless the payment has ended."""
+        with payment.lock:
+            now_is = payment.now_is
+            if now_is.is_open:
+                counted = replace(now_is, attempts=now_is.attempts + 1)
+                payment.tries, payment.now_is = payment.tries + 1, counted
+            return now_is.is_open
+
+    def _ask(self, now_is: PaymentSnapshot) -> Answer:
+        """Return what the bank has done, if need be by asking it to do it. An order
+        that it has not seen may still be on its way; so it is given again, with the
+        same key."""
+        answer = None
+        if now_is.bank_answer is BankAnswer.UNKNOWN:
+            answer = self._bank.look_up(now_is.id)
+        return self._bank.pay(now_is.order) if answer is None else answer
+
+    def _settle(self, payment: Payment, answer: Answer) -> int | None:
+        """Book what the bank has done, once."""
+        with payment.lock:
+            if not payment.now_is.is_open:
+                return None
+            self._learn(payment, answer)
+            try:
+                self._book(payment, answer)
+            except WalletError as refusal:
+                learned = payment.now_is.bank_answer
+                return self._try_again(payment, learned, refusal.code)
+        return None
+
+    def _learn(self, payment: Payment, answer: Answer) -> None:
+        """Note what the bank has done, whatever becomes of booking it."""
+        declined = isinstance(answer, Declined)
+        payment.now_is = replace(
+            payment.now_is,
+            bank_answer=BankAnswer.DECLINED if declined else BankAnswer.PAID,
+            last_error=answer.reason if isinstance(answer, Declined) else None,
+            next_attempt_at=None,
+            updated_at=max(self._clock(), payment.now_is.updated_at),
+        )
+        payment.answer = answer
+
+    def _book(self, payment: Payment, answer: Answer) -> None:
+        """End a held payment, together with the movement that its answer asks for: what
+        was paid in arrives, and what was not paid out comes back.
+
+        Raises what the rules refuse; then it has not ended.
+        """
+        now_is, paid = payment.now_is, isinstance(answer, Paid)
+        ending = Ending(
+            payment,
+            PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED,
+            self._table.release_slot,
+        )
+        if paid is (now_is.direction is Direction.DEPOSIT):
+            self._money.add(
+                now_is.wallet_id,
+                now_is.amount,
+                claim=ending,
+                reference_id=UUID(now_is.id),
+                gives_back=payment.debit,
+            )
+        else:
+            commit(ending, None, self._outbox.put)
+
+    def _again(self, payment: Payment, answered: BankAnswer, why: str) -> int | None:
+        """Note an attempt after which nothing is known for good; return the wait until
+        the next one."""
+        with payment.lock:
+            if not payment.now_is.is_open:
+                return None
+            if payment.answer is not None:
+                answered = payment.now_is.bank_answer
+            return self._try_again(payment, answered, why)
+
+    def _try_again(
+        self, payment: Payment, answered: BankAnswer, why: str
+    ) -> int | None:
+        """Have a held payment tried again later, or park it after too many tries, where
+        it is no longer under way."""
+        now, wait = self._clock(), None
+        is_pending = payment.now_is.status is PaymentStatus.PENDING
+        if is_pending and payment.tries < self._attempts_max:
+            backoff = self._retry_base << max(payment.tries - 1, 0)
+            wait = self._jitter(min(backoff, BACKOFF_SECONDS_MAX * SECOND))
+        later = replace(
+            payment.now_is,
+            status=PaymentStatus.PARKED if wait is None else PaymentStatus.PENDING,
+            bank_answer=answered,
+            last_error=why,
+            next_attempt_at=None if wait is None else now + wait,
+            updated_at=max(now, payment.now_is.updated_at),
+        )
+        payment.now_is = later
+        if wait is None:
+            self._table.release_slot(payment)
+        return wait
+
+    def _failed(self, payment: Payment, error: BaseException) -> int | None:
+        """Note an error that nobody expected: the bank may have paid."""
+        return self._again(payment, BankAnswer.UNKNOWN, UNEXPECTED)
+
+    def _new(
+        self, direction: Direction, wallet: Wallet, amount: int, bank_account: str
+    ) -> Payment:
+        now = self._clock()
+        snapshot = PaymentSnapshot(
+            id=str(self._new_id()),
+            wallet_id=wallet.id,
+            direction=direction,
+            amount=amount,
+            currency=wallet.currency,
+            bank_account=bank_account,
+            status=PaymentStatus.PENDING,
+            bank_answer=BankAnswer.NONE,
+            attempts=0,
+            last_error=None,
+            next_attempt_at=now,
+            created_at=now,
+            updated_at=now,
+        )
+        return Payment(self._new_lock(), snapshot)

@@ -1,0 +1,1 @@
+"""Who is notified of events, and the deliveries to them."""

@@ -1,0 +1,248 @@
+"""Deliveries: a message is sent to a webhook until it is received, or given up.
+
+Follows Standard Webhooks 1.0. The receiver is asked under no lock.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from wallet_app.domain.clock import Clock, NewId
+from wallet_app.gateways.delivery import Reply, Undelivered
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.background import SECOND, Background, Lane
+from wallet_app.services.json_forms import event_bytes
+from wallet_app.services.webhooks.delivery_log import (
+    DISABLED,
+    FULL,
+    Delivery,
+    DeliveryStatus,
+    Message,
+)
+from wallet_app.services.webhooks.webhook import Webhook, WebhookStatus
+from wallet_app.store import Lock
+
+WALLET_LANES = 4
+"""Messages that are sent to one receiver at the same time, each about another wallet:
+while one waits for its answer, the others go on."""
+
+SUPERSEDED = "a newer code was sent"
+EXPIRED = "the code has expired"
+UNEXPECTED = "unexpected error"
+
+GONE = 410
+"""A receiver that answers this wants no more."""
+
+
+class Sender(Protocol):
+    """Sends messages to one URL, one after the other. `post` raises Undelivered;
+    `close` ends what is kept open between messages."""
+
+    def post(self, headers: Mapping[str, str], body: bytes) -> Reply: ...
+    def close(self) -> None: ...
+
+
+class Transport(Protocol):
+    """Where messages are sent. `check` raises UrlNotAllowed."""
+
+    def check(self, url: str) -> None: ...
+    def sender(self, url: str) -> Sender: ...
+
+
+class Deliveries:
+    """Sends messages, and notes the outcome under the lock of the webhooks."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        monotonic: Clock,
+        new_id: NewId,
+        transport: Transport,
+        background: Background,
+        retry_seconds: Sequence[int],
+        jitter: Callable[[int], int],
+        webhooks: Mapping[str, Webhook],
+        lock: Lock,
+    ) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._transport = transport
+        self._background = background
+        self._delays = [seconds * SECOND for seconds in retry_seconds]
+        self._jitter = jitter
+        self._webhooks = webhooks
+        self._lock = lock
+
+    def new_lanes(self, webhook_id: str, url: str) -> tuple[Lane[Delivery], ...]:
+        """Return lanes for the messages of a webhook. They know it by its id alone."""
+        name = f"webhook {webhook_id}"
+        return tuple(self._lane(name, webhook_id, url) for _ in range(WALLET_LANES))
+
+    def new_lane_of_codes(self, webhook_id: str, url: str) -> Lane[Delivery]:
+        return self._lane(f"webhook {webhook_id} codes", webhook_id, url)
+
+    def _lane(self, name: str, webhook_id: str, url: str) -> Lane[Delivery]:
+        sender = self._transport.sender(url)
+        return Lane(
+            name,
+            1,
+            partial(self.attempt, webhook_id, sender),
+            partial(self.failed, webhook_id),
+            sender.close,
+        )
+
+    def queue(self, webhook: Webhook, message: Message, now: int) -> None:
+        """Queue a message for a held webhook, behind all that came before in its
+        lane."""
+        event, log = message.event, webhook.log
+        if isinstance(event.subject, ApprovalSnapshot) and event.code is not None:
+            is_full = log.is_full_of_codes
+            superseded = log.pending_code(event.subject.id)
+            if superseded is not None:
+                log.end(superseded, DeliveryStatus.FAILED, SUPERSEDED, now)
+        else:
+            is_full = log.is_full(self._monotonic())
+        delivery = Delivery(
+            str(self._new_id()), message, message.id, event.type, now, now, None
+        )
+        log.add(delivery)
+        try:
+            if is_full:
+                log.end(delivery, DeliveryStatus.FAILED, FULL, now)
+                return
+            wait = self._jitter(self._delays[0])
+            wait = self._background.append(webhook.lane_of(event), wait, delivery)
+            delivery.next_attempt_at = now + wait
+        except BaseException:
+            log.discard(delivery)
+            raise
+
+    def attempt(
+        self, webhook_id: str, sender: Sender, delivery: Delivery
+    ) -> int | None:
+        """Send a message once; return after how many nanoseconds it is sent again."""
+        now, monotonic_now = self._clock(), self._monotonic()
+        with self._lock:
+            webhook, message = self._webhooks.get(webhook_id), delivery.message
+            if webhook is None or message is None or not delivery.is_pending:
+                return None
+            if webhook.now_is.status is WebhookStatus.DISABLED:
+                webhook.log.end(delivery, DeliveryStatus.FAILED, DISABLED, now)
+                return None
+            subject = message.event.subject
+            if (
+                isinstance(subject, ApprovalSnapshot)
+                and monotonic_now >= subject.monotonic_expiry
+            ):
+                webhook.log.end(delivery, DeliveryStatus.FAILED, EXPIRED, now)
+                return None
+        headers, body = _signed(webhook.key, message, now)
+        try:
+            reply = sender.post(headers, body)
+        except Undelivered as error:
+            return self._note(webhook, delivery, None, str(error))
+        why = None if 200 <= reply.status < 300 else f"the answer was {reply.status}"
+        return self._note(webhook, delivery, reply, why)
+
+    def _note(
+        self,
+        webhook: Webhook,
+        delivery: Delivery,
+        reply: Reply | None,
+        why: str | None,
+    ) -> int | None:
+        """Note the outcome of an attempt: `why` is None where it was received. What
+        ended meanwhile, because a newer code was sent or the webhook was disabled,
+        stays ended."""
+        now, monotonic_now = self._clock(), self._monotonic()
+        with self._lock:
+            now, is_pending = max(now, delivery.updated_at), delivery.is_pending
+            delivery.answer = reply.status if reply else None
+            delivery.attempts += 1
+            delivery.tries += 1
+            if why is None:
+                webhook.log.received_at = monotonic_now
+            if not is_pending:
+                return None
+            delivery.last_error, delivery.updated_at = why, now
+            if why is None:
+                webhook.log.end(delivery, DeliveryStatus.SUCCEEDED, None, now)
+                return None
+            if reply is not None and reply.status == GONE:
+                self._disable(webhook, delivery, why, now)
+                return None
+            return self._later(webhook, delivery, reply, now)
+
+    def _later(
+        self, webhook: Webhook, delivery: Delivery, reply: Reply | None, now: int
+    ) -> int | None:
+        """Return the wait until a held delivery is tried again; give up after the last
+        delay."""
+        if delivery.tries >= len(self._delays):
+            why = delivery.last_error
+            webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
+            return None
+        wait = self._jitter(self._delays[delivery.tries])
+        if reply is not None and reply.retry_after is not None:
+            asked_for = _wait_asked_for(reply.retry_after, now)
+            wait = max(wait, min(asked_for, max(self._delays)))
+        delivery.next_attempt_at = now + wait
+        return wait
+
+    def _disable(
+        self, webhook: Webhook, delivery: Delivery, why: str, now: int
+    ) -> None:
+        """Send nothing more there: neither this delivery nor any other that waits. If
+        ending these fails half-way, the others end when they are due."""
+        webhook.now_is = replace(webhook.now_is, status=WebhookStatus.DISABLED)
+        webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
+        webhook.log.end_all(DISABLED, now)
+        self._background.clear(*webhook.lanes)
+
+    def failed(
+        self, webhook_id: str, delivery: Delivery, error: BaseException
+    ) -> int | None:
+        """Note an unexpected error; the log has the rest."""
+        with self._lock:
+            webhook = self._webhooks.get(webhook_id)
+        if webhook is None:
+            return None
+        return self._note(webhook, delivery, None, UNEXPECTED)
+
+
+def _signed(key: bytes, message: Message, now: int) -> tuple[dict[str, str], bytes]:
+    """Return a message's headers for an attempt that is made now, and its body."""
+    body, seconds = event_bytes(message.event), str(now // SECOND)
+    signed = f"{message.id}.{seconds}.".encode() + body
+    signature = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    headers = {
+        "Content-Type": "application/json",
+        "webhook-id": message.id,
+        "webhook-timestamp": seconds,
+        "webhook-signature": f"v1,{signature}",
+    }
+    return headers, body
+
+
+def _wait_asked_for(retry_after: str, now: int) -> int:
+    """Return how long a receiver asks to be left alone, in nanoseconds: so many
+    seconds, or until a date (RFC 9110, section 10.2.3). What is neither asks for
+    nothing. Dates are those of the wall clock, which says `now`."""
+    if re.fullmatch("[0-9]+", retry_after):
+        return int(retry_after[:12]) * SECOND
+    try:
+        until = parsedate_to_datetime(retry_after)
+        seconds = int(until.replace(tzinfo=until.tzinfo or UTC).timestamp())
+    except (ValueError, OverflowError):
+        return 0
+    return max(seconds * SECOND - now, 0)

@@ -1,0 +1,201 @@
+"""What becomes of the messages to one webhook: each delivery, and how many are kept."""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import StrEnum
+from itertools import islice
+
+from msgspec import Struct
+
+from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.events import Event, EventType
+from wallet_app.services.expiring import SECOND
+
+PENDING_MAX = 100_000
+"""Deliveries that wait for one receiver, at about half a kilobyte each. What comes
+while there are as many is not sent by itself, but listed, and can be delivered by
+hand."""
+
+UNRECEIVED_MAX = 10_000
+"""The same while the receiver takes nothing. A dead receiver must not hold as much
+memory as a slow one."""
+
+UNRECEIVED_SECONDS = 60
+"""A receiver takes nothing if it has received no message for so long, or none yet. One
+failed attempt does not show that it is dead."""
+
+CODES_MAX = 10_000
+"""The same for codes, which no other deliveries crowd out."""
+
+ENDED_MAX = 1_000
+"""Deliveries that have ended, and are still listed; then the first is forgotten."""
+
+FULL = "too many deliveries wait"
+DISABLED = "the webhook is disabled"
+
+
+class DeliveryStatus(StrEnum):
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class Message(Struct, frozen=True, gc=False):
+    """An event as it is sent, with an id that is the same for every webhook and at each
+    attempt. Its bytes are made for each attempt, so that what waits needs no memory for
+    them."""
+
+    id: str
+    event: Event
+
+
+class DeliverySnapshot(Struct, frozen=True, gc=False):
+    """What a delivery was at one moment; times in nanoseconds since 1970, UTC. `answer`
+    is the status of the latest answer, if any came."""
+
+    id: str
+    message_id: str
+    type: EventType
+    status: DeliveryStatus
+    attempts: int
+    answer: int | None
+    last_error: str | None
+    next_attempt_at: int | None
+    created_at: int
+    updated_at: int
+
+
+# gc=False is sound: it holds a message, and nothing that refers to it.
+class Delivery(Struct, gc=False):
+    """A live delivery, changed only under the lock of the webhooks. `tries` are the
+    attempts since the event, or since the latest of `redeliveries` by hand."""
+
+    id: str
+    message: Message | None
+    message_id: str
+    type: EventType
+    created_at: int
+    updated_at: int
+    next_attempt_at: int | None
+    status: DeliveryStatus = DeliveryStatus.PENDING
+    attempts: int = 0
+    tries: int = 0
+    redeliveries: int = 0
+    answer: int | None = None
+    last_error: str | None = None
+
+    @property
+    def is_pending(self) -> bool:
+        return self.status is DeliveryStatus.PENDING
+
+    def snapshot(self) -> DeliverySnapshot:
+        return DeliverySnapshot(
+            self.id,
+            self.message_id,
+            self.type,
+            self.status,
+            self.attempts,
+            self.answer,
+            self.last_error,
+            self.next_attempt_at,
+            self.created_at,
+            self.updated_at,
+        )
+
+
+class DeliveryLog:
+    """The deliveries to one webhook, oldest first. Who shares one locks around it."""
+
+    __slots__ = ("received_at", "_deliveries", "_ended", "_codes")
+
+    def __init__(self) -> None:
+        self.received_at: int | None = None
+        """When the latest message was received, by the monotonic clock."""
+        self._deliveries: dict[str, Delivery] = {}
+        self._ended: deque[str] = deque()
+        self._codes: dict[str, Delivery] = {}
+
+    def __len__(self) -> int:
+        return len(self._deliveries)
+
+    def is_full(self, monotonic_now: int) -> bool:
+        """Return whether as many deliveries without a code are pending as may be."""
+        pending = len(self._deliveries) - len(self._ended) - len(self._codes)
+        since = monotonic_now - UNRECEIVED_SECONDS * SECOND
+        is_receiving = self.received_at is not None and self.received_at > since
+        return pending >= (
+            PENDING_MAX if is_receiving else min(UNRECEIVED_MAX, PENDING_MAX)
+        )
+
+    @property
+    def is_full_of_codes(self) -> bool:
+        return len(self._codes) >= CODES_MAX
+
+    def add(self, delivery: Delivery) -> None:
+        """Add a pending delivery. Of one approval only one code is pending."""
+        self._deliveries[delivery.id] = delivery
+        approval = _approval_of(delivery)
+        if approval is not None:
+            self._codes[approval.id] = delivery
+
+    def discard(self, delivery: Delivery) -> None:
+        """Forget a delivery that could not be queued. If it is in a lane nevertheless,
+        it has no message to send."""
+        self._deliveries.pop(delivery.id, None)
+        self._forget_code(delivery)
+        delivery.message = None
+
+    def get(self, delivery_id: str) -> Delivery | None:
+        return self._deliveries.get(delivery_id)
+
+    def pending_code(self, approval_id: str) -> Delivery | None:
+        """Return the pending delivery of an approval's code."""
+        return self._codes.get(approval_id)
+
+    def newest(self, start: int, stop: int) -> list[DeliverySnapshot]:
+        """Return the newest deliveries, from one position to another."""
+        newest = islice(reversed(self._deliveries.values()), start, stop)
+        return [each.snapshot() for each in newest]
+
+    def end(
+        self, delivery: Delivery, status: DeliveryStatus, why: str | None, now: int
+    ) -> None:
+        """End a pending delivery: it is not attempted any more by itself. One that has
+        a code forgets its message, because nobody keeps codes."""
+        self._ended.append(delivery.id)
+        self._forget_code(delivery)
+        delivery.status, delivery.last_error = status, why
+        delivery.next_attempt_at, delivery.updated_at = None, now
+        if len(self._ended) > ENDED_MAX:
+            self._deliveries.pop(self._ended.popleft(), None)
+
+    def _forget_code(self, delivery: Delivery) -> None:
+        approval = _approval_of(delivery)
+        if approval is None:
+            return
+        if self._codes.get(approval.id) is delivery:
+            del self._codes[approval.id]
+        delivery.message = None
+
+    def end_all(self, why: str, now: int) -> None:
+        """End every pending delivery as failed."""
+        for each in [each for each in self._deliveries.values() if each.is_pending]:
+            self.end(each, DeliveryStatus.FAILED, why, now)
+
+    def reopen(self, delivery: Delivery, now: int) -> None:
+        """Have an ended delivery delivered again."""
+        pending, redeliveries = DeliveryStatus.PENDING, delivery.redeliveries + 1
+        self._ended.remove(delivery.id)  # after this nothing needs memory
+        delivery.status, delivery.redeliveries = pending, redeliveries
+        delivery.next_attempt_at, delivery.updated_at = now, now
+        delivery.tries = 0
+
+
+def _approval_of(delivery: Delivery) -> ApprovalSnapshot | None:
+    """Return the approval whose code is delivered, while it is."""
+    if delivery.message is None or delivery.message.event.code is None:
+        return None
+    subject = delivery.message.event.subject
+    assert isinstance(subject, ApprovalSnapshot)
+    return subject

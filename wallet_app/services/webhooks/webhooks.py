@@ -1,0 +1,293 @@
+"""Webhooks: who asked for events is notified of them, at least once.
+
+A webhook has lanes of its own. So a slow or dead receiver delays only itself, and the
+messages about one wallet are sent one at a time, in the order of commit; a retry may be
+overtaken.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wallet_app.domain.clock import Clock, NewId
+from wallet_app.domain.errors import (
+    DeliveryNotFound,
+    NotRedeliverable,
+    RedeliveriesExhausted,
+    TooManyWebhooks,
+    WebhookNotFound,
+    WebhooksExhausted,
+)
+from wallet_app.services.background import Background
+from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.events import Event, EventType, Outbox
+from wallet_app.services.webhooks.deliveries import Deliveries, Transport
+from wallet_app.services.webhooks.delivery_log import (
+    DISABLED,
+    FULL,
+    DeliverySnapshot,
+    Message,
+)
+from wallet_app.services.webhooks.webhook import (
+    PREFIX,
+    NewWebhook,
+    Webhook,
+    WebhookSnapshot,
+    WebhookStatus,
+)
+from wallet_app.store import LockFactory
+
+WEBHOOKS_MAX = 16
+"""Each has threads, so that none can delay another, nor the bank."""
+
+CALLERS_MAX = 8
+"""Webhooks of one caller, so that no one caller has them all."""
+
+REDELIVERIES_MAX = 10
+"""How often one delivery is made again by hand."""
+
+SECRET_BYTES = 32
+"""Standard Webhooks asks for 24 to 64."""
+
+
+class DeliveryPage(Struct, frozen=True):
+    deliveries: list[DeliverySnapshot]
+    page: int
+    limit: int
+    total: int
+
+
+def new_secret() -> str:
+    """Return a secret that nobody can guess."""
+    return f"{PREFIX}{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
+
+
+class Webhooks:
+    """Keeps webhooks, and delivers to each what it asked for."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        monotonic: Clock,
+        new_id: NewId,
+        new_secret: Callable[[], str],
+        transport: Transport,
+        background: Background,
+        outbox: Outbox,
+        retry_seconds: Sequence[int],
+        jitter: Callable[[int], int],
+        lock_factory: LockFactory = threading.Lock,
+    ) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._new_secret = new_secret
+        self._transport = transport
+        self._background = background
+        self._outbox = outbox
+        self._creating = lock_factory()
+        self._lock = lock_factory()
+        self._webhooks: dict[str, Webhook] = {}
+        self._message: Message | None = None
+        """What is being queued, or could not be queued for every webhook."""
+        self._deliveries = Deliveries(
+            clock,
+            monotonic,
+            new_id,
+            transport,
+            background,
+            retry_seconds,
+            jitter,
+            self._webhooks,
+            self._lock,
+        )
+        outbox.listener = self._notify
+
+    def create(
+        self,
+        url: str,
+        events: Sequence[EventType],
+        claim: Keeper | None = None,
+        caller: str | None = None,
+    ) -> NewWebhook:
+        """Send these events to a URL from now on. If all slots are taken, a disabled
+        webhook is evicted.
+
+        What the claim keeps has no secret, so that no replay shows it. Raises
+        UrlNotAllowed, WebhooksExhausted, TooManyWebhooks and ThreadsExhausted.
+        """
+        self._transport.check(url)
+        secret = self._new_secret()
+        webhook = self._new(url, events, secret, caller)
+        created = NewWebhook(webhook.now_is, secret)
+        with self._creating:  # so that no other lock is held while threads start
+            with self._lock:
+                self._evictable(caller)
+            self._background.add(*webhook.lanes)
+            try:
+                self._register(webhook, replace(created, secret=None), claim)
+            except BaseException:
+                self._background.remove(*webhook.lanes)
+                raise
+        return created
+
+    def _new(
+        self, url: str, events: Sequence[EventType], secret: str, caller: str | None
+    ) -> Webhook:
+        webhook_id = str(self._new_id())
+        return Webhook(
+            WebhookSnapshot(
+                webhook_id, url, tuple(events), WebhookStatus.ACTIVE, self._clock()
+            ),
+            secret,
+            caller,
+            self._deliveries.new_lanes(webhook_id, url),
+            self._deliveries.new_lane_of_codes(webhook_id, url),
+        )
+
+    def _register(
+        self, webhook: Webhook, outcome: NewWebhook, claim: Keeper | None
+    ) -> None:
+        """Keep a webhook whose threads run, and evict one for it if all slots are
+        taken."""
+        webhook_id = webhook.now_is.id
+        with self._lock:
+            evicted = self._evictable(webhook.caller)
+            if evicted is not None:  # it is disabled, so its lanes have nothing to do
+                self._background.remove(*evicted.lanes)
+            self._webhooks[webhook_id] = webhook
+            try:
+                commit(claim, outcome)
+            except BaseException:
+                del self._webhooks[webhook_id]
+                raise
+            if evicted is not None:
+                del self._webhooks[evicted.now_is.id]
+            self._outbox.is_open = True
+
+    def _evictable(self, caller: str | None) -> Webhook | None:
+        """Return the webhook to evict for one more of a caller, None if there is room.
+
+        Raises TooManyWebhooks and WebhooksExhausted.
+        """
+        every = list(self._webhooks.values())
+        theirs = [each for each in every if caller and each.caller == caller]
+        if len(theirs) >= CALLERS_MAX:
+            evicted = _first_disabled(theirs)
+            if evicted is None:
+                raise TooManyWebhooks(CALLERS_MAX)
+            return evicted
+        if len(every) >= WEBHOOKS_MAX:
+            evicted = _first_disabled(every)
+            if evicted is None:
+                raise WebhooksExhausted(WEBHOOKS_MAX)
+            return evicted
+        return None
+
+    def get(self, webhook_id: str) -> WebhookSnapshot:
+        """Raise WebhookNotFound where there is no such webhook."""
+        with self._lock:
+            return self._find(webhook_id).now_is
+
+    def all(self) -> list[WebhookSnapshot]:
+        """Return every webhook, oldest first."""
+        with self._lock:
+            return [webhook.now_is for webhook in self._webhooks.values()]
+
+    def delete(self, webhook_id: str) -> None:
+        """Send nothing more there, and forget what was sent.
+
+        Raises WebhookNotFound.
+        """
+        with self._lock:
+            webhook = self._find(webhook_id)
+            self._background.remove(*webhook.lanes)  # after this nothing can fail
+            del self._webhooks[webhook_id]
+            self._outbox.is_open = bool(self._webhooks)
+
+    def deliveries(
+        self, webhook_id: str, limit: int = 20, page: int = 1
+    ) -> DeliveryPage:
+        """Return one page, newest first.
+
+        Raises WebhookNotFound.
+        """
+        start = (page - 1) * limit
+        with self._lock:
+            log = self._find(webhook_id).log
+            return DeliveryPage(log.newest(start, start + limit), page, limit, len(log))
+
+    def redeliver(
+        self, webhook_id: str, delivery_id: str, claim: Keeper | None = None
+    ) -> DeliverySnapshot:
+        """Deliver a message again that has been delivered or given up, with the same
+        id.
+
+        Raises WebhookNotFound, DeliveryNotFound, NotRedeliverable and
+        RedeliveriesExhausted.
+        """
+        now, monotonic_now = self._clock(), self._monotonic()
+        with self._lock:
+            webhook = self._find(webhook_id)
+            delivery = webhook.log.get(delivery_id)
+            if delivery is None:
+                raise DeliveryNotFound(webhook_id, delivery_id)
+            if delivery.is_pending:
+                raise NotRedeliverable(delivery_id, "it is under way")
+            if webhook.now_is.status is WebhookStatus.DISABLED:
+                raise NotRedeliverable(delivery_id, DISABLED)
+            if delivery.message is None:
+                raise NotRedeliverable(delivery_id, "it had a code; have that resent")
+            if delivery.redeliveries >= REDELIVERIES_MAX:
+                raise RedeliveriesExhausted(delivery_id, REDELIVERIES_MAX)
+            if webhook.log.is_full(monotonic_now):
+                raise NotRedeliverable(delivery_id, FULL)
+            before = delivery.snapshot()
+            lane = webhook.lane_of(delivery.message.event)
+            webhook.log.reopen(delivery, now)
+            try:
+                reopened = delivery.snapshot()
+                put = partial(self._background.put, lane, 0, delivery)
+                commit(claim, reopened, put)
+            except BaseException:
+                delivery.redeliveries -= 1
+                webhook.log.end(
+                    delivery, before.status, before.last_error, before.updated_at
+                )
+                raise
+        return reopened
+
+    def _notify(self, event: Event) -> None:
+        """Queue an event for every webhook that asked for it. The outbox calls this
+        for one event after the other, and again for one at which it failed: then the
+        message has the same id, and who has it already does not get it twice."""
+        message = self._message
+        if message is None or message.event is not event:
+            message = self._message = Message(f"msg_{self._new_id()}", event)
+        now = self._clock()
+        with self._lock:
+            for webhook in self._webhooks.values():
+                if webhook.asks_for(event) and webhook.queued_id != message.id:
+                    self._deliveries.queue(webhook, message, now)
+                    webhook.queued_id = message.id
+        self._message = None  # it may have a code, which nobody keeps
+
+    def _find(self, webhook_id: str) -> Webhook:
+        webhook = self._webhooks.get(webhook_id)
+        if webhook is None:
+            raise WebhookNotFound(webhook_id)
+        return webhook
+
+
+def _first_disabled(webhooks: Sequence[Webhook]) -> Webhook | None:
+    return next(
+        (each for each in webhooks if each.now_is.status is WebhookStatus.DISABLED),
+        None,
+    )
