@@ -170,7 +170,7 @@ def everything(service: WalletService) -> Everything:
         wallet.id: (
             wallet.snapshot(),
             tuple(wallet.history),
-            (wallet.spent, wallet.memory, wallet.terms),
+            (wallet.spent, wallet.counters, wallet.policy),
         )
         for wallet in service.store.readable.values()
     }

@@ -277,8 +277,8 @@ CORRUPTIONS: dict[str, tuple[Callable[[Wallet, Wallet], object], str]] = {
     "a day in which nothing was spent": (
         lambda source, target: setattr(
             source,
-            "memory",
-            msgspec.structs.replace(source.memory, spent_before_day=300),
+            "counters",
+            msgspec.structs.replace(source.counters, spent_before_day=300),
         ),
         "counts for its limits what it did not spend",
     ),

@@ -555,7 +555,7 @@ def test_a_thread_outlives_any_error_and_its_item_is_not_lost(
     assert [item for item, _ in work.failed] == ["bad"]
 
 
-# Memory
+# SpendingCounters
 
 ALLOCATIONS_MAX = 150
 TESTCAPI = "_testcapi"

@@ -93,8 +93,8 @@ def test_whatever_the_settings_limit_people_have_their_past_and_then_the_limits(
     service = Demo(settings, clock=Clock(), new_id=Ids()).service
     assert service.audit.run().balanced
     for wallet in service.store.wallets.values():
-        assert wallet.balance and wallet.terms
-        assert wallet.terms.limits == Limits(0, 0, None, 0) and wallet.terms.fraud
+        assert wallet.balance and wallet.policy
+        assert wallet.policy.limits == Limits(0, 0, None, 0) and wallet.policy.fraud
 
 
 def test_a_person_is_added_by_any_name_and_so_many_at_most(page: FlaskClient) -> None:

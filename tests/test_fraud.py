@@ -25,7 +25,12 @@ from tests.ledgers import (
 from tests.test_api import assert_problem, post
 from wallet_app import create_app
 from wallet_app.domain.errors import FraudBlocked, TooManyApprovals
-from wallet_app.domain.fraud_signals import ARRIVALS_MAX, PAYEES_MAX, Past, Thresholds
+from wallet_app.domain.fraud_signals import (
+    ARRIVALS_MAX,
+    PAYEES_MAX,
+    FraudSignals,
+    Thresholds,
+)
 from wallet_app.domain.spending import Limits
 from wallet_app.services.alerts import Alerts
 from wallet_app.services.approvals.approval import ApprovalSnapshot
@@ -59,7 +64,11 @@ def ago(seconds: int, nanoseconds: int = 0) -> int:
 
 def out(amount: int = 1, **facts: Any) -> Outgoing:
     """Return a movement out of a wallet that remembers nothing, but for these facts."""
-    past = {name: facts.pop(name) for name in Past.__struct_fields__ if name in facts}
+    past = {
+        name: facts.pop(name)
+        for name in FraudSignals.__struct_fields__
+        if name in facts
+    }
     values: dict[str, Any] = {
         "target_id": None,
         "now": START,
@@ -67,7 +76,7 @@ def out(amount: int = 1, **facts: Any) -> Outgoing:
         "approval_threshold": None,
         "by": BY,
     }
-    return Outgoing(amount=amount, past=Past(**past), **values | facts)
+    return Outgoing(amount=amount, signals=FraudSignals(**past), **values | facts)
 
 
 EDGES = [
@@ -170,8 +179,8 @@ class Watched:
     def run(self, movement: Any, *arguments: Any) -> object:
         return self.service.approvals.run(partial(movement, *arguments))
 
-    def past(self) -> Past:
-        return self.service.store.wallets[self.source].memory.past
+    def signals(self) -> FraudSignals:
+        return self.service.store.wallets[self.source].counters.signals
 
 
 def test_velocity_blocks_one_too_many_in_a_minute_whoever_confirms() -> None:
@@ -255,7 +264,7 @@ def test_structuring_sees_the_third_amount_just_under_the_threshold() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    past = Past()
+    past = FraudSignals()
     for n in range(PAYEES_MAX + 10):
         past = past.sent(BY, n, f"payee {n}", True)
         past = past.received(BY, n, 1)
@@ -277,8 +286,8 @@ def test_what_fails_is_not_remembered() -> None:
         for movement in (watched.deduct, watched.transfer):
             with pytest.raises(RuntimeError):
                 movement(5, claim=Full())
-    assert watched.past().sent_count == 0
-    assert watched.past().payees == {}
+    assert watched.signals().sent_count == 0
+    assert watched.signals().payees == {}
 
 
 def test_nothing_is_remembered_where_no_rule_is_to_know() -> None:
@@ -286,7 +295,7 @@ def test_nothing_is_remembered_where_no_rule_is_to_know() -> None:
     source, target = open_wallet(service, 100), open_wallet(service)
     service.limits.put(source, Limits(daily=100))
     service.money.transfer(source, target, 1)
-    assert service.store.wallets[source].memory.past == Past()
+    assert service.store.wallets[source].counters.signals == FraudSignals()
 
 
 def test_limits_and_a_freeze_leave_the_rules() -> None:

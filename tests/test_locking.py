@@ -308,7 +308,7 @@ class GuardedAlerts(OrderedDict[str, Alert]):
 def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for slot in ("now_is", "command", "digest"):
+    for slot in ("state", "command", "digest"):
         stand_in = WatchedWrites(Approval.__dict__[slot], watch)
         monkeypatch.setattr(Approval, slot, stand_in)
     clock, codes = Clock(), Codes()

@@ -653,7 +653,7 @@ class Day(NamedTuple):
 
     zone: str
     taken: float
-    given_back: float
+    refunded: float
     today: int
     this_month: int
 
@@ -681,7 +681,7 @@ def test_what_comes_back_was_spent_neither_today_nor_on_its_day(
     deduct(100)
     payment_id = paying.ask(WITHDRAWAL, "sandbox-declines")
     assert paying.usage() == (400, 400)
-    paying.clock.now = START + int(day.given_back * HOUR)
+    paying.clock.now = START + int(day.refunded * HOUR)
     if spends_first:
         deduct(50)
     assert paying.run(payment_id).status == "FAILED"
@@ -760,12 +760,12 @@ def test_what_comes_back_is_no_arrival_and_was_never_sent() -> None:
     paying = Paying(rules)
     paying.clock.now += 2 * HOUR
     wallet = paying.service.store.wallets[paying.wallet_id]
-    before = wallet.memory.past
+    before = wallet.counters.signals
     payment_id = paying.ask(WITHDRAWAL, "sandbox-declines", 900)
-    assert wallet.memory.past.sent_count == before.sent_count + 1
+    assert wallet.counters.signals.sent_count == before.sent_count + 1
     assert paying.run(payment_id).status == "FAILED"
-    assert wallet.memory.past.sent_count == before.sent_count
-    assert wallet.memory.past.arrivals == before.arrivals
+    assert wallet.counters.signals.sent_count == before.sent_count
+    assert wallet.counters.signals.arrivals == before.arrivals
     paying.service.money.deduct(paying.wallet_id, 900)
 
 

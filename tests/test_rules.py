@@ -40,7 +40,7 @@ def test_no_other_rule_can_refuse_a_movement_between_wallets_without_terms(
         held and service.store.wallets[open_wallet(service, held[0], "", held[1])]
         for held in (source, target)
     ]
-    assert not (one and one.terms) and not (other and other.terms)
+    assert not (one and one.policy) and not (other and other.policy)
     movement = Movement(one, other, amount, None, None, None, 0)
     for rule in RULES:
         try:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.ledgers import SECOND
-from wallet_app.domain.spending import Memory
+from wallet_app.domain.spending import SpendingCounters
 
 HOUR = 3600 * SECOND
 
@@ -53,13 +53,13 @@ def at(text: str) -> int:
 def test_a_day_and_a_month_end_when_the_calendar_says(
     zone: str, now: str, day_ends: str, month_ends: str
 ) -> None:
-    memory = Memory(ZoneInfo(zone)).at(at(now), 0)
-    assert memory.day_ends == at(day_ends)
-    assert memory.month_ends == at(month_ends)
+    counters = SpendingCounters(ZoneInfo(zone)).at(at(now), 0)
+    assert counters.day_ends == at(day_ends)
+    assert counters.month_ends == at(month_ends)
 
 
 def test_what_was_spent_before_is_taken_over_at_each_turn() -> None:
-    january = Memory(ZoneInfo("UTC")).at(at("2026-01-30T12:00"), 100)
+    january = SpendingCounters(ZoneInfo("UTC")).at(at("2026-01-30T12:00"), 100)
     assert january == january.at(at("2026-01-30T23:59"), 300)
     last = january.at(at("2026-01-31T00:00"), 400)
     assert (last.spent_before_day, last.spent_before_month) == (400, 100)
@@ -81,11 +81,11 @@ ZONES += ["America/St_Johns", "Pacific/Apia", "Australia/Lord_Howe", "Asia/Kolka
 def test_every_time_is_within_its_day_and_its_day_within_its_month(
     zone: str, times: list[int]
 ) -> None:
-    memory = Memory(ZoneInfo(zone))
+    counters = SpendingCounters(ZoneInfo(zone))
     for now in sorted(times):
-        memory = memory.at(now, 0)
-        assert now < memory.day_ends <= now + 26 * HOUR
-        assert memory.day_ends <= memory.month_ends <= now + 32 * 24 * HOUR
-        midnight = datetime.fromtimestamp(memory.day_ends // SECOND, ZoneInfo(zone))
+        counters = counters.at(now, 0)
+        assert now < counters.day_ends <= now + 26 * HOUR
+        assert counters.day_ends <= counters.month_ends <= now + 32 * 24 * HOUR
+        midnight = datetime.fromtimestamp(counters.day_ends // SECOND, ZoneInfo(zone))
         today = datetime.fromtimestamp(now // SECOND, ZoneInfo(zone))
         assert midnight.date() > today.date()

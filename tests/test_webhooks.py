@@ -1059,7 +1059,7 @@ def test_everything_that_is_about_a_wallet_goes_through_one_lane(
     assert {len(lanes) for lanes in seen.values()} == {1}
 
 
-# Memory
+# SpendingCounters
 
 
 @contextmanager

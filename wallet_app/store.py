@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors import WalletExists, WalletNotFound
-from wallet_app.domain.spending import Memory, Terms
+from wallet_app.domain.spending import Policy, SpendingCounters
 from wallet_app.domain.transactions import (
     AMOUNT_MAX,
     HOUSE,
@@ -87,9 +87,9 @@ class Wallet:
 
     `history` only ever grows, but for the end that a failed body had appended.
     So whoever has seen its length under the lock may read that far without it.
-    `spent` is all that ever left the wallet, and `memory` tells how much of it today
-    and this month. `terms` hold for this wallet alone; None means that there are none.
-    `balance_min` is 0, or less than that for a liquidity wallet.
+    `spent` is all that ever left the wallet, and `counters` say how much of it today
+    and this month. The `policy` holds for this wallet alone; None means that there is
+    none. `balance_min` is 0, or less than that for a liquidity wallet.
     """
 
     __slots__ = (
@@ -99,10 +99,10 @@ class Wallet:
         "created_at",
         "balance",
         "spent",
-        "memory",
+        "counters",
         "updated_at",
         "history",
-        "terms",
+        "policy",
         "balance_min",
         "_lock",
         "_mark",
@@ -114,8 +114,8 @@ class Wallet:
         user_id: str,
         currency: str,
         created_at: int,
-        memory: Memory,
-        terms: Terms | None,
+        counters: SpendingCounters,
+        policy: Policy | None,
         lock: Lock,
         balance_min: int = 0,
     ) -> None:
@@ -125,10 +125,10 @@ class Wallet:
         self.created_at = created_at
         self.balance = 0
         self.spent = 0
-        self.memory = memory
+        self.counters = counters
         self.updated_at = created_at
         self.history: list[Transaction] = []
-        self.terms = terms
+        self.policy = policy
         self.balance_min = balance_min
         self._lock = lock
 
@@ -138,7 +138,7 @@ class Wallet:
             self._mark = (
                 self.balance,
                 self.spent,
-                self.memory,
+                self.counters,
                 self.updated_at,
                 len(self.history),
             )
@@ -167,7 +167,7 @@ class Wallet:
 
         A refusal comes before the first change, and must not write either.
         """
-        balance, self.spent, self.memory, self.updated_at, length = self._mark
+        balance, self.spent, self.counters, self.updated_at, length = self._mark
         del self.history[length:]
         if self.balance != balance:
             self.balance = balance
@@ -179,7 +179,7 @@ class Wallet:
             self.user_id,
             self.currency,
             self.balance,
-            self.terms.frozen_reason if self.terms else None,
+            self.policy.frozen_reason if self.policy else None,
             self.created_at,
             self.updated_at,
         )
@@ -245,11 +245,11 @@ class Store:
         self,
         lock_factory: LockFactory = ThreadLock,
         zone: ZoneInfo = UTC,
-        terms: Terms | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self._lock_factory = lock_factory
-        self._memory = Memory(zone)
-        self._terms = terms
+        self._counters = SpendingCounters(zone)
+        self._policy = policy
         self._wallets = _Wallets()
         self._by_owner: dict[tuple[str, str], Wallet] = {}
         self.registry = lock_factory()
@@ -275,8 +275,8 @@ class Store:
             user_id,
             currency,
             created_at,
-            self._memory,
-            self._terms,
+            self._counters,
+            self._policy,
             self._lock_factory(),
         )
 
@@ -306,7 +306,7 @@ class Store:
                         HOUSE,
                         currency,
                         created_at,
-                        self._memory,
+                        self._counters,
                         None,
                         self._lock_factory(),
                         balance_min=-AMOUNT_MAX,

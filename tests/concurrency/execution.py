@@ -241,9 +241,9 @@ def _name_locks(service: WalletService) -> None:
     approvals = service.approvals._table._approvals
     for entry in (*approvals._needed.values(), *approvals._released.values()):
         approval = entry.value
-        named.append((f"approval of {approval.now_is.amount}", approval.lock))
+        named.append((f"approval of {approval.state.amount}", approval.lock))
     for payment in payments._payments.values():
-        named.append((f"payment of {payment.now_is.amount}", payment.lock))
+        named.append((f"payment of {payment.state.amount}", payment.lock))
     for name, lock in named:
         if isinstance(lock, Lock):  # it is not always, in a mutant
             lock.name = name

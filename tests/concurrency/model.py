@@ -178,7 +178,7 @@ class Book(NamedTuple):
     frozen: str | None = None
     daily: int | None = None
     threshold: int | None = None
-    given_back: int = 0
+    refunded: int = 0
 
     @property
     def balance(self) -> int:
@@ -187,7 +187,7 @@ class Book(NamedTuple):
     @property
     def spent(self) -> int:
         left = sum(each.amount for each in self.history if each.type in OUTGOING)
-        return left - self.given_back
+        return left - self.refunded
 
     def snapshot(self, name: str) -> Snapshot:
         return Snapshot(name, self.currency, self.balance, self.frozen)
@@ -969,8 +969,8 @@ def _arrived(ledger: Ledger, payment: Payment) -> Ledger:
     if payment.direction == "DEPOSIT":
         return ledger
     book = ledger.book(payment.wallet)
-    given_back = book.given_back + payment.amount
-    return ledger.with_book(payment.wallet, book._replace(given_back=given_back))
+    refunded = book.refunded + payment.amount
+    return ledger.with_book(payment.wallet, book._replace(refunded=refunded))
 
 
 def currency_of(name: str) -> str:

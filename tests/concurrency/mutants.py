@@ -493,7 +493,7 @@ class CompensatedTwice(Payments):
     that have picked one job both give the money back."""
 
     def _settle(self, payment: Payment, answer: Answer) -> int | None:
-        if not payment.now_is.is_open:
+        if not payment.state.is_open:
             return None
         with payment.lock:
             return _settled(self, payment, answer)
@@ -504,9 +504,9 @@ class BlindCompensation(Payments):
     """A bank that does not answer in time counts as one that refuses: it has paid, and
     the money comes back, too."""
 
-    def _ask(self, now_is: PaymentSnapshot) -> Answer:
+    def _ask(self, state: PaymentSnapshot) -> Answer:
         try:
-            return ask(self, now_is)
+            return ask(self, state)
         except BankTimeout:
             return Declined("no answer")
 
@@ -528,12 +528,12 @@ class RetriedTwice(Payments):
 
     def retry(self, payment_id: str, claim: Keeper | None = None) -> PaymentSnapshot:
         payment = self._table.find(payment_id)
-        parked = payment.now_is
+        parked = payment.state
         if parked.status is not PaymentStatus.PARKED:
             raise PaymentNotParked(payment_id, parked.status)
         with payment.lock:
             pending = replace(parked, status=PaymentStatus.PENDING)
-            payment.now_is, payment.tries = pending, 0
+            payment.state, payment.tries = pending, 0
         return _kept(claim, pending)
 
 
@@ -557,10 +557,10 @@ class OpenedAfterTheLock(Payments):
                 wallet_id,
                 amount,
                 approved=approved,
-                reference_id=UUID(payment.now_is.id),
+                reference_id=UUID(payment.state.id),
             )
             commit(Opening(self._table, payment, claim), debit)
-        return payment.now_is
+        return payment.state
 
 
 @seeded
@@ -569,16 +569,16 @@ class EndedAfterTheLock(Payments):
     came back from a payment that still goes on."""
 
     def _book(self, payment: Payment, answer: Answer) -> None:
-        now_is, paid = payment.now_is, isinstance(answer, Paid)
-        if paid is (now_is.direction is Direction.DEPOSIT):
+        state, paid = payment.state, isinstance(answer, Paid)
+        if paid is (state.direction is Direction.DEPOSIT):
             self._money.add(
-                now_is.wallet_id,
-                now_is.amount,
-                reference_id=UUID(now_is.id),
-                gives_back=payment.debit,
+                state.wallet_id,
+                state.amount,
+                reference_id=UUID(state.id),
+                refund_of=payment.debit,
             )
         status = PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED
-        again = self._table.find(now_is.id)
+        again = self._table.find(state.id)
         ending = Ending(again, status, self._table.release_slot)
         commit(ending, None, self._outbox.put)
 
@@ -641,7 +641,7 @@ def _mark_of(wallet: Wallet) -> Any:
     return (
         wallet.balance,
         wallet.spent,
-        wallet.memory,
+        wallet.counters,
         wallet.updated_at,
         len(wallet.history),
     )
@@ -716,6 +716,6 @@ def _settled(payments: Payments, payment: Payment, answer: Answer) -> int | None
     try:
         payments._book(payment, answer)
     except WalletError as refusal:
-        learned = payment.now_is.bank_answer
+        learned = payment.state.bank_answer
         return payments._try_again(payment, learned, refusal.code)
     return None

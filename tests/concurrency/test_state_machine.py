@@ -43,7 +43,7 @@ class Histories(RuleBasedStateMachine):
         self.service = new_service()
         self.client = Client(self.service)
         self.wallets: dict[str, int] = {}
-        self.past: list[Operation] = []
+        self.signals: list[Operation] = []
         self.queues: list[list[Operation]] = [[] for _ in range(THREADS)]
 
     @initialize(wallets=st.sampled_from(LEDGERS))
@@ -61,11 +61,11 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def barrier(self) -> None:
         threads = [queue for queue in self.queues if queue]
-        program = Program(self.wallets, *threads, before=self.past)
+        program = Program(self.wallets, *threads, before=self.signals)
         assert_held(self.laboratory.explore(program, 1))
         for operation in sum(threads, []):
             self.client.ask(operation, SETUP)
-            self.past.append(operation)
+            self.signals.append(operation)
         self.queues = [[] for _ in range(THREADS)]
 
     @invariant()

@@ -105,8 +105,8 @@ def value_of(answer: object, name: Name) -> Result:
                 value_of(answer.snapshot(), name),
                 Usage(
                     name_in(answer.currency, answer.user_id),
-                    answer.terms.limits.daily if answer.terms else None,
-                    answer.spent - answer.memory.spent_before_day,
+                    answer.policy.limits.daily if answer.policy else None,
+                    answer.spent - answer.counters.spent_before_day,
                 ),
                 value_of(tuple(answer.history), name),
             )

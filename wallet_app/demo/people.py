@@ -106,7 +106,7 @@ class _Past:
         self._money.deduct(wallets[ZOE, "EUR"].id, 4_390, "food", "Dîner")
         for wallet in wallets.values():
             with wallet:
-                wallet.terms = self._terms
+                wallet.policy = self._policy
 
     def _open(self, user: str, currency: str) -> Wallet:
         """Open a wallet that is as old as its history."""
@@ -115,7 +115,7 @@ class _Past:
             wallet = store.new_wallet(
                 str(self._service.new_id()), user, currency, self._now
             )
-            self._terms, wallet.terms = wallet.terms, None
+            self._policy, wallet.policy = wallet.policy, None
             with store.publish(wallet):
                 pass
         return wallet

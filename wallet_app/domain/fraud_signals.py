@@ -44,7 +44,7 @@ class Thresholds(Struct, frozen=True):
         return amount * 100 >= threshold * self.structuring_percent
 
 
-class Past(Struct, frozen=True):
+class FraudSignals(Struct, frozen=True):
     """What a wallet remembers: bounded, however long its history."""
 
     sent_count: int = 0
@@ -60,14 +60,16 @@ class Past(Struct, frozen=True):
     arrivals: tuple[tuple[int, int], ...] = ()
     """Times and amounts of what arrived, as long as the drain rule counts it."""
 
-    def sent(self, by: Thresholds, now: int, payee: str | None, is_near: bool) -> Past:
+    def sent(
+        self, by: Thresholds, now: int, payee: str | None, is_near: bool
+    ) -> FraudSignals:
         """Return what is remembered after a movement out."""
         payees = self.payees
         if payee is not None and payee not in payees:
             latest = islice(payees, max(len(payees) + 1 - PAYEES_MAX, 0), None)
             payees = {**dict.fromkeys(latest), payee: None}
         near_times = (*self.near_times, now) if is_near else self.near_times
-        return Past(
+        return FraudSignals(
             self.sent_count + 1,
             (*self.sent_times, now)[-by.velocity_count :],
             near_times[-by.structuring_count :],
@@ -75,7 +77,7 @@ class Past(Struct, frozen=True):
             self.arrivals,
         )
 
-    def received(self, by: Thresholds, now: int, amount: int) -> Past:
+    def received(self, by: Thresholds, now: int, amount: int) -> FraudSignals:
         """Return what is remembered after a movement in."""
         since = now - by.drain_seconds * SECOND
         recent = [each for each in self.arrivals if each[0] > since]

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wallet_app.domain.fraud_signals import Past, Thresholds
+from wallet_app.domain.fraud_signals import FraudSignals, Thresholds
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -30,7 +30,7 @@ class Limits(Struct, frozen=True, gc=False):
     approval_threshold: int | None = None
 
 
-class Terms(Struct, frozen=True):
+class Policy(Struct, frozen=True):
     """What holds for one wallet, besides what holds for every one. It is frozen if
     there is a reason, and watched if there are thresholds for fraud."""
 
@@ -39,7 +39,7 @@ class Terms(Struct, frozen=True):
     fraud: Thresholds | None = None
 
 
-class Memory(Struct, frozen=True):
+class SpendingCounters(Struct, frozen=True):
     """What a wallet remembers of what it spent, so that nobody has to read its history.
 
     Of the day and the month of its last movement out: when each ends, and what had ever
@@ -55,9 +55,9 @@ class Memory(Struct, frozen=True):
     spent_before_month: int = 0
     day_began: int = 0
     month_began: int = 0
-    past: Past = Past()
+    signals: FraudSignals = FraudSignals()
 
-    def at(self, now: int, spent: int) -> Memory:
+    def at(self, now: int, spent: int) -> SpendingCounters:
         """Return the memory in the day of a time, when `spent` was all that had been
         spent. No day begins again."""
         if now < self.day_ends:
@@ -70,7 +70,7 @@ class Memory(Struct, frozen=True):
             next_month = (today.replace(day=1) + 31 * _DAY).replace(day=1)
             month_ends, spent_before_month = _begins(next_month, self.zone, now), spent
             month_began = now
-        return Memory(
+        return SpendingCounters(
             self.zone,
             _begins(today + _DAY, self.zone, now),
             month_ends,
@@ -78,10 +78,10 @@ class Memory(Struct, frozen=True):
             spent_before_month,
             now,
             month_began,
-            self.past,
+            self.signals,
         )
 
-    def given_back(self, taken_at: int, amount: int) -> Memory:
+    def refunded(self, taken_at: int, amount: int) -> SpendingCounters:
         """Return the memory when an amount comes back that was spent at a time, and so
         has never been spent."""
         before_day = amount if taken_at < self.day_began else 0

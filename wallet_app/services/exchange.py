@@ -79,7 +79,7 @@ class Exchange:
             monotonic_now=self._monotonic(),
         )
         with locked((source, target, taker, giver)):
-            for rule in RULES if source.terms or target.terms else ALWAYS:
+            for rule in RULES if source.policy or target.policy else ALWAYS:
                 rule(movement)
             sent = move(movement, source, OUT, -quote.from_amount, ids[0])
             taken = move(movement, taker, IN, quote.from_amount, ids[1])

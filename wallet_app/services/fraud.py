@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain.errors import FraudBlocked
-from wallet_app.domain.fraud_signals import SECOND, Past, Thresholds
+from wallet_app.domain.fraud_signals import SECOND, FraudSignals, Thresholds
 from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
 from wallet_app.store import Wallet
 
@@ -33,7 +33,7 @@ class Outgoing(Struct, frozen=True, gc=False):
     amount: int
     target_id: str | None
     now: int
-    past: Past
+    signals: FraudSignals
     spent: int
     approval_threshold: int | None
     by: Thresholds
@@ -44,7 +44,7 @@ class Outgoing(Struct, frozen=True, gc=False):
 
 def velocity(out: Outgoing) -> Verdict:
     """Block more movements out in the window than the count."""
-    times, count = out.past.sent_times, out.by.velocity_count
+    times, count = out.signals.sent_times, out.by.velocity_count
     if len(times) >= count and times[-count] > out.ago(out.by.velocity_seconds):
         return Verdict.BLOCK
     return Verdict.ALLOW
@@ -53,7 +53,7 @@ def velocity(out: Outgoing) -> Verdict:
 def spike(out: Outgoing) -> Verdict:
     """Review more than so many times the average of all that was sent before, once
     there were enough movements out to tell."""
-    count = out.past.sent_count
+    count = out.signals.sent_count
     if count >= out.by.spike_count and (
         out.amount * count > out.spent * out.by.spike_factor
     ):
@@ -63,7 +63,7 @@ def spike(out: Outgoing) -> Verdict:
 
 def new_payee(out: Outgoing) -> Verdict:
     """Review a large first transfer to a wallet."""
-    if out.target_id is None or out.target_id in out.past.payees:
+    if out.target_id is None or out.target_id in out.signals.payees:
         return Verdict.ALLOW
     large = out.amount >= out.by.new_payee_amount
     return Verdict.REVIEW if large else Verdict.ALLOW
@@ -73,7 +73,7 @@ def drain(out: Outgoing) -> Verdict:
     """Review when most of what arrived in the window leaves at once, if that was
     much."""
     since = out.ago(out.by.drain_seconds)
-    arrived = sum(amount for time, amount in out.past.arrivals if time > since)
+    arrived = sum(amount for time, amount in out.signals.arrivals if time > since)
     if arrived >= max(out.by.drain_amount, 1) and (
         out.amount * 100 >= arrived * out.by.drain_percent
     ):
@@ -87,7 +87,7 @@ def structuring(out: Outgoing) -> Verdict:
     if not out.by.is_near(out.amount, out.approval_threshold):
         return Verdict.ALLOW
     since = out.ago(out.by.structuring_seconds)
-    before = sum(time > since for time in out.past.near_times)
+    before = sum(time > since for time in out.signals.near_times)
     enough = before + 1 >= out.by.structuring_count
     return Verdict.REVIEW if enough else Verdict.ALLOW
 
@@ -106,16 +106,16 @@ def no_fraud(movement: Movement) -> None:
     """Refuse what a rule blocks; keep back what one sends to review, until it is
     confirmed. A block counts for more than a review, then the first rule does."""
     source, target = movement.source, movement.target
-    if source is None or source.terms is None or source.terms.fraud is None:
+    if source is None or source.policy is None or source.policy.fraud is None:
         return
     out = Outgoing(
         movement.amount,
         target.id if target else None,
         max(movement.now, source.updated_at),
-        source.memory.past,
+        source.counters.signals,
         source.spent,
-        source.terms.limits.approval_threshold,
-        source.terms.fraud,
+        source.policy.limits.approval_threshold,
+        source.policy.fraud,
     )
     verdicts = {name: RULES[name](out) for name in out.by.rules}
     for name, verdict in verdicts.items():
@@ -130,14 +130,14 @@ def no_fraud(movement: Movement) -> None:
 
 def remember(movement: Movement, wallet: Wallet, change: int, now: int) -> None:
     """Let a held wallet remember what was moved, if a rule is to know."""
-    assert wallet.terms is not None and wallet.terms.fraud is not None
-    by, past = wallet.terms.fraud, wallet.memory.past
-    if movement.gives_back is not None:
+    assert wallet.policy is not None and wallet.policy.fraud is not None
+    by, past = wallet.policy.fraud, wallet.counters.signals
+    if movement.refund_of is not None:
         past = replace(past, sent_count=past.sent_count - 1)
     elif change > 0:
         past = past.received(by, now, change)
     else:
         payee = movement.target.id if movement.target else None
-        near = by.is_near(-change, wallet.terms.limits.approval_threshold)
+        near = by.is_near(-change, wallet.policy.limits.approval_threshold)
         past = past.sent(by, now, payee, near)
-    wallet.memory = replace(wallet.memory, past=past)
+    wallet.counters = replace(wallet.counters, signals=past)

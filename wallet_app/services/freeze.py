@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock
 from wallet_app.domain.errors import WalletFrozen
-from wallet_app.domain.spending import Terms
+from wallet_app.domain.spending import Policy
 from wallet_app.domain.transactions import WalletSnapshot
 from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.events import Event, EventType, Outbox
@@ -17,10 +17,10 @@ from wallet_app.store import Store
 @under_terms
 def not_frozen(movement: Movement) -> None:
     """Refuse what a frozen wallet would send or receive, but for what comes back."""
-    if movement.gives_back is not None:
+    if movement.refund_of is not None:
         return
     for wallet in (movement.source, movement.target):
-        if wallet and wallet.terms and wallet.terms.frozen_reason is not None:
+        if wallet and wallet.policy and wallet.policy.frozen_reason is not None:
             raise WalletFrozen(wallet.id)
 
 
@@ -64,10 +64,10 @@ class Freeze:
                 return snapshot
             now = max(now, wallet.updated_at)
             snapshot = replace(snapshot, frozen_reason=reason, updated_at=now)
-            terms = replace(wallet.terms or Terms(), frozen_reason=reason)
+            policy = replace(wallet.policy or Policy(), frozen_reason=reason)
             type = (
                 EventType.WALLET_UNFROZEN if reason is None else EventType.WALLET_FROZEN
             )
             commit(claim, snapshot, self._outbox.put, Event(type, now, snapshot))
-            wallet.terms, wallet.updated_at = terms, now
+            wallet.policy, wallet.updated_at = policy, now
         return snapshot

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock
 from wallet_app.domain.errors import LimitExceeded
-from wallet_app.domain.spending import Limits, Terms
+from wallet_app.domain.spending import Limits, Policy
 from wallet_app.services.movement import Movement, under_terms
 from wallet_app.store import Store, Wallet
 
@@ -20,9 +20,9 @@ from wallet_app.store import Store, Wallet
 def within_limits(movement: Movement) -> None:
     """Refuse to take more out of a wallet than its limits allow."""
     source, amount = movement.source, movement.amount
-    if source is None or source.terms is None:
+    if source is None or source.policy is None:
         return
-    limits = source.terms.limits
+    limits = source.policy.limits
     if limits.per_transaction is not None and amount > limits.per_transaction:
         raise LimitExceeded("perTransaction", amount, limits.per_transaction)
     if limits.daily is None and limits.monthly is None:
@@ -74,19 +74,19 @@ class SpendingLimits:
         now = self._clock()
         with wallet:
             usage = replace(_usage(wallet, now), limits=limits)
-            wallet.terms = replace(wallet.terms or Terms(), limits=limits)
+            wallet.policy = replace(wallet.policy or Policy(), limits=limits)
         return usage
 
 
 def _usage(wallet: Wallet, now: int) -> Usage:
     """Return what a held wallet has used of its limits."""
-    memory = wallet.memory.at(max(now, wallet.updated_at), wallet.spent)
+    counters = wallet.counters.at(max(now, wallet.updated_at), wallet.spent)
     return Usage(
         wallet.id,
         wallet.currency,
-        wallet.terms.limits if wallet.terms else Limits(),
-        wallet.spent - memory.spent_before_day,
-        wallet.spent - memory.spent_before_month,
-        memory.day_ends,
-        memory.month_ends,
+        wallet.policy.limits if wallet.policy else Limits(),
+        wallet.spent - counters.spent_before_day,
+        wallet.spent - counters.spent_before_month,
+        counters.day_ends,
+        counters.month_ends,
     )

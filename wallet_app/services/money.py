@@ -52,7 +52,7 @@ class Money:
         description: str | None = None,
         claim: Keeper | None = None,
         reference_id: UUID | None = None,
-        gives_back: Transaction | None = None,
+        refund_of: Transaction | None = None,
     ) -> Transaction:
         """Put money that comes from outside into a wallet. With the debit that it gives
         back, it counts as not spent."""
@@ -66,10 +66,10 @@ class Money:
             category,
             description,
             now,
-            gives_back=gives_back,
+            refund_of=refund_of,
         )
         with wallet:
-            for rule in RULES if wallet.terms else ALWAYS:
+            for rule in RULES if wallet.policy else ALWAYS:
                 rule(movement)
             credit = move(movement, wallet, CREDIT, amount, credit_id)
             self.commit(claim, credit, credit)
@@ -92,7 +92,7 @@ class Money:
             wallet, None, amount, reference_id, category, description, now, approved
         )
         with wallet:
-            for rule in RULES if wallet.terms else ALWAYS:
+            for rule in RULES if wallet.policy else ALWAYS:
                 rule(movement)
             debit = move(movement, wallet, DEBIT, -amount, debit_id)
             self.commit(claim, debit, debit)
@@ -124,7 +124,7 @@ class Money:
         # In the order of their ids, so that no two threads wait for each other.
         first, second = (source, target) if source_id < target_id else (target, source)
         with first, second:
-            for rule in RULES if source.terms or target.terms else ALWAYS:
+            for rule in RULES if source.policy or target.policy else ALWAYS:
                 rule(movement)
             sent = move(movement, source, OUT, -amount, out_id)
             received = move(movement, target, IN, amount, in_id)
@@ -155,12 +155,12 @@ def move(
     amount = change
     if change < 0:
         amount = -change
-        if now >= wallet.memory.day_ends:
-            wallet.memory = wallet.memory.at(now, wallet.spent)
+        if now >= wallet.counters.day_ends:
+            wallet.counters = wallet.counters.at(now, wallet.spent)
         wallet.spent += amount
-    elif movement.gives_back is not None:
-        taken_at = movement.gives_back.created_at
-        wallet.memory = wallet.memory.given_back(taken_at, amount)
+    elif movement.refund_of is not None:
+        taken_at = movement.refund_of.created_at
+        wallet.counters = wallet.counters.refunded(taken_at, amount)
         wallet.spent -= amount
     wallet.balance = balance = wallet.balance + change
     wallet.updated_at = now
@@ -177,6 +177,6 @@ def move(
         now,
     )
     wallet.history.append(transaction)
-    if wallet.terms and wallet.terms.fraud:
+    if wallet.policy and wallet.policy.fraud:
         remember(movement, wallet, change, now)
     return transaction

@@ -33,7 +33,7 @@ class Movement(Struct, frozen=True, gc=False):
     approved: bool = False
     quote: Quote | None = None
     house: tuple[Wallet, Wallet] | None = None
-    gives_back: Transaction | None = None
+    refund_of: Transaction | None = None
     monotonic_now: int = 0
 
 
@@ -64,7 +64,7 @@ UNDER_TERMS: set[Rule] = set()
 
 
 def under_terms(rule: Rule) -> Rule:
-    """Mark a rule that looks at the terms of wallets, and lets every movement pass
-    between wallets without terms: there it is not called."""
+    """Mark a rule that looks at the policy of wallets, and lets every movement pass
+    between wallets without policy: there it is not called."""
     UNDER_TERMS.add(rule)
     return rule

@@ -59,4 +59,4 @@ RULES: tuple[Rule, ...] = (
 """Every rule."""
 
 ALWAYS = tuple(rule for rule in RULES if rule not in UNDER_TERMS)
-"""Those that can refuse a movement between wallets without terms."""
+"""Those that can refuse a movement between wallets without policy."""

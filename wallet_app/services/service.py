@@ -14,7 +14,7 @@ from uuid_utils import uuid4
 
 from wallet_app.domain.clock import Clock, NewId
 from wallet_app.domain.fraud_signals import Thresholds
-from wallet_app.domain.spending import Limits, Terms
+from wallet_app.domain.spending import Limits, Policy
 from wallet_app.gateways.bank import Bank, SandboxBank
 from wallet_app.gateways.delivery import Transport as HttpTransport
 from wallet_app.services.alerts import Alerts
@@ -64,7 +64,7 @@ class WalletService:
         jitter: Callable[[int], int] = full_jitter,
     ) -> None:
         self.clock, self.monotonic, self.new_id = clock, monotonic, new_id
-        self.store = Store(lock_factory, settings.time_zone, _default_terms(settings))
+        self.store = Store(lock_factory, settings.time_zone, _default_policy(settings))
         self.outbox = Outbox(lock_factory)
         self.background = Background(clock, monotonic, lock_factory)
         self.wallets = Wallets(
@@ -130,16 +130,16 @@ class WalletService:
         )
 
 
-def _default_terms(settings: Settings) -> Terms | None:
-    """Return what holds for every wallet without terms of its own."""
+def _default_policy(settings: Settings) -> Policy | None:
+    """Return what holds for every wallet without policy of its own."""
     limits = Limits(
         settings.limit_per_transaction,
         settings.limit_daily,
         settings.limit_monthly,
         settings.approval_threshold,
     )
-    terms = Terms(limits=limits, fraud=_thresholds(settings))
-    return None if terms == Terms() else terms
+    policy = Policy(limits=limits, fraud=_thresholds(settings))
+    return None if policy == Policy() else policy
 
 
 def _thresholds(settings: Settings) -> Thresholds | None:

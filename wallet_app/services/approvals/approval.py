@@ -64,7 +64,7 @@ class Approval:
     """An approval as it lives, changed only under its lock. After its deadline, if it
     has one, the movement cannot be made."""
 
-    __slots__ = ("lock", "now_is", "command", "digest", "caller", "deadline")
+    __slots__ = ("lock", "state", "command", "digest", "caller", "deadline")
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Approval:
         caller: str | None = None,
     ) -> None:
         self.lock = lock
-        self.now_is = snapshot
+        self.state = snapshot
         self.command: Command | None = command
         self.digest = digest
         self.caller = caller
@@ -84,7 +84,7 @@ class Approval:
 
     def close(self, closed: ApprovalSnapshot) -> None:
         """Let nobody confirm it from now on."""
-        self.now_is = closed
+        self.state = closed
         self.command = None
 
 
@@ -98,7 +98,7 @@ class Confirmation:
     def __init__(self, approval: Approval, claim: Keeper | None) -> None:
         self._approval = approval
         self._claim = claim
-        self._confirmed = replace(approval.now_is, status=ApprovalStatus.CONFIRMED)
+        self._confirmed = replace(approval.state, status=ApprovalStatus.CONFIRMED)
 
     def prepare(self, outcome: object) -> tuple[Event, ...]:
         return () if self._claim is None else self._claim.prepare(outcome)

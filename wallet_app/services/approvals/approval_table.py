@@ -67,7 +67,7 @@ class ApprovalTable:
 
         Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted.
         """
-        snapshot, now = approval.now_is, self._monotonic()
+        snapshot, now = approval.state, self._monotonic()
         with self._lock:
             pending = self._pending_of(snapshot.wallet_id, now)
             if len(pending) >= PENDING_MAX:
@@ -89,7 +89,7 @@ class ApprovalTable:
 
     def remove(self, approval: Approval) -> None:
         """Forget an approval that nobody knows of yet. No memory is needed."""
-        snapshot = approval.now_is
+        snapshot = approval.state
         self._lock.acquire()  # `with` needs memory, of which there may be none
         try:
             waiting = self._of_wallet.get(snapshot.wallet_id)
@@ -115,14 +115,14 @@ class ApprovalTable:
         """Let an approval that was sent again wait for its whole time again."""
         now = self._monotonic()
         with self._lock:
-            self._approvals.renew(approval.now_is.id, now)
+            self._approvals.renew(approval.state.id, now)
 
     def release(self, approval: Approval) -> None:
         """Let a closed approval be forgotten when another one needs its slot. This
         comes after a commit, so it does not fail."""
         try:
             with self._lock:
-                self._approvals.release(approval.now_is.id)
+                self._approvals.release(approval.state.id)
         except MemoryError:
             pass  # It has its slot until it expires.
 
@@ -142,7 +142,7 @@ class ApprovalTable:
 
     def _forget(self, evicted: Approval) -> None:
         """Forget an evicted approval of a wallet, and the wallet with its last one."""
-        wallet_id = evicted.now_is.wallet_id
+        wallet_id = evicted.state.wallet_id
         others = self._of_wallet.get(wallet_id, [])
         others = [other for other in others if other is not evicted]
         if others:
@@ -184,5 +184,5 @@ class ApprovalTable:
         return [
             approval
             for approval in self._of_wallet.get(wallet_id, [])
-            if approval.now_is.at(now).status is ApprovalStatus.PENDING
+            if approval.state.at(now).status is ApprovalStatus.PENDING
         ]

@@ -52,9 +52,9 @@ THRESHOLD = "approval-threshold"
 def no_approval_needed(movement: Movement) -> None:
     """Keep back what is above the wallet's threshold until it is confirmed."""
     source = movement.source
-    if source is None or source.terms is None or movement.approved:
+    if source is None or source.policy is None or movement.approved:
         return
-    threshold = source.terms.limits.approval_threshold
+    threshold = source.policy.limits.approval_threshold
     if threshold is not None and movement.amount > threshold:
         raise ApprovalRequired(THRESHOLD, movement)
 
@@ -119,7 +119,7 @@ class Approvals:
 
         No lock is needed: what an approval is, is one immutable value.
         """
-        return self._table.find(approval_id).now_is.at(self._monotonic())
+        return self._table.find(approval_id).state.at(self._monotonic())
 
     def confirm(
         self,
@@ -137,7 +137,7 @@ class Approvals:
         approval = self._table.find(approval_id)
         with approval.lock:
             command = self._pending(approval)
-            self._table.check_caller(approval.now_is.wallet_id, caller)
+            self._table.check_caller(approval.state.wallet_id, caller)
             if not hmac.compare_digest(
                 approval.digest, self._digest(approval_id, code)
             ):
@@ -158,7 +158,7 @@ class Approvals:
         approval = self._table.find(approval_id)
         with approval.lock:
             self._pending(approval)
-            cancelled = replace(approval.now_is, status=ApprovalStatus.CANCELLED)
+            cancelled = replace(approval.state, status=ApprovalStatus.CANCELLED)
             commit(claim, cancelled)
             approval.close(cancelled)
             self._table.release(approval)
@@ -173,12 +173,12 @@ class Approvals:
         approval, code = self._table.find(approval_id), self._new_code()
         with approval.lock:
             self._pending(approval)
-            left = approval.now_is.resends_left
+            left = approval.state.resends_left
             if left == 0:
                 raise ResendsExhausted(RESENDS_MAX)
             ends = self._deadline(self._clock(), self._monotonic(), approval.deadline)
             resent = replace(
-                approval.now_is,
+                approval.state,
                 resends_left=left - 1,
                 expires_at=ends.date,
                 monotonic_expiry=ends.monotonic,
@@ -187,7 +187,7 @@ class Approvals:
             self._table.renew(approval)
             # The code is sent under the lock, before a later one can be.
             commit(claim, resent, lambda: self._send(resent, code))
-            approval.now_is, approval.digest = resent, digest
+            approval.state, approval.digest = resent, digest
         return resent
 
     def _request(
@@ -256,11 +256,11 @@ class Approvals:
 
     def _pending(self, approval: Approval) -> Command:
         """Return the command of a held approval that can still be confirmed."""
-        now_is = approval.now_is.at(self._monotonic())
-        if now_is.status is ApprovalStatus.EXPIRED:
-            raise ApprovalExpired(now_is.id, now_is.expires_at)
+        state = approval.state.at(self._monotonic())
+        if state.status is ApprovalStatus.EXPIRED:
+            raise ApprovalExpired(state.id, state.expires_at)
         if approval.command is None:
-            raise ApprovalClosed(now_is.id, now_is.status)
+            raise ApprovalClosed(state.id, state.status)
         return approval.command
 
     def _count_wrong_code(
@@ -268,14 +268,14 @@ class Approvals:
     ) -> CodeInvalid:
         """Count a wrong code for a held approval, and return the refusal, which is kept
         with the count."""
-        counted = approval.now_is
+        counted = approval.state
         left = counted.attempts_left - 1
         status = counted.status if left else ApprovalStatus.REJECTED
         counted = replace(counted, attempts_left=left, status=status)
         refusal, kept = CodeInvalid(left), CodeInvalid(left)
         wallet_id = counted.wallet_id
         commit(claim, kept, lambda: self._table.note_wrong_code(wallet_id, caller))
-        approval.now_is = counted
+        approval.state = counted
         if left == 0:
             approval.close(counted)
             self._table.release(approval)

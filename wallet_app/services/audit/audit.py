@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from wallet_app.domain.spending import Memory
+from wallet_app.domain.spending import SpendingCounters
 from wallet_app.domain.transactions import AMOUNT_MAX, Transaction, WalletSnapshot
 from wallet_app.services.audit.audit_parts import (
     TRANSFERS,
@@ -81,7 +81,7 @@ class Book(NamedTuple):
     wallet: WalletSnapshot
     balance_min: int
     spent: int
-    memory: Memory
+    counters: SpendingCounters
     history: list[Transaction]
     length: int
 
@@ -91,7 +91,7 @@ def _note(wallet: Wallet) -> Book:
         wallet.snapshot(),
         wallet.balance_min,
         wallet.spent,
-        wallet.memory,
+        wallet.counters,
         wallet.history,
         len(wallet.history),
     )
@@ -109,7 +109,7 @@ def _problems(
         report.transactions += length
         totals = report.currencies[wallet.currency]
         totals.balances += wallet.balance
-        balance, spending = 0, Spending(book.memory.zone)
+        balance, spending = 0, Spending(book.counters.zone)
         previous: Transaction | None = None
         for transaction in islice(history, length):
             yield from _transaction_problems(book, previous, transaction)
@@ -124,7 +124,7 @@ def _problems(
                 payment = wallet.id, str(transaction.reference_id)
                 booked[payment].append(transaction.change)
         yield from _wallet_problems(book, previous, balance)
-        if not spending.agrees(book.spent, book.memory):
+        if not spending.agrees(book.spent, book.counters):
             yield Problem("counts for its limits what it did not spend", wallet.id)
     yield from transfers.unmatched()
     yield from payment_problems(payments, booked, report)

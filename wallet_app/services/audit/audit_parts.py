@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 from uuid_utils import UUID
 
-from wallet_app.domain.spending import Memory
+from wallet_app.domain.spending import SpendingCounters
 from wallet_app.domain.transactions import OUTGOING, Transaction, TransactionType
 from wallet_app.services.audit.audit_report import AuditReport, Problem, at
 from wallet_app.services.payments.payment import BankAnswer, PaymentSnapshot
@@ -60,25 +60,25 @@ class Spending:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._spent = 0
-        self._memory = Memory(zone)
+        self._counters = SpendingCounters(zone)
         self._of_payments: dict[UUID, Transaction] = {}
 
     def count(self, transaction: Transaction) -> None:
         amount = transaction.amount
         if transaction.type in OUTGOING:
-            self._memory = self._memory.at(transaction.created_at, self._spent)
+            self._counters = self._counters.at(transaction.created_at, self._spent)
             self._spent += amount
         if transaction.type in TRANSFERS or transaction.reference_id is None:
             return
         debit = self._of_payments.setdefault(transaction.reference_id, transaction)
         if debit is not transaction:
-            self._memory = self._memory.given_back(debit.created_at, amount)
+            self._counters = self._counters.refunded(debit.created_at, amount)
             self._spent -= amount
 
-    def agrees(self, spent: int, memory: Memory) -> bool:
+    def agrees(self, spent: int, counters: SpendingCounters) -> bool:
         """Tell whether a wallet has counted the same."""
-        counted = replace(self._memory, past=memory.past)
-        return (spent, memory) == (self._spent, counted)
+        counted = replace(self._counters, signals=counters.signals)
+        return (spent, counters) == (self._spent, counted)
 
 
 Booked = dict[tuple[str, str], list[int]]

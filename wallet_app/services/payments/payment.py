@@ -86,11 +86,11 @@ class Payment:
     answered for good, and `tries` are the attempts since it was asked for or taken up
     again."""
 
-    __slots__ = ("lock", "now_is", "exists", "debit", "answer", "tries")
+    __slots__ = ("lock", "state", "exists", "debit", "answer", "tries")
 
     def __init__(self, lock: Lock, snapshot: PaymentSnapshot) -> None:
         self.lock = lock
-        self.now_is = snapshot
+        self.state = snapshot
         self.exists = False
         self.debit: Transaction | None = None
         self.answer: Answer | None = None
@@ -111,7 +111,7 @@ class Ending:
         release_slot: Callable[[Payment], None],
     ) -> None:
         self._payment = payment
-        self._ended = replace(payment.now_is, status=status)
+        self._ended = replace(payment.state, status=status)
         self._release_slot = release_slot
 
     def prepare(self, outcome: object) -> tuple[Event, ...]:
@@ -121,5 +121,5 @@ class Ending:
         return (Event(type, ended.updated_at, ended),)
 
     def keep(self, outcome: object) -> None:
-        self._payment.now_is = self._ended
+        self._payment.state = self._ended
         self._release_slot(self._payment)

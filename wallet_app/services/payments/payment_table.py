@@ -44,7 +44,7 @@ class PaymentTable:
 
         Raises PaymentsExhausted.
         """
-        failed = replace(payment.now_is, status=PaymentStatus.FAILED)
+        failed = replace(payment.state, status=PaymentStatus.FAILED)
         with payment.lock:
             self.acquire_slot(payment)
             try:
@@ -52,7 +52,7 @@ class PaymentTable:
             except BaseException:
                 if payment.exists:
                     raise  # it came after the commit
-                payment.now_is = failed  # for whoever attempts it
+                payment.state = failed  # for whoever attempts it
                 self._payments.pop(failed.id, None)
                 self.release_slot(payment)
                 raise
@@ -72,7 +72,7 @@ class PaymentTable:
     def add(self, payment: Payment) -> None:
         """Have a new payment attempted, and let it be found when it exists."""
         with self._lock:
-            self._payments[payment.now_is.id] = payment
+            self._payments[payment.state.id] = payment
             self._background.put(self._lane, 0, payment)
 
     def find(self, payment_id: str) -> Payment:
@@ -88,7 +88,7 @@ class PaymentTable:
         none is added, and none moves money."""
         with self._lock:
             payments = list(self._payments.values())
-        return [payment.now_is for payment in payments if payment.exists]
+        return [payment.state for payment in payments if payment.exists]
 
 
 class Opening:
@@ -113,4 +113,4 @@ class Opening:
             self._payment.debit = outcome
         self._payment.exists = True
         if self._claim is not None:
-            self._claim.keep(self._payment.now_is)
+            self._claim.keep(self._payment.state)

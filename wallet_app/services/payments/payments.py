@@ -104,12 +104,12 @@ class Payments:
         """
         wallet = self._wallets[wallet_id]
         payment = self._new(Direction.DEPOSIT, wallet, amount, bank_account)
-        asked_for = payment.now_is
+        asked_for = payment.state
         movement = Movement(
             None, wallet, amount, None, None, None, asked_for.created_at
         )
         with self._table.opening(payment), wallet:
-            for rule in RULES if wallet.terms else ALWAYS:
+            for rule in RULES if wallet.policy else ALWAYS:
                 rule(movement)
             commit(Opening(self._table, payment, claim), None)
         return asked_for
@@ -128,7 +128,7 @@ class Payments:
         """
         wallet = self._wallets[wallet_id]
         payment = self._new(Direction.WITHDRAWAL, wallet, amount, bank_account)
-        asked_for = payment.now_is
+        asked_for = payment.state
         with self._table.opening(payment):
             self._money.deduct(
                 wallet_id,
@@ -144,7 +144,7 @@ class Payments:
 
         No lock is needed: what a payment is, is one immutable value.
         """
-        return self._table.find(payment_id).now_is
+        return self._table.find(payment_id).state
 
     def all(self) -> list[PaymentSnapshot]:
         """Return what every payment is."""
@@ -157,7 +157,7 @@ class Payments:
         """
         payment = self._table.find(payment_id)
         with payment.lock:
-            parked, now = payment.now_is, self._clock()
+            parked, now = payment.state, self._clock()
             if parked.status is not PaymentStatus.PARKED:
                 raise PaymentNotParked(payment_id, parked.status)
             pending = replace(
@@ -176,7 +176,7 @@ class Payments:
             except BaseException:
                 self._table.release_slot(payment)
                 raise
-            payment.now_is, payment.tries = pending, 0
+            payment.state, payment.tries = pending, 0
         return pending
 
     def attempt(self, payment: Payment) -> int | None:
@@ -185,9 +185,9 @@ class Payments:
         if not self._begin(payment):
             return None
         try:
-            answer = payment.answer or self._ask(payment.now_is)
+            answer = payment.answer or self._ask(payment.state)
         except BankUnavailable as error:
-            return self._again(payment, payment.now_is.bank_answer, str(error))
+            return self._again(payment, payment.state.bank_answer, str(error))
         except BankTimeout as error:
             return self._again(payment, BankAnswer.UNKNOWN, str(error))
         wait = self._settle(payment, answer)
@@ -197,43 +197,43 @@ class Payments:
     def _begin(self, payment: Payment) -> bool:
         """Count an attempt, unless the payment has ended."""
         with payment.lock:
-            now_is = payment.now_is
-            if now_is.is_open:
-                counted = replace(now_is, attempts=now_is.attempts + 1)
-                payment.tries, payment.now_is = payment.tries + 1, counted
-            return now_is.is_open
+            state = payment.state
+            if state.is_open:
+                counted = replace(state, attempts=state.attempts + 1)
+                payment.tries, payment.state = payment.tries + 1, counted
+            return state.is_open
 
-    def _ask(self, now_is: PaymentSnapshot) -> Answer:
+    def _ask(self, state: PaymentSnapshot) -> Answer:
         """Return what the bank has done, if need be by asking it to do it. An order
         that it has not seen may still be on its way; so it is given again, with the
         same key."""
         answer = None
-        if now_is.bank_answer is BankAnswer.UNKNOWN:
-            answer = self._bank.look_up(now_is.id)
-        return self._bank.pay(now_is.order) if answer is None else answer
+        if state.bank_answer is BankAnswer.UNKNOWN:
+            answer = self._bank.look_up(state.id)
+        return self._bank.pay(state.order) if answer is None else answer
 
     def _settle(self, payment: Payment, answer: Answer) -> int | None:
         """Book what the bank has done, once."""
         with payment.lock:
-            if not payment.now_is.is_open:
+            if not payment.state.is_open:
                 return None
             self._learn(payment, answer)
             try:
                 self._book(payment, answer)
             except WalletError as refusal:
-                learned = payment.now_is.bank_answer
+                learned = payment.state.bank_answer
                 return self._try_again(payment, learned, refusal.code)
         return None
 
     def _learn(self, payment: Payment, answer: Answer) -> None:
         """Note what the bank has done, whatever becomes of booking it."""
         declined = isinstance(answer, Declined)
-        payment.now_is = replace(
-            payment.now_is,
+        payment.state = replace(
+            payment.state,
             bank_answer=BankAnswer.DECLINED if declined else BankAnswer.PAID,
             last_error=answer.reason if isinstance(answer, Declined) else None,
             next_attempt_at=None,
-            updated_at=max(self._clock(), payment.now_is.updated_at),
+            updated_at=max(self._clock(), payment.state.updated_at),
         )
         payment.answer = answer
 
@@ -243,19 +243,19 @@ class Payments:
 
         Raises what the rules refuse; then it has not ended.
         """
-        now_is, paid = payment.now_is, isinstance(answer, Paid)
+        state, paid = payment.state, isinstance(answer, Paid)
         ending = Ending(
             payment,
             PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED,
             self._table.release_slot,
         )
-        if paid is (now_is.direction is Direction.DEPOSIT):
+        if paid is (state.direction is Direction.DEPOSIT):
             self._money.add(
-                now_is.wallet_id,
-                now_is.amount,
+                state.wallet_id,
+                state.amount,
                 claim=ending,
-                reference_id=UUID(now_is.id),
-                gives_back=payment.debit,
+                reference_id=UUID(state.id),
+                refund_of=payment.debit,
             )
         else:
             commit(ending, None, self._outbox.put)
@@ -264,10 +264,10 @@ class Payments:
         """Note an attempt after which nothing is known for good; return the wait until
         the next one."""
         with payment.lock:
-            if not payment.now_is.is_open:
+            if not payment.state.is_open:
                 return None
             if payment.answer is not None:
-                answered = payment.now_is.bank_answer
+                answered = payment.state.bank_answer
             return self._try_again(payment, answered, why)
 
     def _try_again(
@@ -276,19 +276,19 @@ class Payments:
         """Have a held payment tried again later, or park it after too many tries, where
         it is no longer under way."""
         now, wait = self._clock(), None
-        is_pending = payment.now_is.status is PaymentStatus.PENDING
+        is_pending = payment.state.status is PaymentStatus.PENDING
         if is_pending and payment.tries < self._attempts_max:
             backoff = self._retry_base << max(payment.tries - 1, 0)
             wait = self._jitter(min(backoff, BACKOFF_SECONDS_MAX * SECOND))
         later = replace(
-            payment.now_is,
+            payment.state,
             status=PaymentStatus.PARKED if wait is None else PaymentStatus.PENDING,
             bank_answer=answered,
             last_error=why,
             next_attempt_at=None if wait is None else now + wait,
-            updated_at=max(now, payment.now_is.updated_at),
+            updated_at=max(now, payment.state.updated_at),
         )
-        payment.now_is = later
+        payment.state = later
         if wait is None:
             self._table.release_slot(payment)
         return wait

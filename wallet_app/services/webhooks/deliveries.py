@@ -136,7 +136,7 @@ class Deliveries:
             webhook, message = self._webhooks.get(webhook_id), delivery.message
             if webhook is None or message is None or not delivery.is_pending:
                 return None
-            if webhook.now_is.status is WebhookStatus.DISABLED:
+            if webhook.state.status is WebhookStatus.DISABLED:
                 webhook.log.end(delivery, DeliveryStatus.FAILED, DISABLED, now)
                 return None
             subject = message.event.subject
@@ -204,7 +204,7 @@ class Deliveries:
     ) -> None:
         """Send nothing more there: neither this delivery nor any other that waits. If
         ending these fails half-way, the others end when they are due."""
-        webhook.now_is = replace(webhook.now_is, status=WebhookStatus.DISABLED)
+        webhook.state = replace(webhook.state, status=WebhookStatus.DISABLED)
         webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
         webhook.log.end_all(DISABLED, now)
         self._background.clear(*webhook.lanes)

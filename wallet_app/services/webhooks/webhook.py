@@ -50,7 +50,7 @@ class Webhook:
     """
 
     __slots__ = (
-        "now_is",
+        "state",
         "key",
         "log",
         "caller",
@@ -68,7 +68,7 @@ class Webhook:
         by_wallet: tuple[Lane[Delivery], ...],
         codes: Lane[Delivery],
     ) -> None:
-        self.now_is = snapshot
+        self.state = snapshot
         self.key = base64.b64decode(secret.removeprefix(PREFIX))
         self.log = DeliveryLog()
         self.caller = caller
@@ -83,8 +83,8 @@ class Webhook:
 
     def asks_for(self, event: Event) -> bool:
         """Return whether the webhook is to be notified of an event."""
-        is_active = self.now_is.status is WebhookStatus.ACTIVE
-        return is_active and event.type in self.now_is.events
+        is_active = self.state.status is WebhookStatus.ACTIVE
+        return is_active and event.type in self.state.events
 
     def lane_of(self, event: Event) -> Lane[Delivery]:
         """Return the lane that an event goes through."""

@@ -126,7 +126,7 @@ class Webhooks:
         self._transport.check(url)
         secret = self._new_secret()
         webhook = self._new(url, events, secret, caller)
-        created = NewWebhook(webhook.now_is, secret)
+        created = NewWebhook(webhook.state, secret)
         with self._creating:  # so that no other lock is held while threads start
             with self._lock:
                 self._evictable(caller)
@@ -157,7 +157,7 @@ class Webhooks:
     ) -> None:
         """Keep a webhook whose threads run, and evict one for it if all slots are
         taken."""
-        webhook_id = webhook.now_is.id
+        webhook_id = webhook.state.id
         with self._lock:
             evicted = self._evictable(webhook.caller)
             if evicted is not None:  # it is disabled, so its lanes have nothing to do
@@ -169,7 +169,7 @@ class Webhooks:
                 del self._webhooks[webhook_id]
                 raise
             if evicted is not None:
-                del self._webhooks[evicted.now_is.id]
+                del self._webhooks[evicted.state.id]
             self._outbox.is_open = True
 
     def _evictable(self, caller: str | None) -> Webhook | None:
@@ -194,12 +194,12 @@ class Webhooks:
     def get(self, webhook_id: str) -> WebhookSnapshot:
         """Raise WebhookNotFound where there is no such webhook."""
         with self._lock:
-            return self._find(webhook_id).now_is
+            return self._find(webhook_id).state
 
     def all(self) -> list[WebhookSnapshot]:
         """Return every webhook, oldest first."""
         with self._lock:
-            return [webhook.now_is for webhook in self._webhooks.values()]
+            return [webhook.state for webhook in self._webhooks.values()]
 
     def delete(self, webhook_id: str) -> None:
         """Send nothing more there, and forget what was sent.
@@ -241,7 +241,7 @@ class Webhooks:
                 raise DeliveryNotFound(webhook_id, delivery_id)
             if delivery.is_pending:
                 raise NotRedeliverable(delivery_id, "it is under way")
-            if webhook.now_is.status is WebhookStatus.DISABLED:
+            if webhook.state.status is WebhookStatus.DISABLED:
                 raise NotRedeliverable(delivery_id, DISABLED)
             if delivery.message is None:
                 raise NotRedeliverable(delivery_id, "it had a code; have that resent")
@@ -288,6 +288,6 @@ class Webhooks:
 
 def _first_disabled(webhooks: Sequence[Webhook]) -> Webhook | None:
     return next(
-        (each for each in webhooks if each.now_is.status is WebhookStatus.DISABLED),
+        (each for each in webhooks if each.state.status is WebhookStatus.DISABLED),
         None,
     )
