@@ -131,9 +131,9 @@ class Enumeration:
         if happened and isinstance(expected, NewWebhook):
             expected = replace(expected, secret=None)  # a replay does not show it
         assert outcome == expected, "sent again, it is answered otherwise"
-        assert run.is_replay is (
-            happened and self.before != self.after
-        ), "a wrong replay"
+        assert run.is_replay is (happened and self.before != self.after), (
+            "a wrong replay"
+        )
         same(self.seen(run), self.after, "sent again, it comes to something else")
 
 

@@ -333,8 +333,10 @@ json_values = st.recursive(
     | st.floats()
     | st.text()
     | st.sampled_from(["walletId", "INR", "food"]),
-    lambda values: st.lists(values, max_size=4)
-    | st.dictionaries(st.text(max_size=9), values, max_size=4),
+    lambda values: (
+        st.lists(values, max_size=4)
+        | st.dictionaries(st.text(max_size=9), values, max_size=4)
+    ),
     max_leaves=12,
 )
 names = st.sampled_from(

@@ -537,8 +537,10 @@ def test_a_storm_of_a_thousand_transfers_leaves_every_book_balanced(
     expect(visit.on("storm-status")).to_have_text(done, timeout=STORM_MILLISECONDS)
     expect(visit.on("storm-sum-words")).to_have_text("The same to the paisa.")
     after = api.get("/audit")
-    assert after["balanced"] and after["currencies"]["INR"]["balances"] == (
-        before["currencies"]["INR"]["balances"]
+    assert (
+        after["balanced"]
+        and after["currencies"]["INR"]["balances"]
+        == (before["currencies"]["INR"]["balances"])
     )
     assert after["transactions"] - before["transactions"] == 2 * 1_000
 

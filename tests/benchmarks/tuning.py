@@ -34,9 +34,12 @@ READING_CONNECTIONS = 8
 
 def processor_table(scale: Scale) -> Table:
     """The server on one processor, or wherever the system puts it."""
-    with served(VARIANT) as pinned, served(
-        VARIANT, {"BENCHMARK_UNPINNED": "1"}, on_one_processor=False
-    ) as unpinned:
+    with (
+        served(VARIANT) as pinned,
+        served(
+            VARIANT, {"BENCHMARK_UNPINNED": "1"}, on_one_processor=False
+        ) as unpinned,
+    ):
         return _compare(
             ["on one processor", "on any processor"],
             [_transfers(pinned.url), _transfers(unpinned.url)],

@@ -345,9 +345,7 @@ def test_the_repr_of_an_operation_is_the_python_that_makes_it() -> None:
 
 
 KEYED = operations.map(
-    lambda call: (
-        replace(call, key="k") if call.writes and not call.of_workers else call
-    )
+    lambda call: replace(call, key="k") if call.writes and not call.of_workers else call
 ) | st.sampled_from([Deduct("asha", 160, key="k"), Add("asha", 60), Deduct("asha", 60)])
 """Operations of which most have the same key. Those at the end make a refusal that
 would be none later."""
