@@ -7,6 +7,9 @@ from collections.abc import Callable
 from msgspec import Struct
 from uuid_utils import UUID
 
+SECOND = 1_000_000_000
+"""In nanoseconds, as all times and waits are."""
+
 Clock = Callable[[], int]
 """Returns nanoseconds: since 1970, UTC, or of the monotonic clock, whose start means
 nothing."""

@@ -11,7 +11,7 @@ from itertools import islice
 from msgspec import Struct
 from msgspec.structs import replace
 
-SECOND = 1_000_000_000
+from wallet_app.domain.clock import SECOND
 
 ARRIVALS_MAX = 32
 """Recent arrivals that are remembered one by one. Of more, the two oldest count as one

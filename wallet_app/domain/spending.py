@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wallet_app.domain.clock import SECOND
 from wallet_app.domain.fraud_signals import FraudSignals, Thresholds
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
-_SECOND = timedelta(seconds=1)
 
 
 class Limits(Struct, frozen=True, gc=False):
@@ -62,7 +62,7 @@ class SpendingCounters(Struct, frozen=True):
         spent. No day begins again."""
         if now < self.day_ends:
             return self
-        today = datetime.fromtimestamp(now // 1_000_000_000, self.zone).date()
+        today = datetime.fromtimestamp(now // SECOND, self.zone).date()
         if now < self.month_ends:
             month_ends, spent_before_month = self.month_ends, self.spent_before_month
             month_began = self.month_began
@@ -98,7 +98,7 @@ def _begins(day: date, zone: ZoneInfo, now: int) -> int:
     twice (PEP 495): then the first time that is still to come."""
     for fold in (0, 1):
         midnight = datetime(day.year, day.month, day.day, tzinfo=zone, fold=fold)
-        moment = (midnight.astimezone(UTC) - _EPOCH) // _SECOND * 1_000_000_000
+        moment = (midnight.astimezone(UTC) - _EPOCH) // timedelta(seconds=1) * SECOND
         if moment > now:
             break
     return moment

@@ -21,7 +21,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
-from wallet_app.domain.clock import Clock
+from wallet_app.domain.clock import SECOND, Clock
 from wallet_app.domain.errors import ThreadsExhausted
 from wallet_app.store import LockFactory
 
@@ -41,8 +41,6 @@ PAUSE_SECONDS = 0.1
 
 STOP_SECONDS = 5
 """How long a stop waits for what is running. Requests in flight had their own time."""
-
-SECOND = 1_000_000_000
 
 T = TypeVar("T")
 

@@ -9,11 +9,10 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from wallet_app.domain.clock import SECOND
 from wallet_app.domain.errors import WalletError
 
 T = TypeVar("T")
-
-SECOND = 1_000_000_000
 
 EVICTIONS_MAX = 32
 """Entries that one call evicts at most, so that no request waits for all that expired

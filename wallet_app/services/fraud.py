@@ -15,8 +15,9 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wallet_app.domain.clock import SECOND
 from wallet_app.domain.errors import FraudBlocked
-from wallet_app.domain.fraud_signals import SECOND, FraudSignals, Thresholds
+from wallet_app.domain.fraud_signals import FraudSignals, Thresholds
 from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
 from wallet_app.store import Wallet
 

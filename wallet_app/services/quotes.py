@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from decimal import ROUND_FLOOR, ROUND_UP, Context, Decimal
 from functools import partial
 
-from wallet_app.domain.clock import Clock, Deadline, NewId
+from wallet_app.domain.clock import SECOND, Clock, Deadline, NewId
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors import (
     AmountNotExchangeable,
@@ -113,7 +113,7 @@ class Quotes:
         self._monotonic = monotonic
         self._new_id = new_id
         self._rates = _both_ways(rates)
-        self._ttl_ns = ttl_seconds * 1_000_000_000
+        self._ttl_ns = ttl_seconds * SECOND
         self._lock = lock_factory()
         self._quotes = Expiring[Quote](
             quotes_max, ttl_seconds, KEPT_SECONDS, QuotesExhausted

@@ -13,6 +13,7 @@ from marshmallow import ValidationError, fields
 from marshmallow.validate import Length, OneOf, Regexp
 from uuid_utils import UUID
 
+from wallet_app.domain.clock import SECOND
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.transactions import AMOUNT_MAX, HOUSE
 from wallet_app.gateways.delivery import URL_CHARACTERS_MAX
@@ -134,7 +135,7 @@ class Timestamp(fields.String):
         except (ValueError, OverflowError):
             raise self.make_error("invalid") from None
         seconds = (moment - _EPOCH) // timedelta(seconds=1)
-        return seconds * 1_000_000_000 + int(fraction.ljust(9, "0"))
+        return seconds * SECOND + int(fraction.ljust(9, "0"))
 
 
 class Category(fields.String):

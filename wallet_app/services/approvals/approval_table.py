@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from wallet_app.domain.clock import Clock
+from wallet_app.domain.clock import SECOND, Clock
 from wallet_app.domain.errors import (
     ApprovalNotFound,
     ApprovalsExhausted,
@@ -13,7 +13,7 @@ from wallet_app.domain.errors import (
     TooManyWrongCodes,
 )
 from wallet_app.services.approvals.approval import Approval, ApprovalStatus
-from wallet_app.services.expiring import SECOND, Expiring, seconds_until
+from wallet_app.services.expiring import Expiring, seconds_until
 from wallet_app.store import Lock
 
 WRONG_CODES_MAX = 15

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from wallet_app.domain.clock import Clock, Deadline, NewId
+from wallet_app.domain.clock import SECOND, Clock, Deadline, NewId
 from wallet_app.domain.errors import (
     ApprovalClosed,
     ApprovalExpired,
@@ -34,7 +34,6 @@ from wallet_app.services.approvals.approval import (
 )
 from wallet_app.services.approvals.approval_table import KEPT_MAX, ApprovalTable
 from wallet_app.services.commit import Keeper, commit
-from wallet_app.services.expiring import SECOND
 from wallet_app.services.fraud import Verdict
 from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
 from wallet_app.store import LockFactory

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from msgspec.structs import replace
 from uuid_utils import UUID
 
-from wallet_app.domain.clock import Clock, NewId
+from wallet_app.domain.clock import SECOND, Clock, NewId
 from wallet_app.domain.errors import PaymentNotParked, WalletError
 from wallet_app.gateways.bank import (
     Answer,
@@ -27,7 +27,7 @@ from wallet_app.gateways.bank import (
     Direction,
     Paid,
 )
-from wallet_app.services.background import SECOND, Background, Lane
+from wallet_app.services.background import Background, Lane
 from wallet_app.services.commit import Keeper, commit
 from wallet_app.services.events import Outbox
 from wallet_app.services.money import Money

@@ -8,9 +8,9 @@ from itertools import islice
 
 from msgspec import Struct
 
+from wallet_app.domain.clock import SECOND
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.events import Event, EventType
-from wallet_app.services.expiring import SECOND
 
 PENDING_MAX = 100_000
 """Deliveries that wait for one receiver, at about half a kilobyte each. What comes
