@@ -7,8 +7,8 @@ from statistics import median
 
 from tests.benchmarks.report import Row, Scale
 from tests.concurrency.execution import Laboratory
-from tests.concurrency.model import Transfer
 from tests.concurrency.programs import Program
+from tests.concurrency.specification import Transfer
 
 LEAST = 1_000
 RING = Program(

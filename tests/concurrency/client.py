@@ -1,27 +1,21 @@
-"""Asks the service, in process or over HTTP, and makes a value of the model of every
-answer."""
+"""Asks the service, in process or over HTTP, and returns the values of the answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID, uuid4, uuid5
 
+from tests.concurrency.calls import call
 from tests.concurrency.judge import Asked
+from tests.concurrency.ledger import DOLLARS
 from tests.concurrency.linearizability import Call
-from tests.concurrency.model import (
-    DOLLARS,
-    AtRest,
-    Audit,
-    Create,
-    Operation,
-    Result,
-)
+from tests.concurrency.requests import request
+from tests.concurrency.results import Result
+from tests.concurrency.specification import AtRest, Audit, Create, Operation
 from tests.concurrency.values import name_in, value_of, value_of_json
 from wallet_app.domain.transactions import HOUSE
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.idempotency import Claim
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.quotes import Quote
 from wallet_app.services.service import WalletService
@@ -34,17 +28,8 @@ class Asks(Protocol):
     """Whoever can ask one service, in process or from afar."""
 
     def ask(self, operation: Operation, label: str) -> Result:
-        """Return what the service answers, as a value of the model."""
+        """Return what the service answers, as a value of the specification."""
         ...
-
-
-@dataclass(frozen=True)
-class _Asking:
-    by: str
-    id: Callable[[str], str]
-    user: Callable[[str], str]
-    made: Callable[[str], str]
-    claim: Claim | None = None
 
 
 class Client:
@@ -57,29 +42,25 @@ class Client:
 
     def ask(self, operation: Operation, label: str) -> Result:
         label = operation.key or label
-        asking = _Asking(label, self._id, user_of, lambda each: _made(self._made, each))
         try:
-            answer = self._answer(operation, asking)
-        except Exception as failure:  # whatever it is, the model judges it
+            answer = call(self._service, operation, label, self)
+        except Exception as failure:  # whatever it is, it is judged
             answer = failure
         if isinstance(answer, ApprovalSnapshot | Quote | PaymentSnapshot):
             self._made[label] = answer.id
         return value_of(answer, self._name)
 
-    def _answer(self, operation: Operation, asking: _Asking) -> object:
-        if operation.key is None:
-            return operation.call(self._service, asking)
-        return self._service.idempotency.run(
-            operation.key,
-            replace(operation, key=None, faults=()),
-            lambda claim: operation.call(self._service, replace(asking, claim=claim)),
-        )
-
-    def _id(self, name: str) -> str:
+    def wallet(self, name: str) -> str:
         for wallet in list(self._service.store.readable.values()):
             if name_in(wallet.currency, wallet.user_id) == name:
                 return wallet.id
         return NOBODY
+
+    def user(self, name: str) -> str:
+        return user_of(name)
+
+    def made(self, label: str) -> str:
+        return self._made.get(label, NOBODY)
 
     def _name(self, wallet_id: str) -> str:
         wallet = self._service.store.readable[wallet_id]
@@ -89,11 +70,6 @@ class Client:
 def user_of(name: str) -> str:
     """Return whose wallet is called so."""
     return name.removeprefix(DOLLARS)
-
-
-def _made(ids: dict[str, str], label: str) -> str:
-    """Return the id of what a call has made: known as soon as it was answered."""
-    return ids.get(label, NOBODY)
 
 
 Send = Callable[
@@ -115,11 +91,8 @@ class HttpClient:
 
     def ask(self, operation: Operation, label: str) -> Result:
         label = operation.key or label
-        asking = _Asking(
-            label, self._id, self._user, lambda each: _made(self._made, each)
-        )
         key = operation.key and f"{self._namespace}-{operation.key}"
-        status, body = self._send(*operation.request(asking), key)
+        status, body = self._send(*request(operation, label, self), key)
         if isinstance(operation, Create) and "walletId" in body:
             self._ids[operation.name] = body["walletId"]
             self._names[body["walletId"]] = operation.name
@@ -130,14 +103,17 @@ class HttpClient:
             self._made[label] = made
         return value_of_json(status, body, self._names.__getitem__)
 
-    def _id(self, name: str) -> str:
+    def wallet(self, name: str) -> str:
         return self._ids.get(name, NOBODY)
 
-    def _user(self, name: str) -> str:
+    def user(self, name: str) -> str:
         name = user_of(name)
         user = str(uuid5(self._namespace, name))
         self._names[user] = name
         return user
+
+    def made(self, label: str) -> str:
+        return self._made.get(label, NOBODY)
 
 
 def last_reads(client: Asks, moment: int) -> list[Call]:

@@ -11,20 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
+from tests.concurrency.calls import CODE, SETTINGS
 from tests.concurrency.client import Client, last_reads
 from tests.concurrency.judge import Asked, judge
+from tests.concurrency.ledger import Ledger
 from tests.concurrency.linearizability import Call
-from tests.concurrency.model import CODE, SETTINGS, Ledger, Operation
 from tests.concurrency.outbox import Told
 from tests.concurrency.programs import SETUP, Program
-from tests.concurrency.scheduler import (
-    Choice,
-    Lock,
-    Run,
-    Schedule,
-    Scheduler,
-    explore,
-)
+from tests.concurrency.scheduler import Choice, Lock, Run, Schedule, Scheduler, explore
+from tests.concurrency.specification import Operation
 from tests.concurrency.switch_points import Lines, watched_balances
 from tests.concurrency.values import name_in
 from tests.ledgers import Clock, new_service, passing_time

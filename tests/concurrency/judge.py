@@ -5,17 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from tests.concurrency.ledger import Ledger
 from tests.concurrency.linearizability import Call, linearize
-from tests.concurrency.model import (
-    KEY_IN_PROGRESS,
-    KEY_REUSED,
-    Attempt,
+from tests.concurrency.results import (
     Attempted,
     Entry,
     Failed,
     HistoryPage,
-    Ledger,
-    Operation,
     Payment,
     Quoted,
     Refused,
@@ -26,6 +22,12 @@ from tests.concurrency.model import (
     Totals,
     Usage,
     Waiting,
+)
+from tests.concurrency.specification import (
+    KEY_IN_PROGRESS,
+    KEY_REUSED,
+    Attempt,
+    Operation,
     answer,
     is_kept,
 )
@@ -80,7 +82,7 @@ def _parts(call: Call) -> Iterator[Call]:
 def _meanwhile(call: Call, calls: Sequence[Call], initial: Ledger) -> bool:
     """Tell whether a key was refused because a call with it was under way.
 
-    Between two calls nothing is under way, so the model has no such answer. It is
+    Between two calls nothing is under way: the specification has no such answer. It is
     right when another call overlaps that held the key: with the same request where
     the answer is that it is in progress, with another where it is that the key was
     used before. Such a call has no effect. Of a key that has its result already no

@@ -16,11 +16,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.concurrency.model import (
-    DECLINES,
-    DOLLARS,
-    PAYS,
-    TIMES_OUT,
+from tests.concurrency.ledger import DECLINES, DOLLARS, PAYS, TIMES_OUT, Ledger
+from tests.concurrency.scheduler import Schedule
+from tests.concurrency.specification import (
     Add,
     Attempt,
     Audit,
@@ -34,7 +32,6 @@ from tests.concurrency.model import (
     GetLimits,
     GetPayment,
     History,
-    Ledger,
     Operation,
     Quote,
     Retry,
@@ -44,7 +41,6 @@ from tests.concurrency.model import (
     Withdraw,
     answer,
 )
-from tests.concurrency.scheduler import Schedule
 from wallet_app.domain.transactions import AMOUNT_MAX
 
 SETUP = "before"
@@ -96,7 +92,7 @@ class Program:
         return sum(map(len, self.threads))
 
     def ledger(self) -> Ledger:
-        """Return the model's ledger when the threads start."""
+        """Return the specification's ledger when the threads start."""
         ledger = Ledger()
         for operation in self.setup:
             _, ledger = answer(ledger, operation, operation.key or SETUP)

@@ -20,24 +20,22 @@ from unittest.mock import patch
 
 from tests.concurrency.client import Asks, last_reads
 from tests.concurrency.judge import Asked, judge, told
+from tests.concurrency.ledger import Book, Ledger
 from tests.concurrency.linearizability import Call
-from tests.concurrency.model import (
+from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
+from tests.concurrency.results import Entry, Rest
+from tests.concurrency.specification import (
     Attempt,
-    Book,
     Confirm,
     Create,
     Deposit,
-    Entry,
     Exchange,
     GetPayment,
-    Ledger,
     Operation,
     Quote,
-    Rest,
     Retry,
     Withdraw,
 )
-from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
 from wallet_app.store import Wallet
 
 THREADS, CALLS = 4, 2
@@ -222,7 +220,7 @@ def _overlap(calls: Sequence[Call]) -> bool:
 
 def _left(calls: Sequence[Call]) -> Ledger:
     """Return what a round has left, as it was read at rest. When the round was
-    right, that is what the model holds, but for the keys."""
+    right, that is what the specification's ledger holds, except for the keys."""
     (rest,) = [call.result for call in calls if isinstance(call.result, Rest)]
     return Ledger(
         tuple(
@@ -233,8 +231,8 @@ def _left(calls: Sequence[Call]) -> Ledger:
 
 
 def _made_or_lost(calls: Sequence[Call], before: Ledger) -> str | None:
-    """Return what is wrong with the sum of all money. No model is asked: what the
-    calls say that they added came to it, and what they deducted left it."""
+    """Return what is wrong with the sum of all money, without the specification: what
+    the calls say that they added came to it, and what they deducted left it."""
     entries = {call.result for call in calls if isinstance(call.result, Entry)}
     sign = {"CREDIT": 1, "DEBIT": -1}
     right = _sum(before) + sum(sign[each.type] * each.amount for each in entries)

@@ -13,11 +13,9 @@ from itertools import combinations_with_replacement
 import pytest
 
 from tests.concurrency.execution import Laboratory
-from tests.concurrency.model import (
-    DECLINES,
-    DOWN,
-    PAYS,
-    TIMES_OUT,
+from tests.concurrency.ledger import DECLINES, DOWN, PAYS, TIMES_OUT
+from tests.concurrency.programs import OPERATIONS, WAITS, Program, before
+from tests.concurrency.specification import (
     Add,
     Attempt,
     Audit,
@@ -39,7 +37,6 @@ from tests.concurrency.model import (
     Unfreeze,
     Withdraw,
 )
-from tests.concurrency.programs import OPERATIONS, WAITS, Program, before
 from tests.concurrency.trace import assert_held
 from wallet_app.domain.transactions import AMOUNT_MAX
 

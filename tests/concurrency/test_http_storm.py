@@ -16,21 +16,18 @@ import pytest
 import urllib3
 from flask import Flask
 
+from tests.concurrency.calls import SETTINGS
 from tests.concurrency.client import HttpClient
-from tests.concurrency.model import (
-    SETTINGS,
+from tests.concurrency.mutants import MUTANTS
+from tests.concurrency.results import Report, Rest, Result, Totals
+from tests.concurrency.specification import (
     AtRest,
     Audit,
     Get,
     GetLimits,
     History,
     Operation,
-    Report,
-    Rest,
-    Result,
-    Totals,
 )
-from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.storm import WrongRound, storm, unsettled
 from tests.ledgers import passing_time
 from tests.server import GUNICORN, running

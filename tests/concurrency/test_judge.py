@@ -5,26 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.concurrency.judge import Asked, judge, told
+from tests.concurrency.ledger import OUTGOING, PAYS
 from tests.concurrency.linearizability import Call
-from tests.concurrency.model import (
+from tests.concurrency.programs import Program
+from tests.concurrency.results import (
     CRASHED,
-    KEY_IN_PROGRESS,
-    KEY_REUSED,
-    OUTGOING,
-    PAYS,
-    Add,
-    AtRest,
-    Attempt,
     Attempted,
-    Audit,
-    Create,
-    Deduct,
-    Deposit,
     Entry,
     Failed,
-    Get,
     HistoryPage,
-    Operation,
     Payment,
     Quoted,
     Refused,
@@ -33,11 +22,23 @@ from tests.concurrency.model import (
     Result,
     Snapshot,
     Totals,
-    Transfer,
     Usage,
     Waiting,
 )
-from tests.concurrency.programs import Program
+from tests.concurrency.specification import (
+    KEY_IN_PROGRESS,
+    KEY_REUSED,
+    Add,
+    AtRest,
+    Attempt,
+    Audit,
+    Create,
+    Deduct,
+    Deposit,
+    Get,
+    Operation,
+    Transfer,
+)
 
 TWO = Program({"asha": 100, "ravi": 100}).ledger()
 """Where each history below begins."""

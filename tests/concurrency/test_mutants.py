@@ -9,9 +9,9 @@ import pytest
 
 from tests.concurrency.execution import Laboratory
 from tests.concurrency.hunt import hunt
-from tests.concurrency.model import Add
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.programs import Program, program_from, schedule_from
+from tests.concurrency.specification import Add
 from tests.concurrency.trace import report
 
 SEED = 4

@@ -11,22 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from tests.concurrency import model
 from tests.concurrency import programs as module
+from tests.concurrency import specification
 from tests.concurrency.client import Client
-from tests.concurrency.model import (
-    Add,
-    AtRest,
-    Audit,
-    Create,
-    Deduct,
-    Get,
-    Learn,
-    Operation,
-    Settle,
-    Transfer,
-    answer,
-)
 from tests.concurrency.programs import (
     EXTRAS,
     LEDGERS,
@@ -42,6 +29,19 @@ from tests.concurrency.programs import (
     programs,
     schedule_from,
     simpler,
+)
+from tests.concurrency.specification import (
+    Add,
+    AtRest,
+    Audit,
+    Create,
+    Deduct,
+    Get,
+    Learn,
+    Operation,
+    Settle,
+    Transfer,
+    answer,
 )
 from wallet_app.services.service import WalletService
 
@@ -112,7 +112,7 @@ def named(operation: Operation) -> set[str]:
 
 @each_program
 def test_the_repr_of_a_program_is_the_python_that_makes_it(program: Program) -> None:
-    again = eval(repr(program), vars(model) | vars(module))
+    again = eval(repr(program), vars(specification) | vars(module))
     assert again == program
     assert repr(again) == repr(program), "the order of the wallets counts"
 
@@ -168,6 +168,7 @@ def test_the_ledger_of_a_program_is_what_its_setup_makes_of_the_service(
     assert client.ask(AtRest(), "") == at_rest
     assert len(service.idempotency) == len(ledger.kept)
     for kept in ledger.kept:
+        assert isinstance(kept.request, Operation)
         again = replace(kept.request, key=kept.key)
         assert client.ask(again, "again") == kept.result
 
@@ -191,7 +192,7 @@ def test_the_calls_of_all_threads_are_counted_and_those_before_are_not() -> None
 def test_no_operation_of_the_model_is_forgotten() -> None:
     kinds = {
         kind
-        for kind in vars(model).values()
+        for kind in vars(specification).values()
         if isinstance(kind, type) and issubclass(kind, Operation)
     }
     assert set(OPERATIONS) == kinds - {Operation, AtRest, Learn, Settle}

@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 
 from tests.concurrency.client import Client
 from tests.concurrency.execution import Laboratory
-from tests.concurrency.model import Operation
 from tests.concurrency.programs import LEDGERS, SETUP, Program, operations
+from tests.concurrency.specification import Operation
 from tests.concurrency.trace import assert_held
 from tests.ledgers import new_service
 from wallet_app.domain.transactions import TransactionType

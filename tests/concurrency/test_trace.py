@@ -7,9 +7,9 @@ import re
 import pytest
 
 from tests.concurrency.execution import Execution, Exploration, Laboratory
-from tests.concurrency.model import Add, Audit, Deduct, Get, Operation, Transfer
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.programs import Program
+from tests.concurrency.specification import Add, Audit, Deduct, Get, Operation, Transfer
 from tests.concurrency.trace import FATAL, LANE_MAX, assert_held, lanes, report
 
 TWO = {"asha": 100, "ravi": 100}

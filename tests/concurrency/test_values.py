@@ -10,51 +10,49 @@ import pytest
 from flask.testing import FlaskClient
 from uuid_utils import uuid4
 
+from tests.concurrency.calls import CODE, SETTINGS
 from tests.concurrency.client import Asks, Client, HttpClient
-from tests.concurrency.model import (
-    CODE,
-    DECLINES,
-    DOWN,
-    PAYS,
-    SETTINGS,
-    TIMES_OUT,
-    Add,
-    AtRest,
-    Attempt,
+from tests.concurrency.ledger import DECLINES, DOWN, PAYS, TIMES_OUT
+from tests.concurrency.programs import OPERATIONS
+from tests.concurrency.results import (
     Attempted,
-    Audit,
-    Confirm,
-    Create,
-    Deduct,
-    Deposit,
     Entry,
-    Exchange,
     Failed,
-    Freeze,
-    Get,
-    GetLimits,
-    GetPayment,
-    History,
     HistoryPage,
-    Operation,
     Payment,
-    Quote,
     Quoted,
     Refused,
     Report,
     Rest,
     Result,
-    Retry,
-    SetLimits,
     Snapshot,
     Totals,
-    Transfer,
-    Unfreeze,
     Usage,
     Waiting,
+)
+from tests.concurrency.specification import (
+    Add,
+    AtRest,
+    Attempt,
+    Audit,
+    Confirm,
+    Create,
+    Deduct,
+    Deposit,
+    Exchange,
+    Freeze,
+    Get,
+    GetLimits,
+    GetPayment,
+    History,
+    Operation,
+    Quote,
+    Retry,
+    SetLimits,
+    Transfer,
+    Unfreeze,
     Withdraw,
 )
-from tests.concurrency.programs import OPERATIONS
 from tests.concurrency.values import value_of, value_of_json
 from tests.ledgers import new_service, open_wallet
 from wallet_app import create_app

@@ -1,4 +1,4 @@
-"""Turns what the service answers into the values of the model.
+"""Turns what the service answers into the values of the specification.
 
 Ids and times are left out: a transaction is known by the label of the call that
 made it, a wallet by the name of its user.
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.concurrency import model
-from tests.concurrency.model import (
+from tests.concurrency import specification
+from tests.concurrency.ledger import CURRENCY, DOLLARS
+from tests.concurrency.results import (
     Attempted,
     Entry,
     Failed,
@@ -171,8 +172,8 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
 
 def name_in(currency: str, user: str) -> str:
     """Return how a user's wallet in a currency is called."""
-    user = model.HOUSE if user == HOUSE else user
-    return user if currency == model.CURRENCY else model.DOLLARS + user
+    user = specification.HOUSE if user == HOUSE else user
+    return user if currency == CURRENCY else DOLLARS + user
 
 
 def _entry(transaction: dict[str, Any], name: Name) -> Entry:

@@ -1,327 +1,41 @@
-"""What each operation means when only one happens at a time.
+"""The contract of the service, as what each operation does when it runs alone.
 
-A `Ledger` is immutable, and each operation is a pure function from one ledger to a
-result and the next ledger. That is the whole specification of the service: no lock,
-no thread and no rollback is in it, because a sequential ledger needs none.
-
-An operation also says how the real service is asked for it, in process (`call`) and
-over HTTP (`request`). A new operation is one class here, and one line in
-`programs.py`.
+Each operation is a pure function from one ledger to a result and the next ledger. No
+lock, no thread and no rollback is in it, because a sequential ledger needs none. It
+knows nothing of the product: how the service is asked is in `calls.py` and
+`requests.py`.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import Field, dataclass, field, fields, replace
-from decimal import Decimal
-from functools import partial
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar
 
-from wallet_app.domain.spending import Limits
-from wallet_app.domain.transactions import AMOUNT_MAX
-from wallet_app.services.idempotency import Claim
-from wallet_app.services.service import WalletService
-from wallet_app.settings import Settings
+from tests.concurrency.ledger import DOLLARS, Book, Kept, Ledger, Refusal, currency_of
+from tests.concurrency.results import (
+    CRASHED,
+    NOBODY,
+    Attempted,
+    HistoryPage,
+    Payment,
+    Quoted,
+    Refused,
+    Report,
+    Rest,
+    Result,
+    Totals,
+    Waiting,
+)
 
-CURRENCY = "INR"
-OUTGOING = ("DEBIT", "TRANSFER_OUT")
-
-DOLLARS = "$"
-"""The name of a wallet in USD begins with this: `$asha` is asha's."""
+AMOUNT_MAX = 2**53 - 1
+"""The largest balance: the largest integer that every JSON client reads exactly."""
 
 HOUSE = "house"
 """Whose wallets are the liquidity wallets."""
 
 RATE = 2
 """How many cents one paisa is: dollars are cheap here."""
-
-CODE = "000000"
-"""The code of every approval."""
-
-SETTINGS = Settings(
-    fx_rates=(("INR", "USD", Decimal(RATE)),),
-    payment_max_attempts=1,  # each that comes to nothing parks its payment
-)
-"""The settings of a service that is to do as the model does."""
-
-PAYS, DECLINES = "sandbox-ok", "sandbox-declines"
-TIMES_OUT, DOWN = "sandbox-times-out", "sandbox-down"
-"""Bank accounts: the bank pays; refuses; pays, but its first answer never arrives; is
-never available."""
-
-# What an operation answers, as values that can be compared: two runs of the same
-# schedule are equal, and so are an answer of the model and one of the service.
-
-
-class Entry(NamedTuple):
-    """A transaction; `by` is the label of the call that made it."""
-
-    wallet: str
-    type: str
-    amount: int
-    balance_after: int
-    by: str
-
-
-class Snapshot(NamedTuple):
-    """A wallet at one moment. Wallets are named by their users. `frozen` is the label
-    of the call that froze it."""
-
-    name: str
-    currency: str
-    balance: int
-    frozen: str | None = None
-
-
-class Usage(NamedTuple):
-    """How much may leave a wallet in a day, and how much of that has left it."""
-
-    name: str
-    daily: int | None
-    spent: int
-
-
-class Waiting(NamedTuple):
-    """A movement that waits for its approval."""
-
-    wallet: str
-    amount: int
-
-
-class Quoted(NamedTuple):
-    """What an amount of INR comes to in USD."""
-
-    from_amount: int
-    to_amount: int
-
-
-class Payment(NamedTuple):
-    """A deposit or a withdrawal, and how far it has come."""
-
-    wallet: str
-    direction: str
-    amount: int
-    status: str
-
-    @property
-    def is_open(self) -> bool:
-        return self.status in ("PENDING", "PARKED")
-
-
-class Attempted(NamedTuple):
-    """What a worker is told: nothing."""
-
-
-class HistoryPage(NamedTuple):
-    entries: tuple[Entry, ...]
-    total: int
-
-
-class Totals(NamedTuple):
-    currency: str
-    balances: int
-    credits: int
-    debits: int
-    withdrawals_in_flight: int = 0
-    deposits_in_flight: int = 0
-
-
-class Report(NamedTuple):
-    """An audit."""
-
-    problems: tuple[str, ...]
-    wallets: int
-    transactions: int
-    currencies: tuple[Totals, ...]
-
-
-class Rest(NamedTuple):
-    """Each wallet, what it has spent, and its history, oldest first, by name; and the
-    payments, in any order."""
-
-    wallets: tuple[tuple[Snapshot, Usage, tuple[Entry, ...]], ...]
-    payments: tuple[Payment, ...] = ()
-
-
-class Refused(NamedTuple):
-    """A refusal, with the numbers that it tells."""
-
-    code: str
-    numbers: tuple[tuple[str, int], ...] = ()
-
-
-class Failed(NamedTuple):
-    """A call that ended in an error that is no refusal."""
-
-    error: str
-    detail: str = ""
-
-
-NOBODY = ""
-"""The label of transactions without a description: those of payments."""
-
-CRASHED = Failed("Crash")
-"""What a call answers into which a fault was injected."""
-
-Result = Any
-
-# The ledger
-
-
-class Book(NamedTuple):
-    """A wallet: its history, oldest first, which tells the balance too, and what was
-    spent, less what the bank has not paid: all of it on one day, because no test lasts
-    until the next."""
-
-    currency: str = CURRENCY
-    history: tuple[Entry, ...] = ()
-    frozen: str | None = None
-    daily: int | None = None
-    threshold: int | None = None
-    refunded: int = 0
-
-    @property
-    def balance(self) -> int:
-        return self.history[-1].balance_after if self.history else 0
-
-    @property
-    def spent(self) -> int:
-        left = sum(each.amount for each in self.history if each.type in OUTGOING)
-        return left - self.refunded
-
-    def snapshot(self, name: str) -> Snapshot:
-        return Snapshot(name, self.currency, self.balance, self.frozen)
-
-    def usage(self, name: str) -> Usage:
-        return Usage(name, self.daily, self.spent)
-
-
-class Kept(NamedTuple):
-    """An idempotency key, the request that it came with, and what that answered."""
-
-    key: str
-    request: Operation
-    result: Result
-
-
-class Carried(NamedTuple):
-    """A payment as it is carried through: `answer` is what the bank is known to have
-    done, "UNKNOWN" after a time-out, and None when it was not reached."""
-
-    payment: Payment
-    account: str
-    answer: str | None = None
-
-    @property
-    def answered(self) -> bool:
-        return self.answer in ("PAID", "DECLINED")
-
-    def asked(self) -> Carried:
-        """Return it when the bank was asked once more."""
-        if self.answered or self.account == DOWN:
-            return self
-        if self.account == TIMES_OUT and self.answer is None:
-            return self._replace(answer="UNKNOWN")
-        declined = self.account == DECLINES
-        return self._replace(answer="DECLINED" if declined else "PAID")
-
-
-class Ledger(NamedTuple):
-    """All that the service knows: the wallets by name, the keys, and by the labels of
-    their calls the movements that wait, and the quotes: None when they are used; the
-    payments, oldest first, and the attempts that have asked the bank."""
-
-    books: tuple[tuple[str, Book], ...] = ()
-    kept: frozenset[Kept] = frozenset()
-    waiting: frozenset[tuple[str, Deduct | Transfer | Withdraw | None]] = frozenset()
-    quotes: frozenset[tuple[str, Quoted | None]] = frozenset()
-    payments: tuple[tuple[str, Carried], ...] = ()
-    asked: frozenset[str] = frozenset()
-
-    def book(self, name: str) -> Book:
-        for each, book in self.books:
-            if each == name:
-                return book
-        raise Refusal("wallet_not_found")
-
-    def with_book(self, name: str, book: Book) -> Ledger:
-        others = [pair for pair in self.books if pair[0] != name]
-        return self._replace(books=tuple(sorted([*others, (name, book)])))
-
-    def wait(
-        self, name: str, movement: Deduct | Transfer | Withdraw, by: str
-    ) -> tuple[Waiting, Ledger]:
-        waiting = self.waiting | {(by, movement)}
-        return Waiting(name, movement.amount), self._replace(waiting=waiting)
-
-    def move(self, name: str, type: str, change: int, by: str) -> tuple[Entry, Ledger]:
-        book = self.book(name)
-        entry = Entry(name, type, abs(change), book.balance + change, by)
-        return entry, self.with_book(
-            name, book._replace(history=(*book.history, entry))
-        )
-
-    def open(self, payment: Payment, account: str, by: str) -> tuple[Payment, Ledger]:
-        carried = by, Carried(payment, account)
-        return payment, self._replace(payments=(*self.payments, carried))
-
-    def carried(self, label: str) -> Carried:
-        """Return the payment that was last made with a label."""
-        for each, carried in self.payments[::-1]:
-            if each == label:
-                return carried
-        raise Refusal("payment_not_found")
-
-    def with_carried(self, label: str, carried: Carried) -> Ledger:
-        last = max(i for i, (each, _) in enumerate(self.payments) if each == label)
-        payments = list(self.payments)
-        payments[last] = label, carried
-        return self._replace(payments=tuple(payments))
-
-    def with_status(self, label: str, status: str) -> Ledger:
-        carried = self.carried(label)
-        payment = carried.payment._replace(status=status)
-        return self.with_carried(label, carried._replace(payment=payment))
-
-
-class Refusal(Exception):
-    """Raised where an operation refuses; the ledger stays what it was."""
-
-    def __init__(self, code: str, **numbers: int) -> None:
-        self.result = Refused(code, tuple(sorted(numbers.items())))
-
-
-# The operations
-
-
-class Asking(Protocol):
-    """What a request to the real service needs besides its operation."""
-
-    @property
-    def by(self) -> str:
-        """The label of the call: the description of its transactions."""
-        ...
-
-    @property
-    def claim(self) -> Claim | None:
-        """What keeps the result for the idempotency key."""
-        ...
-
-    def id(self, name: str, /) -> str:
-        """Return the id of the wallet that is called so."""
-        ...
-
-    def user(self, name: str, /) -> str:
-        """Return the id of the user whose wallet is called so."""
-        ...
-
-    def made(self, label: str, /) -> str:
-        """Return the id of what a call has made: an approval, a quote, a payment."""
-        ...
-
-
-Request = tuple[str, str, dict[str, object] | None]
-"""Method, path and body."""
 
 
 @dataclass(frozen=True)
@@ -345,14 +59,6 @@ class Operation:
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         """Return the result and the next ledger, or raise Refusal. `by` is the label
         that the operation leaves on what it records."""
-        raise NotImplementedError
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        """Ask the service in process."""
-        raise NotImplementedError
-
-    def request(self, asking: Asking) -> Request:
-        """Say how to ask the service over HTTP."""
         raise NotImplementedError
 
     def __str__(self) -> str:
@@ -425,14 +131,6 @@ class Create(Operation):
         book = Book(currency_of(self.name))
         return book.snapshot(self.name), ledger.with_book(self.name, book)
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        currency = currency_of(self.name)
-        return service.wallets.create(asking.user(self.name), currency, asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        user, currency = asking.user(self.name), currency_of(self.name)
-        return "POST", "/wallet/create", {"userId": user, "currency": currency}
-
 
 @dataclass(frozen=True, repr=False)
 class Add(Operation):
@@ -443,17 +141,6 @@ class Add(Operation):
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         _check(None, ledger.book(self.wallet), self.amount)
         return ledger.move(self.wallet, "CREDIT", self.amount, by)
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.money.add(
-            asking.id(self.wallet),
-            self.amount,
-            description=asking.by,
-            claim=asking.claim,
-        )
-
-    def request(self, asking: Asking) -> Request:
-        return "POST", "/wallet/add", _body(self, asking, walletId=self.wallet)
 
 
 @dataclass(frozen=True, repr=False)
@@ -472,18 +159,6 @@ class Deduct(Operation):
     def approved(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         _check(ledger.book(self.wallet), None, self.amount)
         return ledger.move(self.wallet, "DEBIT", -self.amount, by)
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        deduct = partial(
-            service.money.deduct,
-            asking.id(self.wallet),
-            self.amount,
-            description=asking.by,
-        )
-        return service.approvals.run(deduct, asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        return "POST", "/wallet/deduct", _body(self, asking, walletId=self.wallet)
 
 
 @dataclass(frozen=True, repr=False)
@@ -509,20 +184,6 @@ class Transfer(Operation):
         received, ledger = ledger.move(self.target, "TRANSFER_IN", self.amount, by)
         return (sent, received), ledger
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        transfer = partial(
-            service.money.transfer,
-            asking.id(self.source),
-            asking.id(self.target),
-            self.amount,
-            description=asking.by,
-        )
-        return service.approvals.run(transfer, asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        body = _body(self, asking, fromWalletId=self.source, toWalletId=self.target)
-        return "POST", "/wallet/transfer", body
-
 
 @dataclass(frozen=True, repr=False)
 class Get(Operation):
@@ -530,12 +191,6 @@ class Get(Operation):
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         return ledger.book(self.wallet).snapshot(self.wallet), ledger
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.wallets.get(asking.id(self.wallet))
-
-    def request(self, asking: Asking) -> Request:
-        return "GET", f"/wallet/{asking.id(self.wallet)}", None
 
 
 @dataclass(frozen=True, repr=False)
@@ -548,13 +203,6 @@ class History(Operation):
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         latest_first = ledger.book(self.wallet).history[::-1]
         return HistoryPage(latest_first[: self.limit], len(latest_first)), ledger
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.history.page(asking.id(self.wallet), limit=self.limit)
-
-    def request(self, asking: Asking) -> Request:
-        path = f"/wallet/{asking.id(self.wallet)}/transactions?limit={self.limit}"
-        return "GET", path, None
 
 
 @dataclass(frozen=True, repr=False)
@@ -579,12 +227,6 @@ class Audit(Operation):
         entries = sum(len(book.history) for _, book in ledger.books)
         return Report((), len(ledger.books), entries, currencies), ledger
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.audit.run()
-
-    def request(self, asking: Asking) -> Request:
-        return "GET", "/audit", None
-
 
 @dataclass(frozen=True, repr=False)
 class Freeze(Operation):
@@ -597,13 +239,6 @@ class Freeze(Operation):
         book = book._replace(frozen=by if book.frozen is None else book.frozen)
         return book.snapshot(self.wallet), ledger.with_book(self.wallet, book)
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.freeze.freeze(asking.id(self.wallet), asking.by, asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        path = f"/wallet/{asking.id(self.wallet)}/freeze"
-        return "POST", path, {"reason": asking.by}
-
 
 @dataclass(frozen=True, repr=False)
 class Unfreeze(Operation):
@@ -612,12 +247,6 @@ class Unfreeze(Operation):
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         book = ledger.book(self.wallet)._replace(frozen=None)
         return book.snapshot(self.wallet), ledger.with_book(self.wallet, book)
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.freeze.unfreeze(asking.id(self.wallet), asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        return "POST", f"/wallet/{asking.id(self.wallet)}/unfreeze", {}
 
 
 @dataclass(frozen=True, repr=False)
@@ -633,15 +262,6 @@ class SetLimits(Operation):
         book = book._replace(daily=self.daily, threshold=self.threshold)
         return book.usage(self.wallet), ledger.with_book(self.wallet, book)
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        limits = Limits(daily=self.daily, approval_threshold=self.threshold)
-        return service.limits.put(asking.id(self.wallet), limits)
-
-    def request(self, asking: Asking) -> Request:
-        path = f"/wallet/{asking.id(self.wallet)}/limits"
-        limits: dict[str, object] = {"daily": self.daily}
-        return "PUT", path, limits | {"approvalThreshold": self.threshold}
-
 
 @dataclass(frozen=True, repr=False)
 class GetLimits(Operation):
@@ -649,12 +269,6 @@ class GetLimits(Operation):
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         return ledger.book(self.wallet).usage(self.wallet), ledger
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.limits.get(asking.id(self.wallet))
-
-    def request(self, asking: Asking) -> Request:
-        return "GET", f"/wallet/{asking.id(self.wallet)}/limits", None
 
 
 @dataclass(frozen=True, repr=False)
@@ -676,14 +290,6 @@ class Confirm(Operation):
         waiting[self.label] = None
         return result, ledger._replace(waiting=frozenset(waiting.items()))
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        approval_id = asking.made(self.label)
-        return service.approvals.confirm(approval_id, CODE, asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        path = f"/approvals/{asking.made(self.label)}/confirm"
-        return "POST", path, {"otp": CODE}
-
 
 @dataclass(frozen=True, repr=False)
 class Quote(Operation):
@@ -697,13 +303,6 @@ class Quote(Operation):
             if name not in dict(ledger.books):
                 ledger = ledger.with_book(name, Book(currency_of(name)))
         return quoted, ledger._replace(quotes=ledger.quotes | {(by, quoted)})
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.quotes.create("INR", "USD", self.amount, asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        pair: dict[str, object] = {"fromCurrency": "INR", "toCurrency": "USD"}
-        return "POST", "/fx/quotes", pair | {"amount": self.amount}
 
 
 @dataclass(frozen=True, repr=False)
@@ -735,26 +334,6 @@ class Exchange(Operation):
         received, ledger = ledger.move(self.target, "TRANSFER_IN", comes_to, by)
         return (sent, received), ledger
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.exchange.transfer(
-            asking.id(self.source),
-            asking.id(self.target),
-            self.amount,
-            description=asking.by,
-            quote_id=asking.made(self.label),
-            claim=asking.claim,
-        )
-
-    def request(self, asking: Asking) -> Request:
-        body: dict[str, object] = {
-            "fromWalletId": asking.id(self.source),
-            "toWalletId": asking.id(self.target),
-            "amount": self.amount,
-            "description": asking.by,
-            "quoteId": asking.made(self.label),
-        }
-        return "POST", "/wallet/transfer", body
-
 
 @dataclass(frozen=True, repr=False)
 class Withdraw(Operation):
@@ -776,18 +355,6 @@ class Withdraw(Operation):
         payment = Payment(self.wallet, "WITHDRAWAL", self.amount, "PENDING")
         return ledger.open(payment, self.account, by)
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        withdraw = partial(
-            service.payments.withdraw,
-            asking.id(self.wallet),
-            self.amount,
-            self.account,
-        )
-        return service.approvals.run(withdraw, asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        return "POST", "/wallet/withdraw", _payment_body(self, asking)
-
 
 @dataclass(frozen=True, repr=False)
 class Deposit(Operation):
@@ -800,14 +367,6 @@ class Deposit(Operation):
         payment = Payment(self.wallet, "DEPOSIT", self.amount, "PENDING")
         return ledger.open(payment, self.account, by)
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.payments.deposit(
-            asking.id(self.wallet), self.amount, self.account, asking.claim
-        )
-
-    def request(self, asking: Asking) -> Request:
-        return "POST", "/wallet/deposit", _payment_body(self, asking)
-
 
 @dataclass(frozen=True, repr=False)
 class GetPayment(Operation):
@@ -817,12 +376,6 @@ class GetPayment(Operation):
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         return ledger.carried(self.label).payment, ledger
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.payments.get(asking.made(self.label))
-
-    def request(self, asking: Asking) -> Request:
-        return "GET", f"/payments/{asking.made(self.label)}", None
 
 
 @dataclass(frozen=True, repr=False)
@@ -836,12 +389,6 @@ class Retry(Operation):
             raise Refusal("payment_not_parked")
         ledger = ledger.with_status(self.label, "PENDING")
         return ledger.carried(self.label).payment, ledger
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return service.payments.retry(asking.made(self.label), asking.claim)
-
-    def request(self, asking: Asking) -> Request:
-        return "POST", f"/payments/{asking.made(self.label)}/retry", {}
 
 
 @dataclass(frozen=True, repr=False)
@@ -863,16 +410,6 @@ class Attempt(Operation):
         """What it does, one after the other, while others look: the bank is asked under
         no lock, and an audit sees what it has paid before the wallet has it."""
         return Learn(self.label), Settle(self.label, faults=self.faults)
-
-    def call(self, service: WalletService, asking: Asking) -> object:
-        lane = service.payments._lane
-        payment = service.payments._table.find(asking.made(self.label))
-        try:
-            lane.run(payment)
-        except Exception as error:  # as `Background` does
-            lane.failed(payment, error)
-            raise
-        return Attempted()
 
 
 @dataclass(frozen=True, repr=False)
@@ -933,9 +470,6 @@ class AtRest(Operation):
             ledger,
         )
 
-    def call(self, service: WalletService, asking: Asking) -> object:
-        return [*service.store.readable.values(), *service.payments.all()]
-
     def __str__(self) -> str:
         return "The wallets"
 
@@ -971,22 +505,3 @@ def _arrived(ledger: Ledger, payment: Payment) -> Ledger:
     book = ledger.book(payment.wallet)
     refunded = book.refunded + payment.amount
     return ledger.with_book(payment.wallet, book._replace(refunded=refunded))
-
-
-def currency_of(name: str) -> str:
-    return "USD" if name.startswith(DOLLARS) else CURRENCY
-
-
-def _body(
-    movement: Add | Deduct | Transfer, asking: Asking, **wallets: str
-) -> dict[str, object]:
-    ids: dict[str, object] = {where: asking.id(name) for where, name in wallets.items()}
-    return ids | {"amount": movement.amount, "description": asking.by}
-
-
-def _payment_body(payment: Withdraw | Deposit, asking: Asking) -> dict[str, object]:
-    return {
-        "walletId": asking.id(payment.wallet),
-        "amount": payment.amount,
-        "bankAccount": payment.account,
-    }

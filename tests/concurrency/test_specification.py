@@ -1,42 +1,45 @@
-"""The model: what each operation means, by hand; and the service agrees with it."""
+"""The specification: each operation by hand; and the service agrees with it."""
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.concurrency import model
+from tests.concurrency import specification
 from tests.concurrency.execution import Laboratory
-from tests.concurrency.model import (
+from tests.concurrency.ledger import Book, Ledger
+from tests.concurrency.programs import LEDGERS, OPERATIONS, Program, operations
+from tests.concurrency.results import (
     CRASHED,
-    KEY_REUSED,
-    Add,
-    AtRest,
-    Audit,
-    Book,
-    Create,
-    Deduct,
     Entry,
-    Get,
-    History,
     HistoryPage,
-    Ledger,
-    Operation,
     Refused,
     Report,
     Rest,
     Result,
     Snapshot,
     Totals,
-    Transfer,
     Usage,
+)
+from tests.concurrency.specification import (
+    KEY_REUSED,
+    Add,
+    AtRest,
+    Audit,
+    Create,
+    Deduct,
+    Get,
+    History,
+    Operation,
+    Transfer,
     answer,
 )
-from tests.concurrency.programs import LEDGERS, OPERATIONS, Program, operations
 from wallet_app.domain.transactions import AMOUNT_MAX
 
 HISTORIES, CALLS_MAX = 300, 12
@@ -337,7 +340,7 @@ def test_the_repr_of_an_operation_is_the_python_that_makes_it() -> None:
         for extra in draw.extras
     ]
     for operation in [*every, AtRest()]:
-        again = eval(repr(operation), vars(model).copy())
+        again = eval(repr(operation), vars(specification).copy())
         assert (type(again), again) == (type(operation), operation)
 
 
@@ -395,3 +398,15 @@ def test_the_service_cuts_a_history_where_the_model_does() -> None:
     page = execution.calls[0].result
     assert isinstance(page, HistoryPage)
     assert (len(page.entries), page.total) == (History.limit, History.limit + 1)
+
+
+@pytest.mark.parametrize("name", ["results", "ledger", "specification"])
+def test_the_specification_imports_nothing_of_the_product(name: str) -> None:
+    tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text())
+    imported = [
+        node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+    assert imported
+    assert not [each for each in imported if each.startswith("wallet_app")]

@@ -1,0 +1,98 @@
+"""How each operation is asked for over HTTP."""
+
+from __future__ import annotations
+
+from tests.concurrency.calls import CODE, Ids
+from tests.concurrency.ledger import currency_of
+from tests.concurrency.specification import (
+    Add,
+    Audit,
+    Confirm,
+    Create,
+    Deduct,
+    Deposit,
+    Exchange,
+    Freeze,
+    Get,
+    GetLimits,
+    GetPayment,
+    History,
+    Operation,
+    Quote,
+    Retry,
+    SetLimits,
+    Transfer,
+    Unfreeze,
+    Withdraw,
+)
+
+Request = tuple[str, str, dict[str, object] | None]
+"""Method, path and body."""
+
+
+def request(operation: Operation, by: str, ids: Ids) -> Request:
+    """Return the request; `by` is the label of the call."""
+    match operation:
+        case Create(name):
+            user, currency = ids.user(name), currency_of(name)
+            return "POST", "/wallet/create", {"userId": user, "currency": currency}
+        case Add(wallet, amount):
+            body = {"walletId": ids.wallet(wallet), "amount": amount}
+            return "POST", "/wallet/add", {**body, "description": by}
+        case Deduct(wallet, amount):
+            body = {"walletId": ids.wallet(wallet), "amount": amount}
+            return "POST", "/wallet/deduct", {**body, "description": by}
+        case Transfer(source, target, amount):
+            return (
+                "POST",
+                "/wallet/transfer",
+                _transfer(source, target, amount, by, ids),
+            )
+        case Exchange(source, target, amount, label):
+            body = _transfer(source, target, amount, by, ids)
+            return "POST", "/wallet/transfer", {**body, "quoteId": ids.made(label)}
+        case Get(wallet):
+            return "GET", f"/wallet/{ids.wallet(wallet)}", None
+        case History(wallet):
+            query = f"limit={History.limit}"
+            return "GET", f"/wallet/{ids.wallet(wallet)}/transactions?{query}", None
+        case Audit():
+            return "GET", "/audit", None
+        case Freeze(wallet):
+            return "POST", f"/wallet/{ids.wallet(wallet)}/freeze", {"reason": by}
+        case Unfreeze(wallet):
+            return "POST", f"/wallet/{ids.wallet(wallet)}/unfreeze", {}
+        case SetLimits(wallet, daily, threshold):
+            limits = {"daily": daily, "approvalThreshold": threshold}
+            return "PUT", f"/wallet/{ids.wallet(wallet)}/limits", {**limits}
+        case GetLimits(wallet):
+            return "GET", f"/wallet/{ids.wallet(wallet)}/limits", None
+        case Confirm(label):
+            return "POST", f"/approvals/{ids.made(label)}/confirm", {"otp": CODE}
+        case Quote(amount):
+            pair = {"fromCurrency": "INR", "toCurrency": "USD"}
+            return "POST", "/fx/quotes", {**pair, "amount": amount}
+        case Withdraw(wallet, amount, account):
+            return "POST", "/wallet/withdraw", _payment(wallet, amount, account, ids)
+        case Deposit(wallet, amount, account):
+            return "POST", "/wallet/deposit", _payment(wallet, amount, account, ids)
+        case GetPayment(label):
+            return "GET", f"/payments/{ids.made(label)}", None
+        case Retry(label):
+            return "POST", f"/payments/{ids.made(label)}/retry", {}
+    raise TypeError(f"no request for {operation!r}")
+
+
+def _transfer(
+    source: str, target: str, amount: int, by: str, ids: Ids
+) -> dict[str, object]:
+    return {
+        "fromWalletId": ids.wallet(source),
+        "toWalletId": ids.wallet(target),
+        "amount": amount,
+        "description": by,
+    }
+
+
+def _payment(wallet: str, amount: int, account: str, ids: Ids) -> dict[str, object]:
+    return {"walletId": ids.wallet(wallet), "amount": amount, "bankAccount": account}
