@@ -89,7 +89,8 @@ class Connections:
         self._new: OrderedDict[Connection, None] = OrderedDict()
         self._kept: OrderedDict[Connection, None] = OrderedDict()
         self._held_bytes: dict[Connection, int] = {}
-        self._held_bytes_total = 0
+        self.held_bytes = 0
+        """What is kept for all connections."""
         self._streams: Counter[str] = Counter()
         self._waiting_jobs: OrderedDict[str, deque[Job]] = OrderedDict()
         self._running_jobs: Counter[str] = Counter()
@@ -136,19 +137,27 @@ class Connections:
         self.loop.call_later(PAUSE_SECONDS, self.start_accepting, listener)
 
     def _add(self, connected: socket.socket, client: object, server: object) -> None:
-        """Make room for a new connection and take it, or turn it away."""
-        has_room = len(self._open) < self._connections_max or self._evict()
+        """Take a new connection, for which others are evicted, or turn it away."""
+        while self._is_full and self._evict():
+            pass
+        is_accepted = not self._is_full
         try:
             connection = Connection(self, connected, client, server)
         except BaseException:
             connected.close()
             raise
         self._open.add(connection)
-        if has_room:
+        if is_accepted:
             self._new[connection] = None
         else:
             self._report("connections were turned away: all others are in use")
             connection.turn_away()  # after which it can be evicted
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether there is no room: those that are turned away are open, too, while
+        their clients read why."""
+        return len(self._open) >= self._connections_max
 
     def _evict(self) -> bool:
         """Close a connection that has waited longest; return whether there was one."""
@@ -164,7 +173,7 @@ class Connections:
     def remove(self, connection: Connection) -> None:
         self._open.discard(connection)
         self.mark_running(connection)
-        self._held_bytes_total -= self._held_bytes.pop(connection, 0)
+        self.held_bytes -= self._held_bytes.pop(connection, 0)
 
     def mark_running(self, connection: Connection) -> None:
         """Let a connection not be evicted."""
@@ -180,9 +189,9 @@ class Connections:
         wait and hold most are closed."""
         if connection not in self._open:
             return
-        self._held_bytes_total += count - self._held_bytes.get(connection, 0)
+        self.held_bytes += count - self._held_bytes.get(connection, 0)
         self._held_bytes[connection] = count
-        while self._held_bytes_total > HELD_BYTES_MAX:
+        while self.held_bytes > HELD_BYTES_MAX:
             waiting = [each for each in self._held_bytes if self._waits(each)]
             largest = max(waiting, key=self._held_bytes.__getitem__, default=None)
             if largest is None:

@@ -88,7 +88,7 @@ class RequestReader:
 
     @property
     def held_bytes(self) -> int:
-        """How much of a request that is not complete is kept, about."""
+        """How much of a request that is not complete is kept."""
         return self._head_bytes + len(self._body)
 
     def feed(self, data: bytes) -> None:
@@ -138,6 +138,7 @@ class RequestReader:
         self.has_head = True
         headers = dict(self._parser.headers)
         size = sum(len(name) + len(value) for name, value in self._parser.headers)
+        self._head_bytes = len(self._parser.path) + size
         if size > HEAD_BYTES_MAX:
             raise Refused(431)
         if self._parser.http_version >= (1, 1) and b"host" not in headers:
