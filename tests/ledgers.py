@@ -7,7 +7,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from uuid_utils import UUID
 
@@ -20,6 +20,8 @@ from wallet_app.settings import Settings
 START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 SECOND = 1_000_000_000
 LOCK_TIMEOUT_SECONDS = 5
+
+T = TypeVar("T")
 
 Everything = dict[str, tuple[WalletSnapshot, tuple[Transaction, ...], object]]
 
@@ -65,14 +67,16 @@ class Codes:
 
 
 class Full:
-    """A keeper without room for an outcome: the commit fails, as its last step but
-    one."""
+    """A commit hook without memory for an outcome: the commit fails."""
 
     def prepare(self, outcome: object) -> NoReturn:
         raise RuntimeError("full")
 
-    def keep(self, outcome: object) -> NoReturn:
-        raise AssertionError("it was not asked whether it can")
+    def commit(self) -> NoReturn:
+        raise AssertionError("it was committed without being prepared")
+
+
+FULL = (Full(),)
 
 
 class BoundedLock:
@@ -154,14 +158,20 @@ def open_wallet(
 ) -> str:
     """Open a wallet that holds `balance`, for a new user if none is named."""
     user = user or f"user {len(service.store.wallets)}"
-    wallet_id = service.wallets.create(user, currency).id
+    wallet_id = service.create_wallet(user, currency).id
     if balance:
-        service.money.add(wallet_id, balance)
+        service.add(wallet_id, balance)
     return wallet_id
 
 
+def made(outcome: T | ApprovalSnapshot) -> T:
+    """Return what was moved; fail if it waits for an approval."""
+    assert not isinstance(outcome, ApprovalSnapshot)
+    return outcome
+
+
 def balances(service: WalletService, *wallet_ids: str) -> list[int]:
-    return [service.wallets.get(wallet_id).balance for wallet_id in wallet_ids]
+    return [service.get_wallet(wallet_id).balance for wallet_id in wallet_ids]
 
 
 def everything(service: WalletService) -> Everything:
@@ -182,4 +192,4 @@ def nothing_moves(service: WalletService) -> Iterator[None]:
     before = everything(service)
     yield
     assert everything(service) == before
-    assert service.audit.run().problems == []
+    assert service.audit().problems == []

@@ -30,25 +30,16 @@ class Run:
     def __init__(self, case: UseCase, has_webhook: bool, watched: str) -> None:
         self.case, self.world = case, World(has_webhook)
         self.command = case.prepare(self.world)
-        self.world.service.outbox.hand_over()
         self.world.watched.append(watched)
         self.first_id = self.world.sequence.last
         self.is_replay = False
 
     def act(self) -> object:
         """Run the use case as a view does."""
-        service = self.world.service
-        try:
-            if not self.case.takes_key:
-                return self.command()
-            return service.idempotency.run(
-                "key",
-                self.case.name,
-                lambda claim: self.command(claim=claim),
-                self._note_replay,
-            )
-        finally:
-            service.outbox.hand_over()
+        if not self.case.takes_key:
+            return self.command()
+        self.world.service.idempotency.on_replay = self._note_replay
+        return self.command(key="key", fingerprint=self.case.name)
 
     def _note_replay(self) -> None:
         self.is_replay = True
@@ -111,7 +102,7 @@ class Enumeration:
         """Assert that all of it happened, or nothing."""
         world = run.world
         assert world.held() == 0, "a lock stays held"
-        assert world.service.audit.run().problems == [], "the books are wrong"
+        assert world.service.audit().problems == [], "the books are wrong"
         if not self.case.is_background:
             self.check_that_it_can_be_sent_again(run)
         world.finish()

@@ -154,8 +154,8 @@ def test_the_largest_balance_is_exact(
 
 def test_audit_answers_the_proof(client: FlaskClient, service: WalletService) -> None:
     source, target = open_wallet(service, 500), open_wallet(service)
-    service.money.transfer(source, target, 200)
-    service.money.deduct(target, 50)
+    service.transfer(source, target, 200)
+    service.deduct(target, 50)
     totals = {"balances": 450, "credits": 500, "debits": 50}
     totals |= {"withdrawalsInFlight": 0, "depositsInFlight": 0}
     assert client.get("/audit").get_json() == {
@@ -186,7 +186,7 @@ def test_health_is_ok_and_tells_what_waits(
     response = client.get("/health")
     assert response.status_code == 200
     assert response.get_json() == {"status": "ok", "background": background}
-    service.payments.deposit(open_wallet(service), 500, "sandbox-ok")
+    service.deposit(open_wallet(service), 500, "sandbox-ok")
     waiting = {"queueLength": 1, "oldestDueAt": "2026-01-01T00:00:00.000Z"}
     assert client.get("/health").get_json()["background"] == background | waiting
 
@@ -199,7 +199,7 @@ def path(service: WalletService) -> str:
     """Return the history of a wallet with credits of 1 to 5."""
     wallet_id = open_wallet(service)
     for amount in range(1, 6):
-        service.money.add(wallet_id, amount, "odd" if amount % 2 else "even")
+        service.add(wallet_id, amount, "odd" if amount % 2 else "even")
     return f"/wallet/{wallet_id}/transactions"
 
 
@@ -238,7 +238,7 @@ def test_the_defaults_are_the_first_twenty(
     client: FlaskClient, path: str, service: WalletService
 ) -> None:
     for _ in range(20):
-        service.money.add(path.split("/")[2], 9)
+        service.add(path.split("/")[2], 9)
     page = client.get(path).get_json()
     assert (page["page"], page["limit"], len(page["transactions"])) == (1, 20, 20)
 
@@ -260,7 +260,7 @@ def test_before_reads_on_from_a_transaction(
     client: FlaskClient, path: str, service: WalletService
 ) -> None:
     first = client.get(path, query_string={"limit": 2}).get_json()
-    service.money.add(path.split("/")[2], 6)
+    service.add(path.split("/")[2], 6)
     query = {"before": first["transactions"][-1]["id"].upper(), "limit": 2}
     response = client.get(path, query_string=query)
     assert amounts(response) == [3, 2]
@@ -474,7 +474,7 @@ def test_a_bug_is_a_problem_that_shows_nothing_of_it(
     def fail() -> None:
         raise RuntimeError("the secret of /srv/secret.py")
 
-    monkeypatch.setattr(service.audit, "run", fail)
+    monkeypatch.setattr(service.audits, "run", fail)
     response = client.get("/audit")
     assert_problem(response, 500, "internal_server_error")
     assert "secret" not in response.text
@@ -519,7 +519,7 @@ def test_a_replay_has_the_same_status_and_body_and_says_so(
     key = {"Idempotency-Key": '"8e03978e-40d5-43dd-bc93-6894a57f9324"'}
     first = post(client, "/wallet/create", body, **key)
     assert "Idempotent-Replayed" not in first.headers
-    service.money.add(first.get_json()["id"], 5)
+    service.add(first.get_json()["id"], 5)
     again = post(client, "/wallet/create", body, **key)
     assert (again.status_code, again.data) == (first.status_code, first.data)
     assert again.location == first.location
@@ -549,7 +549,7 @@ def test_a_refusal_is_replayed_and_says_so(
     body = {"walletId": wallet_id, "amount": 6}
     first = post(client, "/wallet/deduct", body, **{"Idempotency-Key": "k"})
     assert_problem(first, 400, "insufficient_funds")
-    service.money.add(wallet_id, 5)
+    service.add(wallet_id, 5)
     again = post(client, "/wallet/deduct", body, **{"Idempotency-Key": "k"})
     assert (again.status_code, again.data) == (400, first.data)
     assert again.headers["Idempotent-Replayed"] == "true"

@@ -14,11 +14,11 @@ from flask.testing import FlaskClient
 
 from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.ledgers import (
+    FULL,
     SECOND,
     START,
     Clock,
     Codes,
-    Full,
     Ids,
     balances,
     new_service,
@@ -69,17 +69,14 @@ class Waiting:
         self.approvals = self.service.approvals
         self.source = open_wallet(self.service, 1_000)
         self.target = open_wallet(self.service)
-        self.service.limits.put(self.source, Limits(approval_threshold=100))
+        self.service.set_limits(self.source, Limits(approval_threshold=100))
 
     def deduct(self, amount: int, **kept: Any) -> object:
         command = partial(self.service.money.deduct, self.source, amount)
         return self.approvals.run(command, **kept)
 
     def transfer(self, amount: int) -> object:
-        command = partial(
-            self.service.money.transfer, self.source, self.target, amount, "rent", "May"
-        )
-        return self.approvals.run(command)
+        return self.service.transfer(self.source, self.target, amount, "rent", "May")
 
     def request(self, amount: int = 500) -> ApprovalSnapshot:
         """Ask for an approval and return it."""
@@ -123,14 +120,14 @@ def test_what_is_above_the_threshold_waits_and_nothing_else_does(
 
 def test_the_threshold_of_the_settings_holds_for_every_wallet() -> None:
     service = new_service(Settings(approval_threshold=0))
-    command = partial(service.money.deduct, open_wallet(service, 5), 1)
-    assert isinstance(service.approvals.run(command), ApprovalSnapshot)
+    waits = service.deduct(open_wallet(service, 5), 1)
+    assert isinstance(waits, ApprovalSnapshot)
 
 
 def test_what_arrives_needs_no_approval(waiting: Waiting) -> None:
-    waiting.service.money.add(waiting.source, 500)
+    waiting.service.add(waiting.source, 500)
     waiting.service.money.transfer(waiting.source, waiting.target, 500, approved=True)
-    waiting.service.money.transfer(waiting.target, waiting.source, 500)
+    waiting.service.transfer(waiting.target, waiting.source, 500)
 
 
 def test_confirming_makes_the_movement_as_it_was_asked_for(waiting: Waiting) -> None:
@@ -152,18 +149,18 @@ def test_confirming_makes_the_movement_as_it_was_asked_for(waiting: Waiting) -> 
 
 
 def test_a_refusal_comes_before_an_approval_is_asked_for(waiting: Waiting) -> None:
-    waiting.service.limits.put(
+    waiting.service.set_limits(
         waiting.source, Limits(daily=2_000, approval_threshold=0)
     )
     with nothing_moves(waiting.service):
         with pytest.raises(InsufficientFunds):
             waiting.deduct(1_001)
-        waiting.service.limits.put(
+        waiting.service.set_limits(
             waiting.source, Limits(daily=100, approval_threshold=100)
         )
         with pytest.raises(LimitExceeded):
             waiting.deduct(101)
-        waiting.service.limits.put(
+        waiting.service.set_limits(
             waiting.source, Limits(daily=2_000, approval_threshold=0)
         )
     assert waiting.codes.sent == {}
@@ -174,16 +171,16 @@ Change = Callable[[Waiting], object]
 
 IN_THE_WAY: dict[type[WalletError], tuple[Change, Change]] = {
     InsufficientFunds: (
-        lambda w: [w.service.money.deduct(w.source, 100) for _ in range(6)],
-        lambda w: w.service.money.add(w.source, 100),
+        lambda w: [w.service.deduct(w.source, 100) for _ in range(6)],
+        lambda w: w.service.add(w.source, 100),
     ),
     WalletFrozen: (
-        lambda w: w.service.freeze.freeze(w.source, "Card stolen"),
-        lambda w: w.service.freeze.unfreeze(w.source),
+        lambda w: w.service.freeze(w.source, "Card stolen"),
+        lambda w: w.service.unfreeze(w.source),
     ),
     LimitExceeded: (
-        lambda w: w.service.limits.put(w.source, Limits(daily=499)),
-        lambda w: w.service.limits.put(w.source, Limits(daily=500)),
+        lambda w: w.service.set_limits(w.source, Limits(daily=499)),
+        lambda w: w.service.set_limits(w.source, Limits(daily=500)),
     ),
 }
 
@@ -303,8 +300,8 @@ def test_ten_approvals_wait_for_one_wallet_and_no_more(waiting: Waiting) -> None
     assert refused.value.values == {"wallet_id": waiting.source, "maximum": 10}
     assert len(waiting.codes.sent) == 10
     other = open_wallet(waiting.service, 1_000)
-    waiting.service.limits.put(other, Limits(approval_threshold=0))
-    waiting.approvals.run(partial(waiting.service.money.deduct, other, 1))
+    waiting.service.set_limits(other, Limits(approval_threshold=0))
+    waiting.service.deduct(other, 1)
     waiting.approvals.cancel(pending[0].id)
     waiting.confirm(pending[1])
     for _ in range(5):
@@ -341,7 +338,7 @@ def test_twenty_who_confirm_at_the_same_time_move_the_money_once(
         assert not thread.is_alive()
     assert answers.count("approval_closed") == 19
     assert balances(waiting.service, waiting.source) == [500]
-    assert waiting.service.audit.run().problems == []
+    assert waiting.service.audit().problems == []
 
 
 def test_a_confirmation_whose_outcome_cannot_be_kept_leaves_no_trace(
@@ -351,10 +348,10 @@ def test_a_confirmation_whose_outcome_cannot_be_kept_leaves_no_trace(
     code = waiting.codes.sent[approval.id]
     with nothing_moves(waiting.service):
         calls: list[Call] = [
-            lambda: waiting.approvals.confirm(approval.id, code, Full()),
-            lambda: waiting.approvals.cancel(approval.id, Full()),
-            lambda: waiting.approvals.resend(approval.id, Full()),
-            lambda: waiting.deduct(500, claim=Full()),
+            lambda: waiting.approvals.confirm(approval.id, code, FULL),
+            lambda: waiting.approvals.cancel(approval.id, FULL),
+            lambda: waiting.approvals.resend(approval.id, FULL),
+            lambda: waiting.deduct(500, on_commit=FULL),
         ]
         for call in calls:
             with pytest.raises(RuntimeError):
@@ -368,7 +365,7 @@ def test_an_approval_that_cannot_be_kept_leaves_nothing_of_its_wallet(
     waiting: Waiting,
 ) -> None:
     with nothing_moves(waiting.service), pytest.raises(RuntimeError):
-        waiting.deduct(500, claim=Full())
+        waiting.deduct(500, on_commit=FULL)
     assert list(waiting.approvals._table._of_wallet) == []
     assert len(waiting.approvals._table._approvals) == 0
 
@@ -379,7 +376,7 @@ def test_an_approval_that_cannot_be_kept_is_removed_whatever_allocation_fails() 
         failed, left = 0, []
         for n in range(150):
             waiting = Waiting(lock_factory=ThreadLock)
-            trial = with_failing(n, 1, partial(waiting.deduct, 500, claim=Full()))
+            trial = with_failing(n, 1, partial(waiting.deduct, 500, on_commit=FULL))
             failed += not isinstance(trial.result, RuntimeError)
             table = waiting.approvals._table
             if table._of_wallet or len(table._approvals):
@@ -407,8 +404,8 @@ def test_an_approval_is_kept_for_a_day_and_then_forgotten(waiting: Waiting) -> N
     waiting.confirm(younger)
     waiting.clock.now += kept_seconds * SECOND
     other = open_wallet(waiting.service, 5)
-    waiting.service.limits.put(other, Limits(approval_threshold=0))
-    waiting.approvals.run(partial(waiting.service.money.deduct, other, 1))
+    waiting.service.set_limits(other, Limits(approval_threshold=0))
+    waiting.service.deduct(other, 1)
     assert list(waiting.approvals._table._of_wallet) == [other]
     assert len(waiting.approvals._table._approvals) == 1
 
@@ -527,8 +524,8 @@ def test_nobody_can_guess_on_and_on(waiting: Waiting) -> None:
     }
     waiting.confirm(other)
     stranger = open_wallet(waiting.service, 1_000)
-    waiting.service.limits.put(stranger, Limits(approval_threshold=0))
-    waiting.approvals.run(partial(waiting.service.money.deduct, stranger, 1))
+    waiting.service.set_limits(stranger, Limits(approval_threshold=0))
+    waiting.service.deduct(stranger, 1)
     waiting.clock.now = began + 86_400 * SECOND - 1
     with pytest.raises(TooManyWrongCodes):
         waiting.deduct(500)
@@ -592,8 +589,7 @@ def test_a_code_is_in_the_log_on_the_log_channel_only(
         new_code=lambda: "314159",
         send_code=None,
     )
-    command = partial(service.money.deduct, open_wallet(service, 5), 1)
-    approval = service.approvals.run(command)
+    approval = service.deduct(open_wallet(service, 5), 1)
     assert isinstance(approval, ApprovalSnapshot)
     shown = [line for line in caplog.messages if "314159" in line]
     assert len(shown) == (channel == "log")
@@ -618,8 +614,8 @@ def test_every_code_is_sent_before_a_later_one_can_be(
 def test_no_lock_of_a_wallet_is_held_while_a_code_is_sent(waiting: Waiting) -> None:
     def send(approval: ApprovalSnapshot, code: str) -> None:
         waiting.approvals.get(approval.id)
-        waiting.service.money.add(waiting.source, 1)
-        waiting.service.audit.run()
+        waiting.service.add(waiting.source, 1)
+        waiting.service.audit()
 
     waiting.service.approvals._send = send
     approval = waiting.deduct(500)

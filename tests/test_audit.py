@@ -33,8 +33,8 @@ TIMEOUT_SECONDS = 10
 def wallets(service: WalletService) -> tuple[Wallet, Wallet]:
     """Return two wallets that hold 700 and 300, with three and two transactions."""
     source, target = open_wallet(service, 1000), open_wallet(service, 50)
-    service.money.transfer(source, target, 250)
-    service.money.deduct(source, 50)
+    service.transfer(source, target, 250)
+    service.deduct(source, 50)
     return service.store.wallets[source], service.store.wallets[target]
 
 
@@ -42,7 +42,7 @@ def test_sound_books_are_balanced(
     service: WalletService, wallets: tuple[Wallet, Wallet]
 ) -> None:
     open_wallet(service, 7, currency="USD")
-    report = service.audit.run()
+    report = service.audit()
     assert report.balanced
     assert (report.wallets, report.transactions) == (3, 6)
     assert report.currencies == {
@@ -52,7 +52,7 @@ def test_sound_books_are_balanced(
 
 
 def test_an_empty_ledger_is_balanced(service: WalletService) -> None:
-    report = service.audit.run()
+    report = service.audit()
     assert (report.balanced, report.wallets, report.transactions) == (True, 0, 0)
 
 
@@ -83,7 +83,7 @@ class Audits:
     def __init__(
         self, service: WalletService, monkeypatch: pytest.MonkeyPatch, fails: bool
     ) -> None:
-        self.audit, self.turn = service.audit, CountedLock()
+        self.audit, self.turn = service.audits, CountedLock()
         self.audit._turn = self.turn
         self.reports: list[AuditReport] = []
         self.runs = 0
@@ -128,7 +128,7 @@ def test_those_who_ask_while_an_audit_runs_share_the_next_one(
 ) -> None:
     audits = Audits(service, monkeypatch, fails=False)
     audits.ask(1)
-    service.money.add(wallets[0].id, 1)
+    service.add(wallets[0].id, 1)
     audits.ask(8)
     audits.end()
     assert audits.runs == 2
@@ -136,7 +136,7 @@ def test_those_who_ask_while_an_audit_runs_share_the_next_one(
     assert (first.transactions, len(shared)) == (5, 8)
     assert len({id(report) for report in shared}) == 1
     assert shared[0].transactions == 6, "of a moment after it was asked for"
-    assert service.audit.run() is not shared[0]
+    assert service.audit() is not shared[0]
     assert audits.runs == 3
 
 
@@ -151,7 +151,7 @@ def test_an_audit_that_fails_is_not_shared(
     assert [report.balanced for report in audits.reports] == [True, True]
 
 
-def change(wallet: Wallet, position: int, **values: object) -> None:
+def change(wallet: Wallet, position: int, /, **values: object) -> None:
     wallet.history[position] = msgspec.structs.replace(
         wallet.history[position], **values
     )
@@ -187,9 +187,10 @@ def send_to_itself(source: Wallet, target: Wallet) -> None:
 
 def exchange_without_a_rate(source: Wallet, target: Wallet) -> None:
     """A transfer whose target held another currency all the time."""
+    target.identity = msgspec.structs.replace(target.identity, currency="USD")
     target.currency = "USD"
     for position in range(2):
-        change(target, position, currency="USD")
+        change(target, position, wallet=target.identity)
 
 
 def lose_the_reference(source: Wallet, target: Wallet) -> None:
@@ -259,11 +260,13 @@ CORRUPTIONS: dict[str, tuple[Callable[[Wallet, Wallet], object], str]] = {
         "does not match its transfer's other side",
     ),
     "a transaction of another wallet": (
-        lambda source, target: change(source, 0, wallet_id=target.id),
+        lambda source, target: change(source, 0, wallet=target.identity),
         "stands in the wrong history",
     ),
     "a transaction in another currency": (
-        lambda source, target: change(source, 0, currency="USD"),
+        lambda source, target: change(
+            source, 0, wallet=msgspec.structs.replace(source.identity, currency="USD")
+        ),
         "stands in the wrong history",
     ),
     "a history that turns back": (
@@ -296,7 +299,7 @@ def test_planted_corruption_is_found(
 ) -> None:
     corrupt, found = CORRUPTIONS[name]
     corrupt(*wallets)
-    report = service.audit.run()
+    report = service.audit()
     assert not report.balanced
     assert any(found in problem.detail for problem in report.problems)
 
@@ -306,9 +309,9 @@ def exchanged() -> WalletService:
     """Return a service in which 83.12 INR became 1.00 USD."""
     service = new_service(Settings(fx_rates=(("USD", "INR", Decimal("83.12")),)))
     rupees, dollars = open_wallet(service, 8_312), open_wallet(service, 0, "", "USD")
-    quote = service.quotes.create("INR", "USD", 8_312)
-    service.exchange.transfer(rupees, dollars, 8_312, quote_id=quote.id)
-    assert service.audit.run().problems == []
+    quote = service.create_quote("INR", "USD", 8_312)
+    service.transfer(rupees, dollars, 8_312, quote_id=quote.id)
+    assert service.audit().problems == []
     return service
 
 
@@ -316,7 +319,7 @@ def test_the_house_may_owe_and_no_user_may(exchanged: WalletService) -> None:
     wallets = exchanged.store.liquidity
     assert wallets["USD"].balance == -100
     wallets["USD"].balance_min = 0
-    details = {problem.detail for problem in exchanged.audit.run().problems}
+    details = {problem.detail for problem in exchanged.audit().problems}
     assert {"the balance is -100", "transaction left the balance -100"} <= details
 
 
@@ -327,7 +330,7 @@ def test_an_exchange_in_one_currency_only_is_found(exchanged: WalletService) -> 
         if wallet.currency == "USD":
             wallet.history.clear()
             wallet.balance = 0
-    problems = exchanged.audit.run().problems
+    problems = exchanged.audit().problems
     lost = "transaction is in one currency of an exchange without the other"
     assert [each.detail for each in problems if "spend" not in each.detail] == [lost]
 
@@ -338,16 +341,16 @@ def test_a_problem_names_its_wallet_and_its_transaction(
     source, _ = wallets
     wrong: Transaction = source.history[1]
     change(source, 1, balance_after=749)
-    first, *_ = service.audit.run().problems
+    first, *_ = service.audit().problems
     assert (first.wallet_id, first.transaction_id) == (source.id, wrong.id)
 
 
 def test_a_report_lists_a_bounded_number_of_problems(service: WalletService) -> None:
     wallet = service.store.wallets[open_wallet(service)]
     for _ in range(PROBLEMS_MAX + 1):
-        service.money.add(wallet.id, 1)
+        service.add(wallet.id, 1)
     for position in range(len(wallet.history)):
         change(wallet, position, amount=3)
-    report = service.audit.run()
+    report = service.audit()
     assert len(report.problems) == PROBLEMS_MAX
     assert report.currencies["INR"].credits == 3 * (PROBLEMS_MAX + 1)

@@ -4,7 +4,6 @@ early and keeps nothing longer."""
 from __future__ import annotations
 
 from decimal import Decimal
-from functools import partial
 
 import pytest
 
@@ -58,34 +57,26 @@ class TwoClocks:
         )
         self.rupees = open_wallet(self.service, 1_000)
         self.dollars = open_wallet(self.service, 1_000, currency="USD")
-        self.service.limits.put(self.rupees, Limits(approval_threshold=100))
+        self.service.set_limits(self.rupees, Limits(approval_threshold=100))
 
     def pass_time(self, ns: int) -> None:
         """Let time pass by the monotonic clock alone."""
         self.monotonic.now += ns
 
     def add(self) -> Transaction:
-        return self.service.idempotency.run(
-            "key",
-            "add",
-            lambda claim: self.service.money.add(self.rupees, 1, claim=claim),
-        )
+        return self.service.add(self.rupees, 1, key="key", fingerprint="add")
 
     def request(self) -> ApprovalSnapshot:
-        approval = self.service.approvals.run(
-            partial(self.service.money.deduct, self.rupees, 500)
-        )
+        approval = self.service.deduct(self.rupees, 500)
         assert isinstance(approval, ApprovalSnapshot)
         return approval
 
     def confirm(self, approval: ApprovalSnapshot) -> object:
         code = self.codes.sent[approval.id]
-        return self.service.approvals.confirm(approval.id, code)
+        return self.service.confirm_approval(approval.id, code)
 
     def exchange(self, quote: Quote) -> object:
-        return self.service.exchange.transfer(
-            self.dollars, self.rupees, 1, quote_id=quote.id
-        )
+        return self.service.transfer(self.dollars, self.rupees, 1, quote_id=quote.id)
 
 
 @pytest.fixture(params=[-HOUR, DAY], ids=["an hour back", "a day ahead"])
@@ -118,7 +109,7 @@ def test_an_approval_waits_for_its_time(clocks: TwoClocks, stepped: int) -> None
     clocks.pass_time(TTL_SECONDS * SECOND - 1)
     clocks.confirm(in_time)
     assert balances(clocks.service, clocks.rupees) == [500]
-    get = clocks.service.approvals.get
+    get = clocks.service.get_approval
     assert get(too_late.id).status is ApprovalStatus.PENDING
     clocks.pass_time(1)
     assert get(too_late.id).status is ApprovalStatus.EXPIRED
@@ -133,7 +124,7 @@ def test_a_resent_approval_waits_for_its_time_again(
     approval = clocks.request()
     clocks.wall.now += stepped
     clocks.pass_time(TTL_SECONDS * SECOND - 1)
-    resent = clocks.service.approvals.resend(approval.id)
+    resent = clocks.service.resend_code(approval.id)
     assert resent.expires_at == START + stepped + TTL_SECONDS * SECOND
     clocks.pass_time(TTL_SECONDS * SECOND - 1)
     clocks.confirm(approval)
@@ -141,7 +132,7 @@ def test_a_resent_approval_waits_for_its_time_again(
 
 
 def test_a_quote_can_be_used_for_its_time(clocks: TwoClocks, stepped: int) -> None:
-    in_time, too_late = (clocks.service.quotes.create("USD", "INR", 1) for _ in "ab")
+    in_time, too_late = (clocks.service.create_quote("USD", "INR", 1) for _ in "ab")
     assert in_time.expires_at == START + TTL_SECONDS * SECOND
     clocks.wall.now += stepped
     clocks.pass_time(TTL_SECONDS * SECOND - 1)
@@ -153,18 +144,12 @@ def test_a_quote_can_be_used_for_its_time(clocks: TwoClocks, stepped: int) -> No
 
 
 def test_an_approval_ends_with_its_quote(clocks: TwoClocks, stepped: int) -> None:
-    clocks.service.limits.put(clocks.dollars, Limits(approval_threshold=0))
-    quote = clocks.service.quotes.create("USD", "INR", 1)
+    clocks.service.set_limits(clocks.dollars, Limits(approval_threshold=0))
+    quote = clocks.service.create_quote("USD", "INR", 1)
     clocks.wall.now += stepped
     clocks.pass_time(1)
-    approval = clocks.service.approvals.run(
-        partial(
-            clocks.service.exchange.transfer,
-            clocks.dollars,
-            clocks.rupees,
-            1,
-            quote_id=quote.id,
-        )
+    approval = clocks.service.transfer(
+        clocks.dollars, clocks.rupees, 1, quote_id=quote.id
     )
     assert isinstance(approval, ApprovalSnapshot)
     assert approval.expires_at == quote.expires_at
@@ -178,7 +163,7 @@ def test_wrong_codes_count_for_a_day(clocks: TwoClocks, stepped: int) -> None:
         approval = clocks.request()
         for _ in range(5):
             with pytest.raises(CodeInvalid):
-                clocks.service.approvals.confirm(approval.id, "999999")
+                clocks.service.confirm_approval(approval.id, "999999")
     clocks.wall.now += stepped
     clocks.pass_time(DAY - 1)
     with nothing_moves(clocks.service), pytest.raises(TooManyWrongCodes) as refused:
@@ -198,11 +183,10 @@ def test_a_code_is_sent_by_the_time_that_it_can_be_confirmed_in() -> None:
         send_code=None,
         transport=receivers,
     )
-    service.webhooks.create("https://sms.example/", [EventType.APPROVAL_REQUESTED])
+    service.create_webhook("https://sms.example/", [EventType.APPROVAL_REQUESTED])
     wallet = open_wallet(service, 1_000)
-    service.limits.put(wallet, Limits(approval_threshold=100))
-    service.approvals.run(partial(service.money.deduct, wallet, 101))
+    service.set_limits(wallet, Limits(approval_threshold=100))
+    service.deduct(wallet, 101)
     wall.now += DAY
-    service.outbox.hand_over()
     service.background.run_due()
     assert len(receivers.posts) == 1

@@ -91,7 +91,7 @@ def test_whatever_the_settings_limit_people_have_their_past_and_then_the_limits(
         fraud_velocity_count=1,
     )
     service = Demo(settings, clock=Clock(), new_id=Ids()).service
-    assert service.audit.run().balanced
+    assert service.audit().balanced
     for wallet in service.store.wallets.values():
         assert wallet.balance and wallet.policy
         assert wallet.policy.limits == Limits(0, 0, None, 0) and wallet.policy.fraud
@@ -127,7 +127,7 @@ def test_codes_arrive_on_the_phone_and_confirm_there(
     demo: Demo, page: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     wallet, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
-    demo.service.limits.put(wallet["id"], Limits(approval_threshold=0))
+    demo.service.set_limits(wallet["id"], Limits(approval_threshold=0))
     asked = post(
         page, "/wallet/deduct", {"walletId": wallet["id"], "amount": 60}
     ).get_json()

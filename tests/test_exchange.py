@@ -16,14 +16,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.ledgers import (
+    FULL,
     SECOND,
     BoundedLock,
     Clock,
     Codes,
-    Full,
     Ids,
     balances,
     everything,
+    made,
     new_service,
     nothing_moves,
     open_wallet,
@@ -91,8 +92,8 @@ class House:
         self.target = open_wallet(self.service, currency=target)
 
     def quote(self, amount: int = 83_120) -> Quote:
-        currency = self.service.wallets.get(self.target).currency
-        return self.service.quotes.create("INR", currency, amount)
+        currency = self.service.get_wallet(self.target).currency
+        return self.service.create_quote("INR", currency, amount)
 
     def exchange(self, quote: Quote, **others: Any) -> tuple[Transaction, Transaction]:
         asked: dict[str, Any] = {
@@ -101,22 +102,17 @@ class House:
             "amount": quote.from_amount,
             "quote_id": quote.id,
         }
-        return self.service.exchange.transfer(**asked | others)
+        return made(self.service.transfer(**asked | others))
 
     def ask_for_approval(self, quote: Quote) -> ApprovalSnapshot:
         """Ask for an exchange that is above the threshold."""
-        self.service.limits.put(
+        self.service.set_limits(
             self.source, Limits(approval_threshold=quote.from_amount - 1)
         )
-        command = partial(
-            self.service.exchange.transfer,
-            self.source,
-            self.target,
-            quote.from_amount,
-            quote_id=quote.id,
-        )
         with nothing_moves(self.service):
-            approval = self.service.approvals.run(command)
+            approval = self.service.transfer(
+                self.source, self.target, quote.from_amount, quote_id=quote.id
+            )
         assert isinstance(approval, ApprovalSnapshot)
         return approval
 
@@ -151,7 +147,7 @@ def house() -> House:
 def test_an_amount_comes_to_what_the_rate_says_rounded_down(
     house: House, source: str, target: str, amount: int, comes_to: int
 ) -> None:
-    quote = house.service.quotes.create(source, target, amount)
+    quote = house.service.create_quote(source, target, amount)
     assert (quote.from_amount, quote.to_amount) == (amount, comes_to)
     assert convert(amount, source, target, quote.rate) == comes_to
 
@@ -181,14 +177,14 @@ def test_every_amount_comes_to_the_exact_one_rounded_down(
     service = new_service(Settings(fx_rates=(given_rate,)))
     if not 1 <= exact < AMOUNT_MAX + 1:
         with pytest.raises(AmountNotExchangeable):
-            service.quotes.create(source, target, amount)
+            service.create_quote(source, target, amount)
     else:
-        quote = service.quotes.create(source, target, amount)
+        quote = service.create_quote(source, target, amount)
         assert quote.to_amount == exact.numerator // exact.denominator
 
 
 def test_a_quote_promises_amounts_for_a_while(house: House) -> None:
-    quote = house.service.quotes.create("USD", "INR", 100)
+    quote = house.service.create_quote("USD", "INR", 100)
     assert (quote.from_currency, quote.to_currency) == ("USD", "INR")
     assert quote.rate == Decimal("83.12")
     assert quote.expires_at == house.clock.now + TTL_SECONDS * SECOND
@@ -209,7 +205,7 @@ def test_what_cannot_be_exchanged_is_not_quoted(
     house: House, refusal: type[WalletError], asked: tuple[str, str, int]
 ) -> None:
     with nothing_moves(house.service), pytest.raises(refusal):
-        house.service.quotes.create(*asked)
+        house.service.create_quote(*asked)
     assert not house.service.store.liquidity
 
 
@@ -270,11 +266,11 @@ def test_a_used_quote_gives_its_slot_to_the_next_one(house: House) -> None:
 def test_an_exchange_is_four_linked_transactions(house: House) -> None:
     sent, received = house.exchange(house.quote())
     assert balances(house.service, house.source, house.target) == [16_880, 1_000]
-    rupees, dollars = house.service.exchange.liquidity()
+    rupees, dollars = house.service.list_liquidity()
     assert (rupees.currency, rupees.balance) == ("INR", 83_120)
     assert (dollars.currency, dollars.balance) == ("USD", -1_000)
-    (taken,) = house.service.history.page(rupees.id).transactions
-    (given_away,) = house.service.history.page(dollars.id).transactions
+    (taken,) = house.service.get_history(rupees.id).transactions
+    (given_away,) = house.service.get_history(dollars.id).transactions
     assert [
         (each.wallet_id, each.type, each.amount, each.currency, each.balance_after)
         for each in (sent, taken, given_away, received)
@@ -287,7 +283,7 @@ def test_an_exchange_is_four_linked_transactions(house: House) -> None:
     references = {each.reference_id for each in (sent, taken, given_away, received)}
     assert references == {sent.id}
     assert len({each.id for each in (sent, taken, given_away, received)}) == 4
-    report = house.service.audit.run()
+    report = house.service.audit()
     assert report.problems == []
     assert report.wallets == 4
     assert report.currencies["INR"].balances == 100_000
@@ -308,13 +304,13 @@ def test_the_last_minor_unit_is_exact_in_wallets(
 def test_three_minor_digits_are_exact_through_an_exchange(house: House) -> None:
     dinars = open_wallet(house.service, 1_001, currency="BHD")
     yen = open_wallet(house.service, currency="JPY")
-    quote = house.service.quotes.create("BHD", "JPY", 1_001)
+    quote = house.service.create_quote("BHD", "JPY", 1_001)
     house.exchange(quote, source_id=dinars, target_id=yen)
     assert balances(house.service, dinars, yen) == [0, 401]
-    back = house.service.quotes.create("JPY", "BHD", 401)
+    back = house.service.create_quote("JPY", "BHD", 401)
     house.exchange(back, source_id=yen, target_id=dinars)
     assert balances(house.service, dinars, yen) == [999, 0]
-    assert house.service.audit.run().problems == []
+    assert house.service.audit().problems == []
 
 
 def test_a_quote_can_be_used_until_it_expires(house: House) -> None:
@@ -358,9 +354,9 @@ def test_a_quote_is_for_just_its_amount_and_its_currencies(house: House) -> None
 
 def test_without_a_quote_currencies_do_not_mix(house: House) -> None:
     with nothing_moves(house.service), pytest.raises(CurrencyMismatch):
-        house.service.exchange.transfer(house.source, house.target, 1)
+        house.service.transfer(house.source, house.target, 1)
     same = open_wallet(house.service)
-    house.service.exchange.transfer(house.source, same, 1)
+    house.service.transfer(house.source, same, 1)
     assert balances(house.service, same) == [1]
 
 
@@ -369,29 +365,29 @@ def test_a_refused_exchange_leaves_its_quote_for_another_time(house: House) -> N
     target = house.service.store.wallets[house.target]
 
     def fill() -> None:
-        house.service.money.add(house.target, AMOUNT_MAX - quote.to_amount + 1)
+        house.service.add(house.target, AMOUNT_MAX - quote.to_amount + 1)
 
     obstacles: list[tuple[type[WalletError], Call, Call]] = [
         (
             WalletFrozen,
-            lambda: house.service.freeze.freeze(house.source, "Card stolen"),
-            lambda: house.service.freeze.unfreeze(house.source),
+            lambda: house.service.freeze(house.source, "Card stolen"),
+            lambda: house.service.unfreeze(house.source),
         ),
         (
             WalletFrozen,
-            lambda: house.service.freeze.freeze(house.target, "Card stolen"),
-            lambda: house.service.freeze.unfreeze(house.target),
+            lambda: house.service.freeze(house.target, "Card stolen"),
+            lambda: house.service.unfreeze(house.target),
         ),
         (
             InsufficientFunds,
-            lambda: house.service.money.deduct(house.source, 1),
-            lambda: house.service.money.add(house.source, 1),
+            lambda: house.service.deduct(house.source, 1),
+            lambda: house.service.add(house.source, 1),
         ),
-        (BalanceOverflow, fill, lambda: house.service.money.deduct(target.id, 1)),
+        (BalanceOverflow, fill, lambda: house.service.deduct(target.id, 1)),
         (
             LimitExceeded,
-            lambda: house.service.limits.put(house.source, Limits(daily=100_000)),
-            lambda: house.service.limits.put(house.source, Limits(daily=100_001)),
+            lambda: house.service.set_limits(house.source, Limits(daily=100_000)),
+            lambda: house.service.set_limits(house.source, Limits(daily=100_001)),
         ),
     ]
     for refusal, get_in_the_way, go_away in obstacles:
@@ -409,17 +405,17 @@ def test_the_house_can_owe_as_much_as_any_wallet_can_hold_and_no_more() -> None:
     rich = open_wallet(service, AMOUNT_MAX)
     full = open_wallet(service, currency="JPY")
     most = AMOUNT_MAX // 57 * 57
-    quote = service.quotes.create("INR", "JPY", most)
+    quote = service.create_quote("INR", "JPY", most)
     giver = service.store.liquidity["JPY"]
     with giver:
         giver.balance = -AMOUNT_MAX + quote.to_amount - 1
-    service.limits.put(rich, Limits(approval_threshold=0))
+    service.set_limits(rich, Limits(approval_threshold=0))
     before = everything(service)
     with pytest.raises(LiquidityExhausted) as refused:
         house.exchange(quote, source_id=rich, target_id=full)
     assert everything(service) == before
     assert refused.value.values == {"currency": "JPY"}
-    service.limits.put(rich, Limits())
+    service.set_limits(rich, Limits())
     assert balances(service, rich, full) == [AMOUNT_MAX, 0]
     assert not quote.used
     with giver:
@@ -448,7 +444,7 @@ def test_a_frozen_wallet_comes_before_a_quote_that_does_not_match(house: House) 
     quote, same = house.quote(), open_wallet(house.service)
     with nothing_moves(house.service), pytest.raises(QuoteMismatch):
         house.exchange(quote, target_id=same)
-    house.service.freeze.freeze(same, "Card stolen")
+    house.service.freeze(same, "Card stolen")
     with nothing_moves(house.service), pytest.raises(WalletFrozen):
         house.exchange(quote, target_id=same)
 
@@ -485,7 +481,7 @@ def test_twenty_transfers_with_one_quote_are_one_exchange(house: House) -> None:
         assert not thread.is_alive()
     assert answers.count("quote_used") == 19
     assert balances(house.service, house.source, house.target) == [99_900, 1]
-    assert house.service.audit.run().problems == []
+    assert house.service.audit().problems == []
 
 
 def test_an_exchange_whose_outcome_cannot_be_kept_leaves_no_trace(
@@ -494,7 +490,9 @@ def test_an_exchange_whose_outcome_cannot_be_kept_leaves_no_trace(
     quote = house.quote(100)
     liquidity = [(w.balance, len(w.history)) for w in liquidity_of(house.service)]
     with nothing_moves(house.service), pytest.raises(RuntimeError):
-        house.exchange(quote, claim=Full())
+        house.service.money.exchange(
+            house.source, house.target, 100, quote.id, on_commit=FULL
+        )
     assert not quote.used
     assert liquidity == [
         (w.balance, len(w.history)) for w in liquidity_of(house.service)
@@ -508,7 +506,7 @@ def liquidity_of(service: WalletService) -> list[Wallet]:
 
 def test_an_exchange_above_the_threshold_waits_for_its_approval(house: House) -> None:
     approval = house.ask_for_approval(house.quote(100))
-    house.service.approvals.confirm(approval.id, house.codes.sent[approval.id])
+    house.service.confirm_approval(approval.id, house.codes.sent[approval.id])
     assert balances(house.service, house.target) == [1]
 
 
@@ -517,11 +515,11 @@ def test_an_approval_waits_no_longer_than_its_quote(house: House) -> None:
     house.clock.now += SECOND
     approval = house.ask_for_approval(quote)
     assert approval.expires_at == quote.expires_at
-    resent = house.service.approvals.resend(approval.id)
+    resent = house.service.resend_code(approval.id)
     assert resent.expires_at == quote.expires_at
     house.clock.now = quote.expires_at
     with nothing_moves(house.service), pytest.raises(ApprovalExpired):
-        house.service.approvals.confirm(approval.id, house.codes.sent[approval.id])
+        house.service.confirm_approval(approval.id, house.codes.sent[approval.id])
 
 
 # The house
@@ -529,15 +527,15 @@ def test_an_approval_waits_no_longer_than_its_quote(house: House) -> None:
 
 def test_money_moves_through_the_house_in_exchanges_only(house: House) -> None:
     house.exchange(house.quote(100))
-    for wallet in house.service.exchange.liquidity():
+    for wallet in house.service.list_liquidity():
         assert wallet.user_id == HOUSE
-        assert house.service.wallets.get(wallet.id) == wallet
+        assert house.service.get_wallet(wallet.id) == wallet
         calls: list[Call] = [
-            partial(house.service.money.add, wallet.id, 1),
-            partial(house.service.money.deduct, wallet.id, 1),
-            partial(house.service.money.transfer, wallet.id, house.target, 1),
-            partial(house.service.money.transfer, house.source, wallet.id, 1),
-            partial(house.service.freeze.freeze, wallet.id, "mine"),
+            partial(house.service.add, wallet.id, 1),
+            partial(house.service.deduct, wallet.id, 1),
+            partial(house.service.transfer, wallet.id, house.target, 1),
+            partial(house.service.transfer, house.source, wallet.id, 1),
+            partial(house.service.freeze, wallet.id, "mine"),
             partial(house.service.limits.put, wallet.id, Limits()),
         ]
         with nothing_moves(house.service):
@@ -549,19 +547,19 @@ def test_money_moves_through_the_house_in_exchanges_only(house: House) -> None:
 def test_whoever_calls_himself_the_house_is_a_user_like_any_other(
     house: House,
 ) -> None:
-    mine = house.service.wallets.create(HOUSE, "INR")
+    mine = house.service.create_wallet(HOUSE, "INR")
     house.exchange(house.quote(100))
-    assert [wallet.id for wallet in house.service.wallets.of_user(HOUSE)] == [mine.id]
+    assert [wallet.id for wallet in house.service.list_wallets(HOUSE)] == [mine.id]
     with nothing_moves(house.service), pytest.raises(InsufficientFunds):
-        house.service.money.deduct(mine.id, 1)
+        house.service.deduct(mine.id, 1)
 
 
 def test_a_user_has_wallets_by_currency(house: House) -> None:
     for currency in ("USD", "BHD", "INR"):
-        house.service.wallets.create("asha", currency)
-    wallets = house.service.wallets.of_user("asha")
+        house.service.create_wallet("asha", currency)
+    wallets = house.service.list_wallets("asha")
     assert [wallet.currency for wallet in wallets] == ["BHD", "INR", "USD"]
-    assert house.service.wallets.of_user("nobody") == []
+    assert house.service.list_wallets("nobody") == []
 
 
 # Over HTTP

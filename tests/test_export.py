@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.ledgers import SECOND, Clock, Full, new_service, open_wallet
+from tests.ledgers import FULL, SECOND, Clock, made, new_service, open_wallet
 from tests.test_api import NOBODY, assert_problem
 from tests.test_locking import WatchedLock
 from wallet_app import create_app
@@ -59,8 +59,8 @@ def test_an_export_is_a_file_of_all_transactions_latest_first(
     client: FlaskClient, service: WalletService
 ) -> None:
     source, target = open_wallet(service, 12_345), open_wallet(service)
-    service.money.deduct(source, 100, "food", "Lunch, with Mei")
-    sent, _ = service.money.transfer(source, target, 45)
+    service.deduct(source, 100, "food", "Lunch, with Mei")
+    sent, _ = made(service.transfer(source, target, 45))
     response = client.get(f"/wallet/{source}/transactions.csv")
     assert response.content_type == "text/csv; charset=utf-8; header=present"
     name = f'attachment; filename="transactions-{source}.csv"'
@@ -129,7 +129,7 @@ def test_the_filters_of_the_list_hold_for_the_export() -> None:
     wallet_id = open_wallet(service, 100)
     for amount, category in ((1, "food"), (2, "rent"), (3, "food")):
         clock.now += SECOND
-        service.money.deduct(wallet_id, amount, category)
+        service.deduct(wallet_id, amount, category)
     for query, amounts in (
         ("?type=CREDIT", ["100"]),
         ("?category=food", ["3", "1"]),
@@ -163,8 +163,8 @@ def test_every_description_survives_and_none_is_a_formula(description: str) -> N
     assert Description().deserialize(description) == description
     service = new_service()
     wallet_id = open_wallet(service)
-    service.money.add(wallet_id, 1, None, description)
-    text = b"".join(csv_chunks(service.history.latest_first(wallet_id))).decode()
+    service.add(wallet_id, 1, None, description)
+    text = b"".join(csv_chunks(service.export_history(wallet_id))).decode()
     _, row = rows_of(text)
     assert unescaped(row[-1]) == description
     assert not FORMULA.match(row[-1])
@@ -187,11 +187,11 @@ def test_a_hyperlink_survives_over_http(
 
 def test_what_comes_after_an_export_began_is_not_in_it(service: WalletService) -> None:
     wallet_id = open_wallet(service, 1_000)
-    chunks = csv_chunks(service.history.latest_first(wallet_id))
+    chunks = csv_chunks(service.export_history(wallet_id))
 
-    service.money.add(wallet_id, 1)
+    service.add(wallet_id, 1)
     with pytest.raises(RuntimeError):
-        service.money.add(wallet_id, 2, claim=Full())
+        service.money.add(wallet_id, 2, on_commit=FULL)
     _, only = rows_of(b"".join(chunks).decode())
     assert only[3] == "1000"
 
@@ -214,7 +214,7 @@ def test_an_export_is_read_as_slowly_as_the_client_reads(
 ) -> None:
     wallet_id = open_wallet(service)
     for _ in range(3 * ROWS_PER_CHUNK):
-        service.money.add(wallet_id, 1)
+        service.add(wallet_id, 1)
     wallet = service.store.readable[wallet_id]
     wallet.history = history = WatchedHistory(wallet.history)
     response = (
@@ -237,12 +237,12 @@ def test_no_lock_is_held_while_a_client_reads() -> None:
     client = create_app(service).test_client()
     wallet_id = open_wallet(service)
     for _ in range(2 * ROWS_PER_CHUNK):
-        service.money.add(wallet_id, 1)
+        service.add(wallet_id, 1)
     response = client.get(f"/wallet/{wallet_id}/transactions.csv")
     chunks = response.iter_encoded()
     next(iter(chunks))
     assert held == []
-    service.money.deduct(wallet_id, 1)
+    service.deduct(wallet_id, 1)
     response.close()
 
 

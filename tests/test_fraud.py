@@ -11,11 +11,11 @@ from flask.testing import FlaskClient
 
 from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.ledgers import (
+    FULL,
     SECOND,
     START,
     Clock,
     Codes,
-    Full,
     Ids,
     balances,
     new_service,
@@ -203,7 +203,7 @@ def test_a_window_that_a_wallet_has_left_stays_behind_whatever_the_clock_says() 
     for _ in range(10):
         watched.deduct(1)
     watched.clock.now += 60 * SECOND
-    watched.service.money.add(watched.source, 1)
+    watched.service.add(watched.source, 1)
     watched.clock.now -= 60 * SECOND
     watched.deduct(1)
 
@@ -211,7 +211,7 @@ def test_a_window_that_a_wallet_has_left_stays_behind_whatever_the_clock_says() 
 def test_what_arrives_and_what_is_refused_is_not_counted() -> None:
     watched = Watched("velocity", balance=10, velocity_count=2)
     for _ in range(5):
-        watched.service.money.add(watched.source, 1)
+        watched.service.add(watched.source, 1)
         with pytest.raises(Exception, match="balance is"):
             watched.deduct(999)
     watched.deduct(1)
@@ -252,7 +252,7 @@ def test_drain_looks_at_what_arrived_lately() -> None:
 
 def test_structuring_sees_the_third_amount_just_under_the_threshold() -> None:
     watched = Watched("structuring")
-    watched.service.limits.put(watched.source, Limits(approval_threshold=1_000))
+    watched.service.set_limits(watched.source, Limits(approval_threshold=1_000))
     for amount in (900, 899, 1_000):
         watched.deduct(amount)
     with nothing_moves(watched.service), pytest.raises(ApprovalRequired) as review:
@@ -285,7 +285,7 @@ def test_what_fails_is_not_remembered() -> None:
     with nothing_moves(watched.service):
         for movement in (watched.deduct, watched.transfer):
             with pytest.raises(RuntimeError):
-                movement(5, claim=Full())
+                movement(5, on_commit=FULL)
     assert watched.signals().sent_count == 0
     assert watched.signals().payees == {}
 
@@ -293,16 +293,16 @@ def test_what_fails_is_not_remembered() -> None:
 def test_nothing_is_remembered_where_no_rule_is_to_know() -> None:
     service = new_service()
     source, target = open_wallet(service, 100), open_wallet(service)
-    service.limits.put(source, Limits(daily=100))
-    service.money.transfer(source, target, 1)
+    service.set_limits(source, Limits(daily=100))
+    service.transfer(source, target, 1)
     assert service.store.wallets[source].counters.signals == FraudSignals()
 
 
 def test_limits_and_a_freeze_leave_the_rules() -> None:
     watched = Watched("velocity", velocity_count=1)
-    watched.service.limits.put(watched.source, Limits())
-    watched.service.freeze.freeze(watched.source, "Card stolen")
-    watched.service.freeze.unfreeze(watched.source)
+    watched.service.set_limits(watched.source, Limits())
+    watched.service.freeze(watched.source, "Card stolen")
+    watched.service.unfreeze(watched.source)
     watched.deduct(1)
     with pytest.raises(FraudBlocked):
         watched.deduct(1)
@@ -351,14 +351,14 @@ def test_a_review_is_an_approval_and_an_alert() -> None:
         approval = watched.run(watched.transfer, 500)
     assert isinstance(approval, ApprovalSnapshot)
     assert approval.reason == "new-payee"
-    (alert,) = watched.service.alerts.page().alerts
+    (alert,) = watched.service.list_alerts().alerts
     assert (alert.wallet_id, alert.target_id) == (watched.source, watched.target)
     assert (alert.rule, alert.verdict) == ("new-payee", Verdict.REVIEW)
     assert (alert.amount, alert.currency) == (500, "INR")
     assert (alert.approval_id, alert.created_at) == (approval.id, START)
-    watched.service.approvals.confirm(approval.id, watched.codes.sent[approval.id])
+    watched.service.confirm_approval(approval.id, watched.codes.sent[approval.id])
     assert balances(watched.service, watched.target) == [500]
-    assert watched.service.alerts.page().total == 1
+    assert watched.service.list_alerts().total == 1
 
 
 def test_a_block_is_an_alert_also_when_a_confirmed_movement_is_blocked() -> None:
@@ -371,8 +371,8 @@ def test_a_block_is_an_alert_also_when_a_confirmed_movement_is_blocked() -> None
         with pytest.raises(FraudBlocked):
             watched.run(watched.deduct, 1)
         with pytest.raises(FraudBlocked):
-            watched.service.approvals.confirm(approval.id, code)
-    alerts = watched.service.alerts.page().alerts
+            watched.service.confirm_approval(approval.id, code)
+    alerts = watched.service.list_alerts().alerts
     assert [(alert.verdict, alert.amount) for alert in alerts] == [
         (Verdict.BLOCK, 500),
         (Verdict.BLOCK, 1),
@@ -380,14 +380,14 @@ def test_a_block_is_an_alert_also_when_a_confirmed_movement_is_blocked() -> None
     ]
     assert alerts[0].approval_id is None
     watched.clock.now += 60 * SECOND
-    watched.service.approvals.confirm(approval.id, code)
+    watched.service.confirm_approval(approval.id, code)
 
 
 def test_what_only_passes_the_threshold_is_no_alert() -> None:
     watched = Watched("velocity")
-    watched.service.limits.put(watched.source, Limits(approval_threshold=0))
+    watched.service.set_limits(watched.source, Limits(approval_threshold=0))
     assert isinstance(watched.run(watched.deduct, 1), ApprovalSnapshot)
-    assert watched.service.alerts.page().total == 0
+    assert watched.service.list_alerts().total == 0
 
 
 def test_a_review_for_which_no_approval_is_left_is_an_alert_all_the_same() -> None:
@@ -396,8 +396,8 @@ def test_a_review_for_which_no_approval_is_left_is_an_alert_all_the_same() -> No
         watched.run(watched.transfer, 1)
     with nothing_moves(watched.service), pytest.raises(TooManyApprovals):
         watched.run(watched.transfer, 1)
-    assert watched.service.alerts.page(limit=1).alerts[0].approval_id is None
-    assert watched.service.alerts.page().total == 11
+    assert watched.service.list_alerts(limit=1).alerts[0].approval_id is None
+    assert watched.service.list_alerts().total == 11
 
 
 def test_alerts_are_listed_newest_first_and_the_oldest_is_forgotten() -> None:
@@ -546,7 +546,7 @@ def test_a_block_is_kept_for_its_key_and_is_one_alert(
     )
     assert_problem(first, 403, "fraud_blocked")
     assert first.data == again.data
-    assert watched.service.alerts.page().total == 1
+    assert watched.service.list_alerts().total == 1
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "page=0", "rule=drain"])
@@ -560,5 +560,5 @@ def test_out_of_the_box_nothing_is_flagged(
 ) -> None:
     source, target = open_wallet(service, 10**9), open_wallet(service)
     for _ in range(20):
-        service.money.transfer(source, target, 10**7)
+        service.transfer(source, target, 10**7)
     assert client.get("/fraud/alerts").get_json()["alerts"] == []

@@ -23,10 +23,10 @@ from wallet_app.services.service import WalletService
 Move = Callable[[WalletService, str, str], object]
 
 MOVEMENTS: dict[str, Move] = {
-    "add": lambda s, frozen, other: s.money.add(frozen, 1),
-    "deduct": lambda s, frozen, other: s.money.deduct(frozen, 1),
-    "send": lambda s, frozen, other: s.money.transfer(frozen, other, 1),
-    "receive": lambda s, frozen, other: s.money.transfer(other, frozen, 1),
+    "add": lambda s, frozen, other: s.add(frozen, 1),
+    "deduct": lambda s, frozen, other: s.deduct(frozen, 1),
+    "send": lambda s, frozen, other: s.transfer(frozen, other, 1),
+    "receive": lambda s, frozen, other: s.transfer(other, frozen, 1),
 }
 
 
@@ -35,27 +35,27 @@ def test_a_frozen_wallet_neither_sends_nor_receives(
     service: WalletService, name: str
 ) -> None:
     frozen, other = open_wallet(service, 100), open_wallet(service, 100)
-    service.freeze.freeze(frozen, "Card stolen")
+    service.freeze(frozen, "Card stolen")
     with nothing_moves(service), pytest.raises(WalletFrozen) as refused:
         MOVEMENTS[name](service, frozen, other)
     assert refused.value.values == {"wallet_id": frozen}
-    service.freeze.unfreeze(frozen)
+    service.unfreeze(frozen)
     MOVEMENTS[name](service, frozen, other)
     assert balances(service, frozen) != [100]
 
 
 def test_others_go_on_while_one_is_frozen(service: WalletService) -> None:
     frozen, source, target = (open_wallet(service, 100) for _ in range(3))
-    service.freeze.freeze(frozen, "Card stolen")
-    service.money.transfer(source, target, 100)
+    service.freeze(frozen, "Card stolen")
+    service.transfer(source, target, 100)
     assert balances(service, source, target) == [0, 200]
 
 
 def test_frozen_is_told_before_anything_else(service: WalletService) -> None:
     poor, dollars = open_wallet(service), open_wallet(service, currency="USD")
-    service.freeze.freeze(dollars, "Under review")
+    service.freeze(dollars, "Under review")
     with nothing_moves(service), pytest.raises(WalletFrozen):
-        service.money.transfer(poor, dollars, 1)
+        service.transfer(poor, dollars, 1)
 
 
 def test_freezing_tells_the_reason_and_the_time() -> None:
@@ -63,15 +63,15 @@ def test_freezing_tells_the_reason_and_the_time() -> None:
     service = new_service(clock=clock)
     wallet_id = open_wallet(service, 5)
     clock.now += SECOND
-    frozen = service.freeze.freeze(wallet_id, "Card stolen")
+    frozen = service.freeze(wallet_id, "Card stolen")
     assert (frozen.status, frozen.frozen_reason) == ("FROZEN", "Card stolen")
     assert (frozen.balance, frozen.updated_at) == (5, clock.now)
-    assert service.wallets.get(wallet_id) == frozen
+    assert service.get_wallet(wallet_id) == frozen
     clock.now += SECOND
-    active = service.freeze.unfreeze(wallet_id)
+    active = service.unfreeze(wallet_id)
     assert (active.status, active.frozen_reason) == ("ACTIVE", None)
     assert (active.balance, active.updated_at) == (5, clock.now)
-    assert service.wallets.get(wallet_id) == active
+    assert service.get_wallet(wallet_id) == active
 
 
 def test_doing_it_again_changes_nothing() -> None:
@@ -80,11 +80,11 @@ def test_doing_it_again_changes_nothing() -> None:
     wallet_id = open_wallet(service, 5)
     with nothing_moves(service):
         clock.now += SECOND
-        service.freeze.unfreeze(wallet_id)
-    frozen = service.freeze.freeze(wallet_id, "Card stolen")
+        service.unfreeze(wallet_id)
+    frozen = service.freeze(wallet_id, "Card stolen")
     with nothing_moves(service):
         clock.now += SECOND
-        assert service.freeze.freeze(wallet_id, "Another reason") == frozen
+        assert service.freeze(wallet_id, "Another reason") == frozen
 
 
 def test_a_clock_that_steps_back_does_not_turn_the_wallet_back() -> None:
@@ -93,14 +93,14 @@ def test_a_clock_that_steps_back_does_not_turn_the_wallet_back() -> None:
     wallet_id = open_wallet(service, 5)
     latest = clock.now
     clock.now -= SECOND
-    assert service.freeze.freeze(wallet_id, "Card stolen").updated_at == latest
+    assert service.freeze(wallet_id, "Card stolen").updated_at == latest
 
 
 def test_no_unknown_wallet_is_frozen(service: WalletService) -> None:
     with pytest.raises(WalletNotFound):
-        service.freeze.freeze(NOBODY, "Card stolen")
+        service.freeze(NOBODY, "Card stolen")
     with pytest.raises(WalletNotFound):
-        service.freeze.unfreeze(NOBODY)
+        service.unfreeze(NOBODY)
 
 
 # Over HTTP
@@ -149,7 +149,7 @@ def test_unfreeze_takes_nothing_but_nothing(
 ) -> None:
     wallet_id = open_wallet(service)
     path = f"/wallet/{wallet_id}/unfreeze"
-    service.freeze.freeze(wallet_id, "Card stolen")
+    service.freeze(wallet_id, "Card stolen")
     with nothing_moves(service):
         assert_problem(post(client, path, {"force": True}), 400, "invalid_request")
         assert_problem(post(client, path, []), 400, "invalid_request")
@@ -163,7 +163,7 @@ def test_freezing_with_a_key_is_done_once(
     key = {"Idempotency-Key": "k"}
     path = f"/wallet/{wallet_id}/freeze"
     first = post(client, path, {"reason": "Card stolen"}, **key)
-    service.freeze.unfreeze(wallet_id)
+    service.unfreeze(wallet_id)
     with nothing_moves(service):
         replayed = post(client, path, {"reason": "Card stolen"}, **key)
         assert replayed.data == first.data

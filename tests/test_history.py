@@ -17,7 +17,7 @@ def wallet_id(service: WalletService) -> str:
     """Return a wallet with ten credits of 1 to 10."""
     wallet_id = open_wallet(service)
     for amount in range(1, 11):
-        service.money.add(wallet_id, amount, "odd" if amount % 2 else "even")
+        service.add(wallet_id, amount, "odd" if amount % 2 else "even")
     return wallet_id
 
 
@@ -26,7 +26,7 @@ def amounts(page: Page) -> list[int]:
 
 
 def test_a_page_is_latest_first(service: WalletService, wallet_id: str) -> None:
-    page = service.history.page(wallet_id, limit=3)
+    page = service.get_history(wallet_id, limit=3)
     assert amounts(page) == [10, 9, 8]
     assert (page.page, page.limit, page.total, page.has_more) == (1, 3, 10, True)
 
@@ -34,7 +34,7 @@ def test_a_page_is_latest_first(service: WalletService, wallet_id: str) -> None:
 def test_pages_follow_one_another_to_the_end(
     service: WalletService, wallet_id: str
 ) -> None:
-    pages = [service.history.page(wallet_id, limit=4, page=n) for n in (1, 2, 3, 4)]
+    pages = [service.get_history(wallet_id, limit=4, page=n) for n in (1, 2, 3, 4)]
     assert [amounts(page) for page in pages] == [
         [10, 9, 8, 7],
         [6, 5, 4, 3],
@@ -45,20 +45,20 @@ def test_pages_follow_one_another_to_the_end(
 
 
 def test_an_empty_history_has_an_empty_page(service: WalletService) -> None:
-    page = service.history.page(open_wallet(service))
+    page = service.get_history(open_wallet(service))
     assert (amounts(page), page.total, page.has_more) == ([], 0, False)
 
 
 def test_types_and_categories_are_filtered(
     service: WalletService, wallet_id: str
 ) -> None:
-    service.money.deduct(wallet_id, 1, "odd")
+    service.deduct(wallet_id, 1, "odd")
     debits = HistoryFilter(type=TransactionType.DEBIT)
-    assert amounts(service.history.page(wallet_id, debits)) == [1]
-    odd = service.history.page(wallet_id, HistoryFilter(category="odd"), limit=2)
+    assert amounts(service.get_history(wallet_id, debits)) == [1]
+    odd = service.get_history(wallet_id, HistoryFilter(category="odd"), limit=2)
     assert (amounts(odd), odd.total) == ([1, 9], 6)
     both = HistoryFilter(type=TransactionType.CREDIT, category="odd")
-    assert amounts(service.history.page(wallet_id, both)) == [9, 7, 5, 3, 1]
+    assert amounts(service.get_history(wallet_id, both)) == [9, 7, 5, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -81,21 +81,21 @@ def test_from_is_inclusive_and_to_is_exclusive(
     wallet_id = open_wallet(service)
     for second in (1, 2, 3, 4):
         clock.now = START + second * SECOND
-        service.money.add(wallet_id, second)
+        service.add(wallet_id, second)
     wanted = HistoryFilter(
         since=None if since is None else START + since * SECOND,
         until=None if until is None else START + until * SECOND,
     )
-    assert amounts(service.history.page(wallet_id, wanted)) == expected
+    assert amounts(service.get_history(wallet_id, wanted)) == expected
 
 
 def test_before_reads_on_whatever_was_added_since(
     service: WalletService, wallet_id: str
 ) -> None:
-    first = service.history.page(wallet_id, limit=4)
-    service.money.add(wallet_id, 11)
+    first = service.get_history(wallet_id, limit=4)
+    service.add(wallet_id, 11)
     last_seen = first.transactions[-1].id
-    page = service.history.page(wallet_id, limit=4, before=last_seen)
+    page = service.get_history(wallet_id, limit=4, before=last_seen)
     assert amounts(page) == [6, 5, 4, 3]
     assert (page.page, page.total, page.has_more) == (None, 11, True)
 
@@ -103,9 +103,9 @@ def test_before_reads_on_whatever_was_added_since(
 def test_before_goes_with_filters_that_do_not_match_it(
     service: WalletService, wallet_id: str
 ) -> None:
-    an_even_one = service.history.page(wallet_id).transactions[4]
+    an_even_one = service.get_history(wallet_id).transactions[4]
     assert an_even_one.category == "even"
-    page = service.history.page(
+    page = service.get_history(
         wallet_id, HistoryFilter(category="odd"), before=an_even_one.id
     )
     assert amounts(page) == [5, 3, 1]
@@ -114,20 +114,20 @@ def test_before_goes_with_filters_that_do_not_match_it(
 def test_before_the_oldest_there_is_nothing(
     service: WalletService, wallet_id: str
 ) -> None:
-    oldest = service.history.page(wallet_id).transactions[-1]
-    page = service.history.page(wallet_id, before=oldest.id)
+    oldest = service.get_history(wallet_id).transactions[-1]
+    page = service.get_history(wallet_id, before=oldest.id)
     assert (amounts(page), page.has_more) == ([], False)
 
 
 def test_before_must_be_a_transaction_of_this_wallet(
     service: WalletService, wallet_id: str
 ) -> None:
-    elsewhere = service.money.add(open_wallet(service), 1)
+    elsewhere = service.add(open_wallet(service), 1)
     for transaction_id in (elsewhere.id, UUID(int=2**127)):
         with nothing_moves(service), pytest.raises(TransactionNotFound):
-            service.history.page(wallet_id, before=transaction_id)
+            service.get_history(wallet_id, before=transaction_id)
 
 
 def test_the_history_of_an_unknown_wallet_is_not_found(service: WalletService) -> None:
     with nothing_moves(service), pytest.raises(WalletNotFound):
-        service.history.page("nobody")
+        service.get_history("nobody")

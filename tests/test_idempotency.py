@@ -25,18 +25,15 @@ from wallet_app.domain.errors import (
     WalletNotFound,
 )
 from wallet_app.domain.transactions import Transaction
-from wallet_app.services.idempotency import Claim, IdempotencyKeys
+from wallet_app.services.commit import OnCommits, commit
+from wallet_app.services.idempotency import IdempotencyKeys
 from wallet_app.services.service import WalletService
 
 TIMEOUT_SECONDS = 10
 
 
 def add(service: WalletService, wallet_id: str, key: str = "key") -> Transaction:
-    return service.idempotency.run(
-        key,
-        ("add", wallet_id, 100),
-        lambda c: service.money.add(wallet_id, 100, claim=c),
-    )
+    return service.add(wallet_id, 100, key=key, fingerprint=("add", wallet_id, 100))
 
 
 def test_a_request_that_is_sent_again_is_answered_and_not_run_again(
@@ -45,16 +42,21 @@ def test_a_request_that_is_sent_again_is_answered_and_not_run_again(
     wallet_id = open_wallet(service)
     first = add(service, wallet_id)
     replays = []
+    service.idempotency.on_replay = lambda: replays.append("replay")
     with nothing_moves(service):
-        again = service.idempotency.run(
-            "key",
-            ("add", wallet_id, 100),
-            lambda claim: service.money.add(wallet_id, 100, claim=claim),
-            on_replay=lambda: replays.append("replay"),
-        )
+        again = add(service, wallet_id)
     assert again == first
     assert replays == ["replay"]
     assert balances(service, wallet_id) == [100]
+
+
+def test_without_a_fingerprint_the_key_says_which_request_it_is(
+    service: WalletService,
+) -> None:
+    source, target = open_wallet(service, 100), open_wallet(service)
+    for _ in range(2):
+        service.transfer(source, target, 30, key="k")
+    assert balances(service, source, target) == [70, 30]
 
 
 def test_another_key_runs_again(service: WalletService) -> None:
@@ -68,22 +70,18 @@ def test_a_key_is_refused_for_another_request(service: WalletService) -> None:
     wallet_id = open_wallet(service)
     add(service, wallet_id)
     with nothing_moves(service), pytest.raises(IdempotencyKeyReused):
-        service.idempotency.run(
-            "key", "else", lambda claim: service.money.add(wallet_id, 1, claim=claim)
-        )
+        service.add(wallet_id, 1, key="key", fingerprint="else")
 
 
 def test_a_refusal_is_an_outcome_and_is_replayed(service: WalletService) -> None:
     wallet_id = open_wallet(service, 50)
 
-    def deduct() -> Transaction:
-        return service.idempotency.run(
-            "key", "deduct", lambda c: service.money.deduct(wallet_id, 60, claim=c)
-        )
+    def deduct() -> None:
+        service.deduct(wallet_id, 60, key="key", fingerprint="deduct")
 
     with pytest.raises(InsufficientFunds) as first:
         deduct()
-    service.money.add(wallet_id, 100)  # now it would be possible
+    service.add(wallet_id, 100)  # now it would be possible
     raised = [first.value]
     for _ in range(2):
         with nothing_moves(service), pytest.raises(InsufficientFunds) as again:
@@ -103,14 +101,10 @@ def test_not_found_is_kept_too(service: WalletService) -> None:
 
 
 def test_a_conflict_leaves_the_key_free(service: WalletService) -> None:
-    service.wallets.create("asha")
+    service.create_wallet("asha")
     with nothing_moves(service), pytest.raises(WalletExists):
-        service.idempotency.run(
-            "key", "asha", lambda claim: service.wallets.create("asha", claim=claim)
-        )
-    service.idempotency.run(
-        "key", "ravi", lambda claim: service.wallets.create("ravi", claim=claim)
-    )
+        service.create_wallet("asha", key="key", fingerprint="asha")
+    service.create_wallet("ravi", key="key", fingerprint="ravi")
 
 
 def test_the_contract_says_which_refusals_are_kept() -> None:
@@ -146,7 +140,7 @@ def test_the_contract_says_which_refusals_are_kept() -> None:
 def test_a_crash_before_the_commit_leaves_the_key_free(service: WalletService) -> None:
     wallet_id = open_wallet(service)
 
-    def crash(claim: Claim) -> NoReturn:
+    def crash(on_commit: OnCommits) -> NoReturn:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -161,8 +155,8 @@ def test_an_error_after_the_commit_does_not_hide_the_outcome(
 ) -> None:
     wallet_id = open_wallet(service)
 
-    def commit_and_fail(claim: Claim) -> Transaction:
-        service.money.add(wallet_id, 100, claim=claim)
+    def commit_and_fail(on_commit: OnCommits) -> NoReturn:
+        service.money.add(wallet_id, 100, on_commit=on_commit)
         raise error
 
     with pytest.raises(type(error)):
@@ -177,10 +171,10 @@ def test_a_request_that_is_still_running_is_not_run_twice(
     wallet_id = open_wallet(service)
     running, go_on = threading.Event(), threading.Event()
 
-    def slow(claim: Claim) -> Transaction:
+    def slow(on_commit: OnCommits) -> Transaction:
         running.set()
         assert go_on.wait(TIMEOUT_SECONDS)
-        return service.money.add(wallet_id, 100, claim=claim)
+        return service.money.add(wallet_id, 100, on_commit=on_commit)
 
     first = threading.Thread(
         target=service.idempotency.run, args=("key", ("add", wallet_id, 100), slow)
@@ -214,13 +208,12 @@ def test_a_key_is_kept_for_its_time_and_not_longer() -> None:
 def test_a_claim_that_outlived_its_key_does_not_take_the_next_one_along() -> None:
     clock = Clock()
     keys = IdempotencyKeys(clock, ttl_seconds=60)
-    answer = "answer"
 
-    def next_one(claim: Claim) -> str:
-        claim.keep(answer)
-        return answer
+    def next_one(on_commit: OnCommits) -> str:
+        commit(on_commit, "answer")
+        return "answer"
 
-    def run_out_of_time_and_crash(claim: Claim) -> NoReturn:
+    def run_out_of_time_and_crash(on_commit: OnCommits) -> NoReturn:
         clock.now += 60 * SECOND
         keys.run("key", "", next_one)
         raise RuntimeError
@@ -234,11 +227,11 @@ def test_keys_are_bounded_and_none_is_forgotten_early() -> None:
     clock = Clock()
     keys = IdempotencyKeys(clock, ttl_seconds=60, keys_max=2)
 
-    def answer(claim: Claim) -> str:
-        claim.keep("answer")
+    def answer(on_commit: OnCommits) -> str:
+        commit(on_commit, "answer")
         return "answer"
 
-    def run_again(claim: Claim) -> str:
+    def run_again(on_commit: OnCommits) -> str:
         raise AssertionError("ran again")
 
     for key in ("one", "two"):

@@ -10,10 +10,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.ledgers import (
+    FULL,
     SECOND,
     START,
     Clock,
-    Full,
     balances,
     new_service,
     nothing_moves,
@@ -34,10 +34,8 @@ TIMEOUT_SECONDS = 10
 Spend = Callable[[WalletService, str, str, int], object]
 
 SPENDING: dict[str, Spend] = {
-    "deduct": lambda s, source, target, amount: s.money.deduct(source, amount),
-    "transfer": lambda s, source, target, amount: s.money.transfer(
-        source, target, amount
-    ),
+    "deduct": lambda s, source, target, amount: s.deduct(source, amount),
+    "transfer": lambda s, source, target, amount: s.transfer(source, target, amount),
 }
 
 
@@ -45,7 +43,7 @@ def limited(clock: Clock | None = None, **limits: int) -> tuple[WalletService, s
     """Return a service, and a wallet in it that holds 10,000 and has limits."""
     service = new_service(clock=clock or Clock())
     wallet_id = open_wallet(service, 10_000)
-    service.limits.put(wallet_id, Limits(**limits))
+    service.set_limits(wallet_id, Limits(**limits))
     return service, wallet_id
 
 
@@ -95,38 +93,38 @@ def test_as_much_as_the_limit_may_leave_in_a_day_and_not_one_unit_more(
 def test_deducts_and_transfers_count_together_and_what_arrives_does_not() -> None:
     service, source = limited(daily=500)
     target = open_wallet(service, 1_000)
-    service.money.deduct(source, 200)
-    service.money.transfer(source, target, 200)
-    service.money.add(source, 1_000)
-    service.money.transfer(target, source, 1_000)
-    assert service.limits.get(source).spent_today == 400
+    service.deduct(source, 200)
+    service.transfer(source, target, 200)
+    service.add(source, 1_000)
+    service.transfer(target, source, 1_000)
+    assert service.get_limits(source).spent_today == 400
     with nothing_moves(service), pytest.raises(LimitExceeded):
-        service.money.deduct(source, 101)
+        service.deduct(source, 101)
 
 
 def test_a_limit_keeps_nobody_from_receiving() -> None:
     service, target = limited(per_transaction=0, daily=0, monthly=0)
     source = open_wallet(service, 100)
-    service.money.transfer(source, target, 100)
-    service.money.add(target, 100)
+    service.transfer(source, target, 100)
+    service.add(target, 100)
     with nothing_moves(service), pytest.raises(LimitExceeded):
-        service.money.deduct(target, 1)
+        service.deduct(target, 1)
 
 
 def test_a_day_ends_at_midnight_and_a_month_with_its_last_day() -> None:
     clock = Clock(START + 30 * DAY)  # the last of January
     service, wallet_id = limited(clock, daily=500, monthly=800)
-    service.money.deduct(wallet_id, 500)
+    service.deduct(wallet_id, 500)
     clock.now = START + 31 * DAY - 1
     with nothing_moves(service), pytest.raises(LimitExceeded) as refused:
-        service.money.deduct(wallet_id, 1)
+        service.deduct(wallet_id, 1)
     assert refused.value.values["resets_at"] == START + 31 * DAY
     clock.now += 1  # the first of February
     for day in (500, 300):
-        service.money.deduct(wallet_id, day)
+        service.deduct(wallet_id, day)
         clock.now += DAY
     with nothing_moves(service), pytest.raises(LimitExceeded) as refused:
-        service.money.deduct(wallet_id, 1)
+        service.deduct(wallet_id, 1)
     assert refused.value.values == {
         "limit_name": "monthly",
         "amount": 1,
@@ -136,74 +134,74 @@ def test_a_day_ends_at_midnight_and_a_month_with_its_last_day() -> None:
         "resets_at": START + (31 + 28) * DAY,
     }
     clock.now = START + (31 + 28) * DAY
-    service.money.deduct(wallet_id, 500)
-    assert service.audit.run().problems == []
+    service.deduct(wallet_id, 500)
+    assert service.audit().problems == []
 
 
 def test_the_day_is_that_of_the_configured_time_zone() -> None:
     clock = Clock(START + 18 * HOUR)  # 23:30 in India
     service = new_service(Settings(time_zone=ZoneInfo("Asia/Kolkata")), clock=clock)
     wallet_id = open_wallet(service, 1_000)
-    service.limits.put(wallet_id, Limits(daily=500))
-    service.money.deduct(wallet_id, 500)
-    assert service.limits.get(wallet_id).day_ends == clock.now + HOUR // 2
+    service.set_limits(wallet_id, Limits(daily=500))
+    service.deduct(wallet_id, 500)
+    assert service.get_limits(wallet_id).day_ends == clock.now + HOUR // 2
     clock.now += HOUR // 2
-    service.money.deduct(wallet_id, 500)
+    service.deduct(wallet_id, 500)
 
 
 def test_a_clock_that_steps_back_gives_no_day_back() -> None:
     clock = Clock(START + DAY)
     service, wallet_id = limited(clock, daily=500)
-    service.money.deduct(wallet_id, 500)
+    service.deduct(wallet_id, 500)
     clock.now -= 1
     with nothing_moves(service), pytest.raises(LimitExceeded):
-        service.money.deduct(wallet_id, 1)
+        service.deduct(wallet_id, 1)
     clock.now -= 7 * DAY
     with nothing_moves(service), pytest.raises(LimitExceeded):
-        service.money.deduct(wallet_id, 1)
-    assert service.audit.run().problems == []
+        service.deduct(wallet_id, 1)
+    assert service.audit().problems == []
 
 
 def test_a_day_that_a_wallet_has_seen_has_begun_whatever_the_clock_says() -> None:
     clock = Clock(START + DAY)
     service, wallet_id = limited(clock, daily=500)
-    service.money.deduct(wallet_id, 500)
+    service.deduct(wallet_id, 500)
     clock.now += DAY
-    service.money.add(wallet_id, 1)
+    service.add(wallet_id, 1)
     clock.now -= DAY
-    service.money.deduct(wallet_id, 500)
-    assert service.audit.run().problems == []
+    service.deduct(wallet_id, 500)
+    assert service.audit().problems == []
 
 
 def test_what_fails_is_not_counted() -> None:
     service, wallet_id = limited(daily=500)
 
     with nothing_moves(service), pytest.raises(RuntimeError):
-        service.money.deduct(wallet_id, 500, claim=Full())
-    assert service.limits.get(wallet_id).spent_today == 0
-    service.money.deduct(wallet_id, 500)
+        service.money.deduct(wallet_id, 500, on_commit=FULL)
+    assert service.get_limits(wallet_id).spent_today == 0
+    service.deduct(wallet_id, 500)
 
 
 def test_what_was_spent_before_there_was_a_limit_counts() -> None:
     service = new_service()
     wallet_id = open_wallet(service, 1_000)
-    service.money.deduct(wallet_id, 300)
-    usage = service.limits.put(wallet_id, Limits(daily=200))
+    service.deduct(wallet_id, 300)
+    usage = service.set_limits(wallet_id, Limits(daily=200))
     assert usage.spent_today == 300
     with nothing_moves(service), pytest.raises(LimitExceeded) as refused:
-        service.money.deduct(wallet_id, 1)
+        service.deduct(wallet_id, 1)
     assert refused.value.values["remaining"] == 0
-    service.limits.put(wallet_id, Limits())
-    service.money.deduct(wallet_id, 700)
+    service.set_limits(wallet_id, Limits())
+    service.deduct(wallet_id, 700)
 
 
 def test_the_first_limit_in_the_way_is_told() -> None:
     service, wallet_id = limited(per_transaction=3, daily=2, monthly=1)
     for amount, name in ((4, "perTransaction"), (3, "daily"), (2, "monthly")):
         with nothing_moves(service), pytest.raises(LimitExceeded) as refused:
-            service.money.deduct(wallet_id, amount)
+            service.deduct(wallet_id, amount)
         assert refused.value.values["limit_name"] == name
-    service.money.deduct(wallet_id, 1)
+    service.deduct(wallet_id, 1)
 
 
 def test_the_settings_hold_for_every_wallet_until_it_has_limits_of_its_own() -> None:
@@ -211,23 +209,23 @@ def test_the_settings_hold_for_every_wallet_until_it_has_limits_of_its_own() -> 
         Settings(limit_per_transaction=5, limit_daily=7, limit_monthly=9)
     )
     one, other = open_wallet(service, 100), open_wallet(service, 100)
-    assert service.limits.get(one).limits == Limits(5, 7, 9)
+    assert service.get_limits(one).limits == Limits(5, 7, 9)
     with nothing_moves(service), pytest.raises(LimitExceeded):
-        service.money.deduct(one, 6)
-    service.limits.put(one, Limits(per_transaction=50))
-    service.money.deduct(one, 50)
+        service.deduct(one, 6)
+    service.set_limits(one, Limits(per_transaction=50))
+    service.deduct(one, 50)
     with nothing_moves(service), pytest.raises(LimitExceeded):
-        service.money.deduct(other, 6)
+        service.deduct(other, 6)
 
 
 def test_a_freeze_leaves_the_limits_and_limits_leave_the_freeze() -> None:
     service, wallet_id = limited(daily=500)
-    service.freeze.freeze(wallet_id, "Card stolen")
-    assert service.limits.get(wallet_id).limits == Limits(daily=500)
-    service.limits.put(wallet_id, Limits(daily=600))
-    assert service.wallets.get(wallet_id).frozen_reason == "Card stolen"
-    service.freeze.unfreeze(wallet_id)
-    assert service.limits.get(wallet_id).limits == Limits(daily=600)
+    service.freeze(wallet_id, "Card stolen")
+    assert service.get_limits(wallet_id).limits == Limits(daily=500)
+    service.set_limits(wallet_id, Limits(daily=600))
+    assert service.get_wallet(wallet_id).frozen_reason == "Card stolen"
+    service.unfreeze(wallet_id)
+    assert service.get_limits(wallet_id).limits == Limits(daily=600)
 
 
 def test_spenders_at_the_same_time_never_pass_the_limit() -> None:
@@ -250,16 +248,16 @@ def test_spenders_at_the_same_time_never_pass_the_limit() -> None:
     for thread in threads:
         thread.join(TIMEOUT_SECONDS)
         assert not thread.is_alive()
-    assert service.limits.get(source).spent_today == 142 * 7
+    assert service.get_limits(source).spent_today == 142 * 7
     assert len(refused) == 8 * 50 - 142
-    assert service.audit.run().problems == []
+    assert service.audit().problems == []
 
 
 def test_no_unknown_wallet_has_limits(service: WalletService) -> None:
     with pytest.raises(WalletNotFound):
-        service.limits.get(NOBODY)
+        service.get_limits(NOBODY)
     with pytest.raises(WalletNotFound):
-        service.limits.put(NOBODY, Limits())
+        service.set_limits(NOBODY, Limits())
 
 
 # Over HTTP
@@ -330,7 +328,7 @@ def test_limits_of_the_wrong_shape_change_nothing(
     client: FlaskClient, service: WalletService, body: object
 ) -> None:
     wallet_id = open_wallet(service, 100)
-    service.limits.put(wallet_id, Limits(monthly=5))
+    service.set_limits(wallet_id, Limits(monthly=5))
     with nothing_moves(service):
         response = client.put(f"/wallet/{wallet_id}/limits", json=body)
         assert_problem(response, 400, "invalid_request")

@@ -13,7 +13,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from functools import partial
 from typing import Any, NoReturn
 
 import pytest
@@ -37,6 +36,7 @@ from wallet_app.services.approvals.approval import (
     ApprovalSnapshot,
     ApprovalStatus,
 )
+from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.expiring import Expiring
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.services.service import WalletService
@@ -100,7 +100,7 @@ class WatchedSlot:
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     watch = Watch()
-    for slot in ("balance", "terms", "spent"):
+    for slot in ("balance", "policy", "spent"):
         stand_in = WatchedSlot(Wallet.__dict__[slot], watch)
         monkeypatch.setattr(Wallet, slot, stand_in)
     return watch
@@ -121,20 +121,20 @@ def ids(service: WalletService) -> list[str]:
 
 
 CALLS: dict[str, Callable[[WalletService], object]] = {
-    "add": lambda service: service.money.add(ids(service)[0], 1),
-    "deduct": lambda service: service.money.deduct(ids(service)[0], 1),
-    "transfer up": lambda s: s.money.transfer(ids(s)[0], ids(s)[1], 1),
-    "transfer down": lambda s: s.money.transfer(ids(s)[1], ids(s)[0], 1),
-    "refused deduct": lambda service: service.money.deduct(ids(service)[0], 999),
-    "refused transfer": lambda s: s.money.transfer(ids(s)[1], ids(s)[0], 999),
-    "freeze": lambda service: service.freeze.freeze(ids(service)[0], "stolen"),
-    "unfreeze": lambda service: service.freeze.unfreeze(ids(service)[0]),
-    "put limits": lambda s: s.limits.put(ids(s)[0], Limits(daily=5)),
-    "get limits": lambda service: service.limits.get(ids(service)[0]),
-    "of user": lambda service: service.wallets.of_user("asha"),
-    "summary": lambda service: service.summary.totals(ids(service)[0]),
-    "get": lambda service: service.wallets.get(ids(service)[0]),
-    "audit": lambda service: service.audit.run(),
+    "add": lambda service: service.add(ids(service)[0], 1),
+    "deduct": lambda service: service.deduct(ids(service)[0], 1),
+    "transfer up": lambda s: s.transfer(ids(s)[0], ids(s)[1], 1),
+    "transfer down": lambda s: s.transfer(ids(s)[1], ids(s)[0], 1),
+    "refused deduct": lambda service: service.deduct(ids(service)[0], 999),
+    "refused transfer": lambda s: s.transfer(ids(s)[1], ids(s)[0], 999),
+    "freeze": lambda service: service.freeze(ids(service)[0], "stolen"),
+    "unfreeze": lambda service: service.unfreeze(ids(service)[0]),
+    "put limits": lambda s: s.set_limits(ids(s)[0], Limits(daily=5)),
+    "get limits": lambda service: service.get_limits(ids(service)[0]),
+    "of user": lambda service: service.list_wallets("asha"),
+    "summary": lambda service: service.summarize(ids(service)[0]),
+    "get": lambda service: service.get_wallet(ids(service)[0]),
+    "audit": lambda service: service.audit(),
 }
 
 
@@ -165,11 +165,11 @@ def test_a_transfer_changes_both_wallets_under_both_locks(
 def test_the_audit_holds_every_wallet_and_the_registry_at_one_moment(
     watch: Watch, watched: WalletService
 ) -> None:
-    watched.audit.run()
+    watched.audit()
     locks = [watched.store.wallets[wallet_id]._lock for wallet_id in ids(watched)]
     _, held_at_the_last_touch = watch.touched[-1]
     assert list(held_at_the_last_touch) == [
-        watched.audit._turn,
+        watched.audits._turn,
         watched.store.registry,
         *locks,
     ]
@@ -186,7 +186,7 @@ def test_a_history_is_measured_under_the_wallets_lock(
             return super().__len__()
 
     wallet.history = Measured(wallet.history)
-    watched.history.page(wallet.id)
+    watched.get_history(wallet.id)
     assert watch.touched
     assert all(wallet._lock in held for _, held in watch.touched)
 
@@ -195,12 +195,12 @@ def test_a_new_wallet_and_its_outcome_are_kept_under_one_lock(
     watch: Watch, watched: WalletService
 ) -> None:
     class Watching(Claim):
-        def keep(self, outcome: object) -> None:
+        def commit(self) -> None:
             assert watch.held == [watched.store.registry]
-            super().keep(outcome)
+            super().commit()
 
     claim = Watching("fingerprint")
-    wallet = watched.wallets.create("new", claim=claim)
+    wallet = watched.wallets.create("new", on_commit=(claim,))
     assert claim.outcome == wallet
 
 
@@ -254,12 +254,12 @@ def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
     keys = IdempotencyKeys(clock, ttl_seconds=60, lock_factory=watch.new_lock)
     keys._claims = guarded(watch, keys._lock, keys._claims)
 
-    def crash(claim: Claim) -> NoReturn:
+    def crash(on_commit: OnCommits) -> NoReturn:
         raise Crash
 
-    def answer(claim: Claim) -> Claim:
-        claim.keep(claim)
-        return claim
+    def answer(on_commit: OnCommits) -> str:
+        commit(on_commit, "answer")
+        return "answer"
 
     with pytest.raises(Crash):
         keys.run("key", "", crash)
@@ -334,8 +334,7 @@ def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
     source, target = open_wallet(service, 100), open_wallet(service)
 
     def ask() -> str:
-        command = partial(service.money.transfer, source, target, 1)
-        approval = service.approvals.run(command)
+        approval = service.transfer(source, target, 1)
         assert isinstance(approval, ApprovalSnapshot)
         return approval.id
 
@@ -343,16 +342,16 @@ def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
         cancelled, rejected = ask(), ask()
         for _ in range(5):
             with pytest.raises(CodeInvalid):
-                service.approvals.confirm(rejected, "999999")
-        service.approvals.resend(cancelled)
-        service.approvals.cancel(cancelled)
-        assert service.approvals.get(cancelled).status is ApprovalStatus.CANCELLED
+                service.confirm_approval(rejected, "999999")
+        service.resend_code(cancelled)
+        service.cancel_approval(cancelled)
+        assert service.get_approval(cancelled).status is ApprovalStatus.CANCELLED
         quote = quotes.create("USD", "INR", 100)
         assert quotes.find(quote.id) is quote
         assert alerts.page().total >= 2
         clock.now += 10 * 86_400 * SECOND
     approval_id = ask()
-    service.approvals.confirm(approval_id, codes.sent[approval_id])
+    service.confirm_approval(approval_id, codes.sent[approval_id])
     assert balances(service, target) == [1]
     assert watch.held == []
 
@@ -362,15 +361,15 @@ def test_the_house_gets_its_wallets_under_the_lock_of_the_registry(
 ) -> None:
     service = new_service(Settings(fx_rates=RATES), lock_factory=watch.new_lock)
     service.store._liquidity = Guarded(watch, service.store.registry)
-    service.quotes.create("USD", "INR", 100)
+    service.create_quote("USD", "INR", 100)
     assert len(service.store._liquidity) == 2
 
 
 def test_the_wallets_of_the_house_are_read_under_their_locks(watch: Watch) -> None:
     service = new_service(Settings(fx_rates=RATES), lock_factory=watch.new_lock)
-    service.quotes.create("USD", "INR", 100)
+    service.create_quote("USD", "INR", 100)
     watch.touched.clear()
-    service.exchange.liquidity()
+    service.list_liquidity()
     locks = {wallet._lock for wallet in service.store.liquidity.values()}
     last_touches = {wallet.id: held for wallet, held in watch.touched}
     assert len(last_touches) == 2
@@ -425,7 +424,7 @@ def in_two_threads(call: Callable[[], object]) -> list[object]:
 
 def test_two_who_create_the_same_wallet_get_one() -> None:
     service = new_service()
-    answers = in_two_threads(lambda: service.wallets.create(Meeting("asha")))
+    answers = in_two_threads(lambda: service.create_wallet(Meeting("asha")))
     assert answers.count(WalletExists) == 1
     assert len(service.store.wallets) == 1
 
@@ -434,10 +433,7 @@ def test_two_with_one_idempotency_key_run_once() -> None:
     service = new_service()
     wallet_id = open_wallet(service)
 
-    def add(claim: Claim) -> object:
-        return service.money.add(wallet_id, 100, claim=claim)
-
-    in_two_threads(lambda: service.idempotency.run(Meeting("key"), "add", add))
+    in_two_threads(lambda: service.add(wallet_id, 100, key=Meeting("key")))
     assert balances(service, wallet_id) == [100]
 
 
@@ -490,11 +486,9 @@ class Struck:
 def exchange(service: WalletService) -> object:
     """Use the one quote that there is."""
     (quote,) = [each.value for each in service.quotes._quotes._needed.values()]
-    (dollars,) = [w.id for w in service.wallets.of_user("asha") if w.currency == "USD"]
-    rupees = service.wallets.of_user("ravi")[0].id
-    return service.exchange.transfer(
-        rupees, dollars, quote.from_amount, quote_id=quote.id
-    )
+    (dollars,) = [w.id for w in service.list_wallets("asha") if w.currency == "USD"]
+    rupees = service.list_wallets("ravi")[0].id
+    return service.transfer(rupees, dollars, quote.from_amount, quote_id=quote.id)
 
 
 FAILING = CALLS | {"exchange": exchange}
@@ -508,7 +502,7 @@ def run_with_fault(
     for wallet in service.store.readable.values():
         patch.setattr(wallet, "history", Record(wallet.history))
         patch.setattr(wallet.history, "fault", fault, raising=False)
-    for slot in ("balance", "updated_at", "spent", "memory"):
+    for slot in ("balance", "updated_at", "spent", "counters"):
         patch.setattr(Wallet, slot, Struck(Wallet.__dict__[slot], fault))
     with contextlib.suppress(Crash):
         FAILING[name](service)
@@ -540,7 +534,7 @@ def leaves_no_trace(
         open_wallet(service, 100, user)
     if name == "exchange":
         open_wallet(service, 0, "asha", "USD")
-        service.quotes.create("INR", "USD", 60)
+        service.create_quote("INR", "USD", 60)
     before = everything(service)
     clock.now += SECOND
     fault = Fault(*steps)
@@ -553,18 +547,18 @@ def leaves_no_trace(
     return fault.struck
 
 
-def move(service: WalletService, pair: list[str], claim: Claim) -> object:
+def transfer(service: WalletService, pair: list[str], on_commit: OnCommits) -> object:
     source, target = pair[:2]
-    return service.money.transfer(source, target, 1, claim=claim)
+    return service.money.transfer(source, target, 1, on_commit=on_commit)
 
 
-COMMANDS: dict[str, Callable[[WalletService, Claim], object]] = {
-    "create": lambda s, claim: s.wallets.create("new", claim=claim),
-    "add": lambda s, claim: s.money.add(ids(s)[0], 1, claim=claim),
-    "deduct": lambda s, claim: s.money.deduct(ids(s)[0], 1, claim=claim),
-    "freeze": lambda s, claim: s.freeze.freeze(ids(s)[0], "stolen", claim),
-    "transfer up": lambda s, claim: move(s, ids(s), claim),
-    "transfer down": lambda s, claim: move(s, ids(s)[::-1], claim),
+COMMANDS: dict[str, Callable[[WalletService, OnCommits], object]] = {
+    "create": lambda s, hooks: s.wallets.create("new", on_commit=hooks),
+    "add": lambda s, hooks: s.money.add(ids(s)[0], 1, on_commit=hooks),
+    "deduct": lambda s, hooks: s.money.deduct(ids(s)[0], 1, on_commit=hooks),
+    "freeze": lambda s, hooks: s.freezes.freeze(ids(s)[0], "stolen", hooks),
+    "transfer up": lambda s, hooks: transfer(s, ids(s), hooks),
+    "transfer down": lambda s, hooks: transfer(s, ids(s)[::-1], hooks),
 }
 
 
@@ -578,5 +572,5 @@ def test_a_command_whose_outcome_cannot_be_kept_leaves_no_trace(name: str) -> No
     for user in ("asha", "ravi"):
         open_wallet(service, 100, user)
     with nothing_moves(service), pytest.raises(Crash):
-        COMMANDS[name](service, Full("fingerprint"))
-    COMMANDS[name](service, Claim("fingerprint"))  # no lock was leaked
+        COMMANDS[name](service, (Full("fingerprint"),))
+    COMMANDS[name](service, (Claim("fingerprint"),))  # no lock was leaked

@@ -8,6 +8,7 @@ from tests.ledgers import (
     SECOND,
     Clock,
     balances,
+    made,
     new_service,
     nothing_moves,
     open_wallet,
@@ -29,26 +30,26 @@ def test_an_add_raises_the_balance_and_records_a_credit(
     service: WalletService,
 ) -> None:
     wallet_id = open_wallet(service)
-    credit = service.money.add(wallet_id, 500, "gift", "Happy birthday")
-    assert service.wallets.get(wallet_id).balance == 500
+    credit = service.add(wallet_id, 500, "gift", "Happy birthday")
+    assert service.get_wallet(wallet_id).balance == 500
     assert credit.type is TransactionType.CREDIT
     assert (credit.amount, credit.balance_after) == (500, 500)
     assert (credit.category, credit.description) == ("gift", "Happy birthday")
     assert credit.reference_id is None
-    assert service.history.page(wallet_id).transactions == [credit]
+    assert service.get_history(wallet_id).transactions == [credit]
 
 
 def test_a_deduct_lowers_the_balance_and_records_a_debit(
     service: WalletService,
 ) -> None:
     wallet_id = open_wallet(service, 500)
-    debit = service.money.deduct(wallet_id, 120, "food", "Lunch")
-    assert service.wallets.get(wallet_id).balance == 380
+    debit = made(service.deduct(wallet_id, 120, "food", "Lunch"))
+    assert service.get_wallet(wallet_id).balance == 380
     assert debit.type is TransactionType.DEBIT
     assert (debit.amount, debit.balance_after) == (120, 380)
     assert (debit.category, debit.description) == ("food", "Lunch")
     assert debit.reference_id is None
-    assert service.history.page(wallet_id).transactions[0] == debit
+    assert service.get_history(wallet_id).transactions[0] == debit
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["up", "down"])
@@ -58,7 +59,7 @@ def test_a_transfer_moves_money_and_records_both_sides(
     source, target = open_wallet(service, 500), open_wallet(service, 500)
     if reverse:  # against the order of the locks
         source, target = target, source
-    sent, received = service.money.transfer(source, target, 200, "rent", "May")
+    sent, received = made(service.transfer(source, target, 200, "rent", "May"))
     assert balances(service, source, target) == [300, 700]
     assert sent.type is TransactionType.TRANSFER_OUT
     assert received.type is TransactionType.TRANSFER_IN
@@ -79,12 +80,12 @@ def test_the_whole_balance_can_be_spent_and_not_one_unit_more(
     source, target = open_wallet(service, 500), open_wallet(service)
     with nothing_moves(service):
         with pytest.raises(InsufficientFunds) as refused:
-            service.money.deduct(source, 501)
+            service.deduct(source, 501)
         with pytest.raises(InsufficientFunds):
-            service.money.transfer(source, target, 501)
+            service.transfer(source, target, 501)
     assert refused.value.values == {"balance": 500, "amount": 501}
-    service.money.transfer(source, target, 500)
-    service.money.deduct(target, 500)
+    service.transfer(source, target, 500)
+    service.deduct(target, 500)
     assert balances(service, source, target) == [0, 0]
 
 
@@ -95,23 +96,23 @@ def test_a_balance_reaches_the_largest_integer_and_never_passes_it(
     assert balances(service, full) == [2**53 - 1]
     with nothing_moves(service):
         with pytest.raises(BalanceOverflow):
-            service.money.add(full, 1)
+            service.add(full, 1)
         with pytest.raises(BalanceOverflow):
-            service.money.add(full, AMOUNT_MAX)
+            service.add(full, AMOUNT_MAX)
         with pytest.raises(BalanceOverflow):
-            service.money.transfer(other, full, 1)
+            service.transfer(other, full, 1)
 
 
 def test_a_transfer_to_the_same_wallet_is_refused(service: WalletService) -> None:
     wallet_id = open_wallet(service, 500)
     with nothing_moves(service), pytest.raises(SameWallet):
-        service.money.transfer(wallet_id, wallet_id, 1)
+        service.transfer(wallet_id, wallet_id, 1)
 
 
 def test_a_transfer_between_currencies_is_refused(service: WalletService) -> None:
     rupees, dollars = open_wallet(service, 500), open_wallet(service, currency="USD")
     with nothing_moves(service), pytest.raises(CurrencyMismatch):
-        service.money.transfer(rupees, dollars, 1)
+        service.transfer(rupees, dollars, 1)
 
 
 def test_currency_is_checked_before_funds_and_funds_before_room(
@@ -122,19 +123,19 @@ def test_currency_is_checked_before_funds_and_funds_before_room(
     full = open_wallet(service, AMOUNT_MAX)
     with nothing_moves(service):
         with pytest.raises(CurrencyMismatch):
-            service.money.transfer(poor, full_dollars, 2)
+            service.transfer(poor, full_dollars, 2)
         with pytest.raises(InsufficientFunds):
-            service.money.transfer(poor, full, 2)
+            service.transfer(poor, full, 2)
 
 
 def test_a_movement_of_an_unknown_wallet_is_refused(service: WalletService) -> None:
     known = open_wallet(service, 500)
     with nothing_moves(service):
         for movement in (
-            lambda: service.money.add(NOBODY, 1),
-            lambda: service.money.deduct(NOBODY, 1),
-            lambda: service.money.transfer(NOBODY, known, 1),
-            lambda: service.money.transfer(known, NOBODY, 1),
+            lambda: service.add(NOBODY, 1),
+            lambda: service.deduct(NOBODY, 1),
+            lambda: service.transfer(NOBODY, known, 1),
+            lambda: service.transfer(known, NOBODY, 1),
         ):
             with pytest.raises(WalletNotFound) as refused:
                 movement()
@@ -146,10 +147,10 @@ def test_a_movement_tells_the_time_and_marks_the_wallet() -> None:
     service = new_service(clock=clock)
     source, target = open_wallet(service, 5), open_wallet(service)
     clock.now += SECOND
-    sent, received = service.money.transfer(source, target, 5)
+    sent, received = made(service.transfer(source, target, 5))
     assert sent.created_at == received.created_at == clock.now
     for wallet_id in (source, target):
-        wallet = service.wallets.get(wallet_id)
+        wallet = service.get_wallet(wallet_id)
         assert wallet.created_at == clock.now - SECOND
         assert wallet.updated_at == clock.now
 
@@ -160,16 +161,16 @@ def test_a_clock_that_steps_back_does_not_turn_a_history_back() -> None:
     wallet_id = open_wallet(service, 5)
     latest = clock.now
     clock.now -= 3600 * SECOND
-    assert service.money.deduct(wallet_id, 5).created_at == latest
-    assert service.wallets.get(wallet_id).updated_at == latest
-    assert service.audit.run().problems == []
+    assert made(service.deduct(wallet_id, 5)).created_at == latest
+    assert service.get_wallet(wallet_id).updated_at == latest
+    assert service.audit().problems == []
 
 
 def test_a_receipt_shows_the_wallet_as_its_transaction_left_it(
     service: WalletService,
 ) -> None:
     wallet_id = open_wallet(service)
-    first = service.money.add(wallet_id, 500)
-    as_left = service.wallets.get(wallet_id)
-    service.money.add(wallet_id, 1)
-    assert service.wallets.after(first) == as_left
+    first = service.add(wallet_id, 500)
+    as_left = service.get_wallet(wallet_id)
+    service.add(wallet_id, 1)
+    assert first.wallet_after == as_left

@@ -50,7 +50,7 @@ def test_pages_of_other_origins_neither_read_nor_trigger_anything(
     service: WalletService, headers: dict[str, str]
 ) -> None:
     client, wallet_id = client_of(service), open_wallet(service, 100)
-    service.freeze.freeze(wallet_id, "Card stolen")
+    service.freeze(wallet_id, "Card stolen")
     with nothing_moves(service):
         for method, path in (
             ("GET", "/audit"),

@@ -58,15 +58,15 @@ from wallet_app.gateways.bank import (
     Statement,
 )
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.audit.audit import Audit
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.idempotency import Claim
+from wallet_app.services.payments import payment_table
 from wallet_app.services.payments.payment import (
     BankAnswer,
     PaymentSnapshot,
     PaymentStatus,
 )
-from wallet_app.services.payments.payments import UNEXPECTED, Payments
+from wallet_app.services.payments.payments import UNEXPECTED
 from wallet_app.services.service import full_jitter
 from wallet_app.settings import Settings
 
@@ -181,24 +181,24 @@ class Paying:
 
     def in_flight(self) -> tuple[int, int]:
         """Return what is on its way out and in, by books that balance."""
-        report = self.service.audit.run()
+        report = self.service.audit()
         assert report.problems == []
         totals = report.currencies["INR"]
         return totals.withdrawals_in_flight, totals.deposits_in_flight
 
     def usage(self) -> tuple[int, int]:
-        usage = self.service.limits.get(self.wallet_id)
+        usage = self.service.get_limits(self.wallet_id)
         return usage.spent_today, usage.spent_this_month
 
 
 @contextmanager
 def nothing_opens(paying: Paying) -> Iterator[None]:
     """Assert that the block moves nothing, and opens no payment."""
-    before, queued = paying.payments.all(), paying.service.background.health().queued
+    before, queued = paying.payments.all(), paying.service.health().queued
     with nothing_moves(paying.service):
         yield
     assert paying.payments.all() == before
-    assert paying.service.background.health().queued == queued
+    assert paying.service.health().queued == queued
 
 
 def assert_both_books_agree(paying: Paying) -> None:
@@ -525,19 +525,19 @@ def test_the_bank_is_asked_under_no_lock() -> None:
 
 
 def drained(paying: Paying) -> None:
-    paying.service.money.deduct(paying.wallet_id, 701)
+    paying.service.deduct(paying.wallet_id, 701)
 
 
 def frozen(paying: Paying) -> None:
-    paying.service.freeze.freeze(paying.wallet_id, "Card stolen")
+    paying.service.freeze(paying.wallet_id, "Card stolen")
 
 
 def limited(**limits: int) -> Callable[[Paying], object]:
-    return lambda paying: paying.service.limits.put(paying.wallet_id, Limits(**limits))
+    return lambda paying: paying.service.set_limits(paying.wallet_id, Limits(**limits))
 
 
 def filled(paying: Paying) -> None:
-    paying.service.money.add(paying.wallet_id, AMOUNT_MAX - 1_299)
+    paying.service.add(paying.wallet_id, AMOUNT_MAX - 1_299)
 
 
 REFUSED: list[tuple[Direction, Callable[[Paying], object], type[WalletError]]] = [
@@ -569,7 +569,7 @@ def test_a_payment_obeys_the_rules_and_what_they_refuse_opens_none(
     ("direction", "prepare"),
     [
         (WITHDRAWAL, limited(per_transaction=300, daily=300, monthly=300)),
-        (WITHDRAWAL, lambda paying: paying.service.money.deduct(paying.wallet_id, 700)),
+        (WITHDRAWAL, lambda paying: paying.service.deduct(paying.wallet_id, 700)),
         (DEPOSIT, limited(per_transaction=0, daily=0, monthly=0)),
         (DEPOSIT, limited(approval_threshold=0)),
         (DEPOSIT, drained),
@@ -594,7 +594,7 @@ def test_no_unknown_wallet_pays_or_is_paid(direction: Direction) -> None:
 
 def test_a_withdrawal_above_the_threshold_is_made_once_when_it_is_confirmed() -> None:
     paying = Paying()
-    paying.service.limits.put(paying.wallet_id, Limits(approval_threshold=299))
+    paying.service.set_limits(paying.wallet_id, Limits(approval_threshold=299))
     approvals = paying.service.approvals
     withdrawal = partial(paying.payments.withdraw, paying.wallet_id, 300, "sandbox-ok")
     with nothing_opens(paying):
@@ -619,7 +619,7 @@ def test_a_fraud_rule_blocks_a_withdrawal() -> None:
     withdrawal = partial(paying.payments.withdraw, paying.wallet_id, 1, "sandbox-ok")
     with nothing_opens(paying), pytest.raises(FraudBlocked):
         paying.service.approvals.run(withdrawal)
-    assert [each.rule for each in paying.service.alerts.page().alerts] == ["velocity"]
+    assert [each.rule for each in paying.service.list_alerts().alerts] == ["velocity"]
 
 
 def test_a_fraud_rule_sends_a_withdrawal_to_review() -> None:
@@ -630,7 +630,7 @@ def test_a_fraud_rule_sends_a_withdrawal_to_review() -> None:
     assert isinstance(approval, ApprovalSnapshot)
     assert approval.reason == "drain"
     code = paying.codes.sent[approval.id]
-    payment = paying.service.approvals.confirm(approval.id, code)
+    payment = paying.service.confirm_approval(approval.id, code)
     assert isinstance(payment, PaymentSnapshot)
     assert paying.run(payment.id).status == "SUCCEEDED"
 
@@ -676,7 +676,7 @@ def test_what_comes_back_was_spent_neither_today_nor_on_its_day(
     day: Day, spends_first: bool
 ) -> None:
     paying = Paying(Settings(time_zone=ZoneInfo(day.zone)), balance=10_000)
-    deduct = partial(paying.service.money.deduct, paying.wallet_id)
+    deduct = partial(paying.service.deduct, paying.wallet_id)
     paying.clock.now = START + int(day.taken * HOUR)
     deduct(100)
     payment_id = paying.ask(WITHDRAWAL, "sandbox-declines")
@@ -689,7 +689,7 @@ def test_what_comes_back_was_spent_neither_today_nor_on_its_day(
         assert paying.usage() == (day.today - 50, day.this_month - 50)
         deduct(50)
     assert paying.usage() == (day.today, day.this_month)
-    paying.service.limits.put(paying.wallet_id, Limits(daily=500, monthly=600))
+    paying.service.set_limits(paying.wallet_id, Limits(daily=500, monthly=600))
     left = min(500 - day.today, 600 - day.this_month)
     with nothing_moves(paying.service), pytest.raises(LimitExceeded):
         deduct(left + 1)
@@ -736,7 +736,7 @@ def test_what_counts_is_what_was_spent_that_day_and_did_not_come_back(
     for name, value in steps:
         match name:
             case "deduct":
-                paying.service.money.deduct(paying.wallet_id, value)
+                paying.service.deduct(paying.wallet_id, value)
                 spent.append((paying.clock.now, value))
             case "withdraw":
                 paying.ask(WITHDRAWAL, "sandbox-declines", value)
@@ -752,7 +752,7 @@ def test_what_counts_is_what_was_spent_that_day_and_did_not_come_back(
                     spent.remove(each)
                 declined.clear()
         assert paying.usage() == (counted("%Y-%m-%d"), counted("%Y-%m"))
-        assert paying.service.audit.run().problems == []
+        assert paying.service.audit().problems == []
 
 
 def test_what_comes_back_is_no_arrival_and_was_never_sent() -> None:
@@ -766,7 +766,7 @@ def test_what_comes_back_is_no_arrival_and_was_never_sent() -> None:
     assert paying.run(payment_id).status == "FAILED"
     assert wallet.counters.signals.sent_count == before.sent_count
     assert wallet.counters.signals.arrivals == before.arrivals
-    paying.service.money.deduct(paying.wallet_id, 900)
+    paying.service.deduct(paying.wallet_id, 900)
 
 
 def test_what_a_bank_pays_in_is_an_arrival() -> None:
@@ -800,8 +800,8 @@ HINDRANCES = {
         "sandbox-declines",
         "DECLINED",
         "balance_overflow",
-        lambda paying: paying.service.money.add(paying.wallet_id, AMOUNT_MAX - 700),
-        lambda paying: paying.service.money.deduct(paying.wallet_id, AMOUNT_MAX - 700),
+        lambda paying: paying.service.add(paying.wallet_id, AMOUNT_MAX - 700),
+        lambda paying: paying.service.deduct(paying.wallet_id, AMOUNT_MAX - 700),
         (300, 0),
         "FAILED",
     ),
@@ -810,10 +810,8 @@ HINDRANCES = {
         "sandbox-times-out",
         "PAID",
         "balance_overflow",
-        lambda paying: paying.service.money.add(paying.wallet_id, AMOUNT_MAX - 1_000),
-        lambda paying: paying.service.money.deduct(
-            paying.wallet_id, AMOUNT_MAX - 1_000
-        ),
+        lambda paying: paying.service.add(paying.wallet_id, AMOUNT_MAX - 1_000),
+        lambda paying: paying.service.deduct(paying.wallet_id, AMOUNT_MAX - 1_000),
         (0, 300),
         "SUCCEEDED",
     ),
@@ -823,7 +821,7 @@ HINDRANCES = {
         "PAID",
         "wallet_frozen",
         frozen,
-        lambda paying: paying.service.freeze.unfreeze(paying.wallet_id),
+        lambda paying: paying.service.unfreeze(paying.wallet_id),
         (0, 300),
         "SUCCEEDED",
     ),
@@ -944,33 +942,24 @@ def test_only_a_parked_payment_is_taken_up_again() -> None:
 # How many there may be
 
 
-def crowded(open_max: int) -> Paying:
-    """Return a service that carries so few payments at a time."""
-    ids = Ids()
-    paying = Paying(new_id=ids)
-    service = paying.service
-    paying.payments = service.payments = Payments(
-        service.store,
-        paying.clock,
-        ids,
-        service.money,
-        service.bank,
-        service.background,
-        service.outbox,
-        1,
-        ATTEMPTS_MAX,
-        lambda longest: longest,
-        BoundedLock,
-        open_max,
-    )
-    service.audit = Audit(service.store, paying.payments)
+Crowded = Callable[[int], Paying]
+
+
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> Crowded:
+    """Make a service that carries out so few payments at a time."""
+
+    def paying(under_way_max: int) -> Paying:
+        monkeypatch.setattr(payment_table, "UNDER_WAY_MAX", under_way_max)
+        return Paying(Settings(payment_retry_base_seconds=1), new_id=Ids())
+
     return paying
 
 
 @pytest.mark.parametrize("account", ["sandbox-ok", "sandbox-declines"])
 @pytest.mark.parametrize("direction", Direction)
 def test_more_payments_than_there_are_places_are_refused_until_one_ends(
-    direction: Direction, account: str
+    crowded: Crowded, direction: Direction, account: str
 ) -> None:
     paying = crowded(2)
     paying.run(paying.ask(direction, "sandbox-down", 1))
@@ -987,6 +976,7 @@ def test_more_payments_than_there_are_places_are_refused_until_one_ends(
 
 @pytest.mark.parametrize(("direction", "prepare", "refusal"), REFUSED)
 def test_a_payment_that_is_refused_gives_its_place_back(
+    crowded: Crowded,
     direction: Direction,
     prepare: Callable[[Paying], object],
     refusal: type[WalletError],
@@ -998,7 +988,9 @@ def test_a_payment_that_is_refused_gives_its_place_back(
             paying.ask(direction)
 
 
-def test_a_parked_payment_has_no_place_until_it_is_taken_up_again() -> None:
+def test_a_parked_payment_has_no_place_until_it_is_taken_up_again(
+    crowded: Crowded,
+) -> None:
     paying = crowded(1)
     parked = paying.ask(DEPOSIT, "sandbox-down")
     paying.run_on(parked)
@@ -1013,7 +1005,7 @@ def test_a_parked_payment_has_no_place_until_it_is_taken_up_again() -> None:
         paying.ask(DEPOSIT)
 
 
-def test_a_place_is_given_back_once() -> None:
+def test_a_place_is_given_back_once(crowded: Crowded) -> None:
     paying = crowded(1)
     first = paying.ask(DEPOSIT)
     paying.run(first)
@@ -1023,17 +1015,19 @@ def test_a_place_is_given_back_once() -> None:
         paying.ask(DEPOSIT)
 
 
-def test_a_withdrawal_that_waits_for_its_approval_has_no_place() -> None:
+def test_a_withdrawal_that_waits_for_its_approval_has_no_place(
+    crowded: Crowded,
+) -> None:
     paying = crowded(1)
-    paying.service.limits.put(paying.wallet_id, Limits(approval_threshold=0))
+    paying.service.set_limits(paying.wallet_id, Limits(approval_threshold=0))
     withdrawal = partial(paying.payments.withdraw, paying.wallet_id, 1, "sandbox-down")
     asked = [paying.service.approvals.run(withdrawal) for _ in range(2)]
     one, other = (each for each in asked if isinstance(each, ApprovalSnapshot))
-    confirm = paying.service.approvals.confirm
+    confirm = paying.service.confirm_approval
     confirm(one.id, paying.codes.sent[one.id])
     with nothing_opens(paying), pytest.raises(PaymentsExhausted):
         confirm(other.id, paying.codes.sent[other.id])
-    assert paying.service.approvals.get(other.id) == other
+    assert paying.service.get_approval(other.id) == other
 
 
 # A bank that does what no bank may
@@ -1052,7 +1046,7 @@ def test_an_error_that_nobody_expected_is_noted_and_the_payment_goes_on(
         assert (is_now.status, is_now.bank_answer) == ("PENDING", "UNKNOWN")
         assert (is_now.last_error, is_now.attempts) == (UNEXPECTED, attempts)
         assert is_now.next_attempt_at == paying.clock.now + attempts * SECOND
-        health = paying.service.background.health()
+        health = paying.service.health()
         assert health.last_error == "payments: RuntimeError"
         assert (health.last_error_at, health.running) == (paying.clock.now, 0)
         for path in (f"/payments/{payment_id}", "/health"):
@@ -1094,7 +1088,7 @@ def test_what_was_answered_is_not_forgotten_for_an_error_that_comes_after() -> N
     assert (is_now.status, is_now.bank_answer) == ("PENDING", "PAID")
     assert is_now.last_error == UNEXPECTED
     assert paying.in_flight() == (0, 300)
-    paying.service.freeze.unfreeze(paying.wallet_id)
+    paying.service.unfreeze(paying.wallet_id)
     assert paying.run_on(payment_id).status == "SUCCEEDED"
     assert paying.bank.calls == ["pay"]
     assert_both_books_agree(paying)
@@ -1209,7 +1203,7 @@ def test_a_request_with_a_key_opens_one_payment(
 def test_a_withdrawal_that_waits_is_confirmed_over_http(
     http: FlaskClient, paying: Paying
 ) -> None:
-    paying.service.limits.put(paying.wallet_id, Limits(approval_threshold=100))
+    paying.service.set_limits(paying.wallet_id, Limits(approval_threshold=100))
     with nothing_opens(paying):
         asked = post(http, "/wallet/withdraw", body_of(paying))
     assert asked.status_code == 202
@@ -1284,7 +1278,7 @@ def test_refusals_are_told_over_http_and_open_nothing(
             assert_problem(response, 423, "wallet_frozen")
 
 
-def test_too_many_payments_are_told_when_to_come_back() -> None:
+def test_too_many_payments_are_told_when_to_come_back(crowded: Crowded) -> None:
     paying = crowded(1)
     http, key = create_app(paying.service).test_client(), {"Idempotency-Key": "k"}
     post(http, "/wallet/deposit", body_of(paying))
@@ -1338,7 +1332,7 @@ def told(paying: Paying) -> list[tuple[str, str | None, str]]:
 def test_an_end_is_told_once_after_the_movement_that_made_it(
     http: FlaskClient, paying: Paying, account: str, direction: Direction
 ) -> None:
-    paying.service.webhooks.create("https://receiver.example/", list(EventType))
+    paying.service.create_webhook("https://receiver.example/", list(EventType))
     asked = post(http, PATHS[direction], body_of(paying, bankAccount=account))
     id = asked.get_json()["id"]
     status = paying.run_on(id).status
@@ -1351,7 +1345,6 @@ def test_an_end_is_told_once_after_the_movement_that_made_it(
     assert told(paying) == created + ended
     paying.clock.now += DAY
     paying.payments.attempt(paying.payments._table.find(id))
-    paying.service.outbox.hand_over()
     assert told(paying) == created + ended
 
 
@@ -1380,12 +1373,12 @@ def test_nobody_sees_a_payment_before_the_commit_that_opens_it() -> None:
     seen: list[object] = []
 
     class Looking(Claim):
-        def prepare(self, outcome: object) -> tuple[Event, ...]:
+        def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
             seen.append(service.payments.all())
             return super().prepare(outcome)
 
     payment = service.payments.withdraw(
-        wallet_id, 300, "sandbox-ok", Looking("fingerprint")
+        wallet_id, 300, "sandbox-ok", (Looking("fingerprint"),)
     )
     assert seen == [[]]
     assert service.payments.all() == [payment]
@@ -1421,4 +1414,4 @@ def test_a_payment_that_committed_goes_on_though_its_wallet_fails_to_be_left(
     assert payment.status is PaymentStatus.PENDING
     assert paying.run(payment.id).status is PaymentStatus.SUCCEEDED
     assert paying.balance() == (1_300 if direction is DEPOSIT else 700)
-    assert paying.service.audit.run().problems == []
+    assert paying.service.audit().problems == []

@@ -1,16 +1,18 @@
-"""The rules as a list: their order, and which of them a plain wallet needs."""
+"""The rules as a list: their order, and that all come before the first change."""
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
 
-from tests.ledgers import new_service, open_wallet
-from wallet_app.domain.errors import WalletError
-from wallet_app.domain.transactions import AMOUNT_MAX
+import pytest
+
+from tests.ledgers import new_service, nothing_moves, open_wallet
+from wallet_app.domain.errors import WalletFrozen
+from wallet_app.services import rules
 from wallet_app.services.movement import Movement
-from wallet_app.services.rules import ALWAYS, RULES
+from wallet_app.settings import Settings
 
 IN_ORDER = [
     "not_frozen",
@@ -21,34 +23,33 @@ IN_ORDER = [
     "no_approval_needed",
 ]
 
-amounts = st.sampled_from([1, 100, AMOUNT_MAX]) | st.integers(1, AMOUNT_MAX)
-holdings = st.none() | st.tuples(
-    st.sampled_from([0, 99, 100, AMOUNT_MAX]), st.sampled_from(["INR", "USD"])
-)
-
 
 def test_the_rules_stand_in_the_order_of_the_contract() -> None:
-    assert [rule.__name__ for rule in RULES] == IN_ORDER
+    assert [rule.__name__ for rule in rules.RULES] == IN_ORDER
 
 
-@given(source=holdings, target=holdings, amount=amounts)
-def test_no_other_rule_can_refuse_a_movement_between_wallets_without_terms(
-    source: tuple[int, str] | None, target: tuple[int, str] | None, amount: int
+@pytest.mark.parametrize("movement", ["add", "deduct", "transfer", "exchange"])
+def test_every_rule_is_checked_before_anything_moves(
+    monkeypatch: pytest.MonkeyPatch, movement: str
 ) -> None:
-    service = new_service()
-    one, other = [
-        held and service.store.wallets[open_wallet(service, held[0], "", held[1])]
-        for held in (source, target)
-    ]
-    assert not (one and one.policy) and not (other and other.policy)
-    movement = Movement(one, other, amount, None, None, None, 0)
-    for rule in RULES:
-        try:
-            rule(movement)
-        except WalletError:
-            assert rule in ALWAYS
+    service = new_service(Settings(fx_rates=(("USD", "INR", Decimal(80)),)))
+    rupees, more = open_wallet(service, 100), open_wallet(service, 100)
+    dollars = open_wallet(service, 100, currency="USD")
+    quote = service.create_quote("USD", "INR", 1)
+    movements: dict[str, Callable[[], object]] = {
+        "add": partial(service.add, rupees, 1),
+        "deduct": partial(service.deduct, rupees, 1),
+        "transfer": partial(service.transfer, rupees, more, 1),
+        "exchange": partial(service.transfer, dollars, rupees, 1, quote_id=quote.id),
+    }
+    checked = []
 
+    def refuse(movement: Movement) -> None:
+        checked.append([wallet.balance for wallet in movement.wallets])
+        raise WalletFrozen(rupees)
 
-@pytest.mark.parametrize("rule", ALWAYS)
-def test_the_rules_for_plain_wallets_are_among_all(rule: object) -> None:
-    assert rule in RULES
+    monkeypatch.setattr(rules, "RULES", (*rules.RULES, refuse))
+    with nothing_moves(service), pytest.raises(WalletFrozen):
+        movements[movement]()
+    assert len(checked) == 1
+    assert set(checked[0]) <= {0, 100}

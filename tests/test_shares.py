@@ -37,7 +37,8 @@ from wallet_app.domain.spending import Limits
 from wallet_app.gateways.addresses import caller_of
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.approvals.approvals import Approvals
-from wallet_app.services.idempotency import Claim, IdempotencyKeys
+from wallet_app.services.commit import OnCommits, commit
+from wallet_app.services.idempotency import IdempotencyKeys
 from wallet_app.services.quotes import Quotes
 from wallet_app.settings import Settings
 
@@ -76,11 +77,11 @@ def test_one_caller_holds_at_most_a_quarter_of_the_keys() -> None:
     clock = Clock()
     keys = IdempotencyKeys(clock, ttl_seconds=60, keys_max=8)
 
-    def answer(claim: Claim) -> str:
-        claim.keep("answer")
+    def answer(on_commit: OnCommits) -> str:
+        commit(on_commit, "answer")
         return "answer"
 
-    def not_run(claim: Claim) -> str:
+    def not_run(on_commit: OnCommits) -> str:
         raise AssertionError("it was run")
 
     for key in ("one", "two"):
@@ -127,7 +128,7 @@ def test_one_caller_holds_at_most_a_quarter_of_the_approvals() -> None:
         wallet_id = open_wallet(service, 5)
         with nothing_moves(service):
             approval = approvals.run(
-                partial(service.money.deduct, wallet_id, 1), None, caller
+                partial(service.money.deduct, wallet_id, 1), (), caller
             )
         assert isinstance(approval, ApprovalSnapshot)
         return approval.id
@@ -154,23 +155,22 @@ class Shared:
             clock=self.clock, new_code=self.codes, send_code=self.codes.send
         )
         self.wallet = open_wallet(self.service, 1_000)
-        self.service.limits.put(self.wallet, Limits(approval_threshold=0))
+        self.service.set_limits(self.wallet, Limits(approval_threshold=0))
 
     def ask(self, caller: str | None) -> str:
-        command = partial(self.service.money.deduct, self.wallet, 1)
         with nothing_moves(self.service):
-            approval = self.service.approvals.run(command, None, caller)
+            approval = self.service.deduct(self.wallet, 1, caller=caller)
         assert isinstance(approval, ApprovalSnapshot)
         return approval.id
 
     def guess(self, approval_id: str, caller: str | None, times: int) -> None:
         for _ in range(times):
             with nothing_moves(self.service), pytest.raises(CodeInvalid):
-                self.service.approvals.confirm(approval_id, WRONG, None, caller)
+                self.service.confirm_approval(approval_id, WRONG, caller=caller)
 
     def confirm(self, approval_id: str, caller: str | None) -> object:
         code = self.codes.sent[approval_id]
-        return self.service.approvals.confirm(approval_id, code, None, caller)
+        return self.service.confirm_approval(approval_id, code, caller=caller)
 
 
 @pytest.fixture

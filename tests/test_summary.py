@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from tests.ledgers import SECOND, START, Clock, Full, new_service, open_wallet
+from tests.ledgers import FULL, SECOND, START, Clock, new_service, open_wallet
 from tests.test_api import NOBODY, assert_problem
 from wallet_app import create_app
 from wallet_app.domain.transactions import AMOUNT_MAX
@@ -17,11 +17,11 @@ from wallet_app.services.summary import CATEGORIES_MAX
 def wallet_id(service: WalletService) -> str:
     """Return a wallet with a transaction of each type, and two categories."""
     wallet_id, other = open_wallet(service), open_wallet(service, 500)
-    service.money.add(wallet_id, 1_000, "salary")
-    service.money.deduct(wallet_id, 100, "food")
-    service.money.transfer(wallet_id, other, 30, "food")
-    service.money.transfer(other, wallet_id, 7, "food")
-    service.money.add(wallet_id, 5)
+    service.add(wallet_id, 1_000, "salary")
+    service.deduct(wallet_id, 100, "food")
+    service.transfer(wallet_id, other, 30, "food")
+    service.transfer(other, wallet_id, 7, "food")
+    service.add(wallet_id, 5)
     return wallet_id
 
 
@@ -71,7 +71,7 @@ def test_only_what_happened_in_the_time_asked_for_counts() -> None:
     client = create_app(service).test_client()
     wallet_id = open_wallet(service)
     for amount in (1, 10, 100):
-        service.money.add(wallet_id, amount)
+        service.add(wallet_id, amount)
         clock.now += SECOND
     path = f"/wallet/{wallet_id}/summary"
     for query, amount in (
@@ -89,8 +89,8 @@ def test_sums_are_exact_beyond_the_largest_amount(
     client: FlaskClient, service: WalletService
 ) -> None:
     wallet_id = open_wallet(service, AMOUNT_MAX)
-    service.money.deduct(wallet_id, AMOUNT_MAX)
-    service.money.add(wallet_id, AMOUNT_MAX)
+    service.deduct(wallet_id, AMOUNT_MAX)
+    service.add(wallet_id, AMOUNT_MAX)
     credits = client.get(f"/wallet/{wallet_id}/summary").get_json()["byType"]["CREDIT"]
     assert credits["amount"] == 2 * AMOUNT_MAX
 
@@ -98,9 +98,9 @@ def test_sums_are_exact_beyond_the_largest_amount(
 def test_the_categories_that_are_listed_are_bounded(service: WalletService) -> None:
     wallet_id = open_wallet(service)
     for n in range(CATEGORIES_MAX + 2):
-        service.money.add(wallet_id, n + 1, f"c{n}")
-    service.money.deduct(wallet_id, 1, "c0")
-    totals = service.summary.totals(wallet_id)
+        service.add(wallet_id, n + 1, f"c{n}")
+    service.deduct(wallet_id, 1, "c0")
+    totals = service.summarize(wallet_id)
     assert len(totals.by_category) == CATEGORIES_MAX
     others = totals.other_categories
     assert (others.categories, others.count) == (2, 3)
@@ -109,11 +109,11 @@ def test_the_categories_that_are_listed_are_bounded(service: WalletService) -> N
 
 
 def test_what_failed_does_not_count(service: WalletService, wallet_id: str) -> None:
-    before = service.summary.totals(wallet_id)
+    before = service.summarize(wallet_id)
     with pytest.raises(RuntimeError):
-        service.money.add(wallet_id, 1, claim=Full())
-    assert service.summary.totals(wallet_id) == before
-    assert service.summary.totals(wallet_id, START, START + 1) == before
+        service.money.add(wallet_id, 1, on_commit=FULL)
+    assert service.summarize(wallet_id) == before
+    assert service.summarize(wallet_id, START, START + 1) == before
 
 
 @pytest.mark.parametrize("query", ["type=DEBIT", "limit=1", "from=today", "to="])

@@ -12,30 +12,30 @@ from wallet_app.settings import Settings
 
 
 def test_a_new_wallet_is_empty_and_active(service: WalletService) -> None:
-    wallet = service.wallets.create("asha")
+    wallet = service.create_wallet("asha")
     assert (wallet.user_id, wallet.currency, wallet.balance) == ("asha", "INR", 0)
     assert wallet.status == "ACTIVE"
     assert wallet.created_at == wallet.updated_at == START
-    assert service.wallets.get(wallet.id) == wallet
+    assert service.get_wallet(wallet.id) == wallet
 
 
 def test_a_user_has_one_wallet_for_each_currency(service: WalletService) -> None:
-    rupees = service.wallets.create("asha", "INR")
-    dollars = service.wallets.create("asha", "USD")
+    rupees = service.create_wallet("asha", "INR")
+    dollars = service.create_wallet("asha", "USD")
     assert rupees.id != dollars.id
     with nothing_moves(service), pytest.raises(WalletExists) as refused:
-        service.wallets.create("asha", "USD")
+        service.create_wallet("asha", "USD")
     assert refused.value.values == {"wallet_id": dollars.id}
 
 
 def test_the_default_currency_is_a_setting() -> None:
     service = new_service(Settings(default_currency="JPY"))
-    assert service.wallets.create("asha").currency == "JPY"
+    assert service.create_wallet("asha").currency == "JPY"
 
 
 def test_an_unknown_wallet_is_not_found(service: WalletService) -> None:
     with nothing_moves(service), pytest.raises(WalletNotFound):
-        service.wallets.get("nobody")
+        service.get_wallet("nobody")
 
 
 @pytest.mark.parametrize(("code", "digits"), [("JPY", 0), ("INR", 2), ("BHD", 3)])

@@ -53,6 +53,7 @@ from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import Transaction, WalletSnapshot
 from wallet_app.gateways.delivery import Reply, Transport
 from wallet_app.services.alerts import Alert
+from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.background import THREADS_MAX, Lane
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.json_forms import event_bytes, json_bytes
@@ -108,18 +109,16 @@ class Listening:
         self.webhook_id = self.listen()
 
     def listen(self, events: tuple[EventType, ...] = ALL, url: str = URL) -> str:
-        return self.service.webhooks.create(url, events).webhook.id
+        return self.service.create_webhook(url, events).webhook.id
 
     def tell(self, times: int = 1) -> None:
         """Have something happen that is told of."""
         for _ in range(times):
-            self.service.money.add(self.source, 1)
-        self.service.outbox.hand_over()
+            self.service.add(self.source, 1)
 
     def run(self, seconds: int = 0) -> int:
         """Do what is due so many seconds later; return how much it was."""
         self.clock.now += seconds * SECOND
-        self.service.outbox.hand_over()
         return self.service.background.run_due()
 
     @property
@@ -136,7 +135,7 @@ class Listening:
 
     def deliveries(self, webhook_id: str = "") -> list[Any]:
         """Return what the latest deliveries are, oldest first."""
-        page = self.service.webhooks.deliveries(webhook_id or self.webhook_id, 100)
+        page = self.service.list_deliveries(webhook_id or self.webhook_id, 100)
         return page.deliveries[::-1]
 
     def delivery(self) -> Any:
@@ -144,7 +143,7 @@ class Listening:
         return delivery
 
     def quote(self) -> str:
-        return self.service.quotes.create("INR", "USD", 831).id
+        return self.service.create_quote("INR", "USD", 831).id
 
 
 @pytest.fixture
@@ -168,40 +167,36 @@ MOVED, FLAGGED = "transaction.created", "fraud.flagged"
 OUT, IN = "TRANSFER_OUT", "TRANSFER_IN"
 
 TOLD: dict[str, tuple[Call, list[str]]] = {
-    "create": (lambda n: n.service.wallets.create("new"), ["wallet.created"]),
-    "freeze": (lambda n: n.service.freeze.freeze(n.source, "x"), ["wallet.frozen"]),
+    "create": (lambda n: n.service.create_wallet("new"), ["wallet.created"]),
+    "freeze": (lambda n: n.service.freeze(n.source, "x"), ["wallet.frozen"]),
     "freeze again": (
-        lambda n: [n.service.freeze.freeze(n.source, why) for why in "xy"],
+        lambda n: [n.service.freeze(n.source, why) for why in "xy"],
         ["wallet.frozen"],
     ),
     "unfreeze": (
         lambda n: [
-            n.service.freeze.freeze(n.source, "x"),
-            n.service.freeze.unfreeze(n.source),
-            n.service.freeze.unfreeze(n.source),
+            n.service.freeze(n.source, "x"),
+            n.service.unfreeze(n.source),
+            n.service.unfreeze(n.source),
         ],
         ["wallet.frozen", "wallet.unfrozen"],
     ),
     "unfreeze what is not frozen": (
-        lambda n: n.service.freeze.unfreeze(n.source),
+        lambda n: n.service.unfreeze(n.source),
         [],
     ),
-    "add": (lambda n: n.service.money.add(n.source, 1), [MOVED]),
-    "deduct": (lambda n: n.service.money.deduct(n.source, 1), [MOVED]),
+    "add": (lambda n: n.service.add(n.source, 1), [MOVED]),
+    "deduct": (lambda n: n.service.deduct(n.source, 1), [MOVED]),
     "transfer": (
-        lambda n: n.service.money.transfer(n.source, n.target, 1),
+        lambda n: n.service.transfer(n.source, n.target, 1),
         [MOVED] * 2,
     ),
     "exchange": (
-        lambda n: n.service.exchange.transfer(
-            n.source, n.dollars, 831, quote_id=n.quote(), approved=True
-        ),
+        lambda n: n.service.transfer(n.source, n.dollars, 831, quote_id=n.quote()),
         [MOVED] * 4,
     ),
     "review": (
-        lambda n: n.service.approvals.run(
-            partial(n.service.money.transfer, n.source, n.target, 500)
-        ),
+        lambda n: n.service.transfer(n.source, n.target, 500),
         [FLAGGED, "approval.requested"],
     ),
     "block": (lambda n: blocked(n), [MOVED] * 3 + [FLAGGED]),
@@ -229,11 +224,10 @@ TOLD: dict[str, tuple[Call, list[str]]] = {
 
 
 def blocked(listening: Listening) -> None:
-    money, approvals = listening.service.money, listening.service.approvals
     for _ in range(3):
-        money.deduct(listening.source, 1)
+        listening.service.deduct(listening.source, 1)
     with pytest.raises(FraudBlocked):
-        approvals.run(partial(money.deduct, listening.source, 1))
+        listening.service.deduct(listening.source, 1)
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -281,20 +275,18 @@ def told_of(listening: Listening, wallet_id: str) -> list[str]:
 
 
 REFUSED: dict[str, Call] = {
-    "create": lambda n: n.service.wallets.create("user 0"),
-    "add": lambda n: n.service.money.add(n.source, 2**53 - 1),
-    "deduct": lambda n: n.service.money.deduct(n.source, 2_000),
-    "transfer": lambda n: n.service.money.transfer(n.source, n.target, 2_000),
-    "to itself": lambda n: n.service.money.transfer(n.source, n.source, 1),
-    "exchange": lambda n: n.service.exchange.transfer(
+    "create": lambda n: n.service.create_wallet("user 0"),
+    "add": lambda n: n.service.add(n.source, 2**53 - 1),
+    "deduct": lambda n: n.service.deduct(n.source, 2_000),
+    "transfer": lambda n: n.service.transfer(n.source, n.target, 2_000),
+    "to itself": lambda n: n.service.transfer(n.source, n.source, 1),
+    "exchange": lambda n: n.service.transfer(
         n.source, n.dollars, 5, quote_id=n.quote()
     ),
-    "freeze": lambda n: n.service.freeze.freeze(NOBODY, "x"),
+    "freeze": lambda n: n.service.freeze(NOBODY, "x"),
     "withdraw": lambda n: n.service.payments.withdraw(n.source, 2_000, "sandbox-ok"),
     "deposit": lambda n: n.service.payments.deposit(NOBODY, 1, "sandbox-ok"),
-    "approval": lambda n: n.service.approvals.run(
-        partial(n.service.money.deduct, n.source, 2_000)
-    ),
+    "approval": lambda n: n.service.deduct(n.source, 2_000),
 }
 
 
@@ -311,13 +303,16 @@ class Crash(Exception):
 
 
 class Full:
-    """A claim that cannot keep anything."""
+    """A commit hook that fails."""
 
     def prepare(self, outcome: object) -> NoReturn:
         raise Crash
 
-    def keep(self, outcome: object) -> NoReturn:
-        raise AssertionError("it was not asked whether it can")
+    def commit(self) -> NoReturn:
+        raise AssertionError("it was committed without being prepared")
+
+
+FULL = (Full(),)
 
 
 class CrashingSlot:
@@ -366,21 +361,21 @@ def test_a_deposit_whose_credit_fails_is_told_when_it_is_made(
 
 
 UNKEPT: dict[str, Call] = {
-    "create": lambda n: n.service.wallets.create("new", claim=Full()),
-    "freeze": lambda n: n.service.freeze.freeze(n.source, "x", Full()),
+    "create": lambda n: n.service.wallets.create("new", on_commit=FULL),
+    "freeze": lambda n: n.service.freezes.freeze(n.source, "x", FULL),
     "approval": lambda n: n.service.approvals.run(
-        partial(n.service.money.transfer, n.source, n.target, 500), Full()
+        partial(n.service.money.transfer, n.source, n.target, 500), FULL
     ),
-    "add": lambda n: n.service.money.add(n.source, 1, claim=Full()),
-    "deduct": lambda n: n.service.money.deduct(n.source, 1, claim=Full()),
-    "transfer": lambda n: n.service.money.transfer(n.source, n.target, 1, claim=Full()),
-    "exchange": lambda n: n.service.exchange.transfer(
-        n.source, n.dollars, 831, quote_id=n.quote(), claim=Full(), approved=True
+    "add": lambda n: n.service.money.add(n.source, 1, on_commit=FULL),
+    "deduct": lambda n: n.service.money.deduct(n.source, 1, on_commit=FULL),
+    "transfer": lambda n: n.service.money.transfer(
+        n.source, n.target, 1, on_commit=FULL
     ),
-    "withdraw": lambda n: n.service.payments.withdraw(
-        n.source, 1, "sandbox-ok", Full()
+    "exchange": lambda n: n.service.money.exchange(
+        n.source, n.dollars, 831, n.quote(), on_commit=FULL, approved=True
     ),
-    "deposit": lambda n: n.service.payments.deposit(n.source, 1, "sandbox-ok", Full()),
+    "withdraw": lambda n: n.service.payments.withdraw(n.source, 1, "sandbox-ok", FULL),
+    "deposit": lambda n: n.service.payments.deposit(n.source, 1, "sandbox-ok", FULL),
 }
 
 
@@ -393,7 +388,7 @@ def test_what_cannot_be_kept_is_not_told(listening: Listening, name: str) -> Non
 
 
 def test_only_what_was_asked_for_is_told(listening: Listening) -> None:
-    listening.service.webhooks.delete(listening.webhook_id)
+    listening.service.delete_webhook(listening.webhook_id)
     some = listening.listen((EventType.WALLET_FROZEN, EventType.WALLET_CREATED))
     for name in ("add", "create", "unfreeze", "deposit"):
         TOLD[name][0](listening)
@@ -425,20 +420,18 @@ def test_every_webhook_is_told_with_the_same_id(listening: Listening) -> None:
 def test_while_nobody_listens_nothing_is_kept_for_anybody() -> None:
     service = new_service()
     wallet_id = open_wallet(service, 5)
-    service.freeze.freeze(wallet_id, "x")
+    service.freeze(wallet_id, "x")
     assert len(service.outbox._put) == 0
-    one, other = (service.webhooks.create(URL, ALL).webhook.id for _ in range(2))
-    service.freeze.unfreeze(wallet_id)
+    one, other = (service.create_webhook(URL, ALL).webhook.id for _ in range(2))
+    service.unfreeze(wallet_id)
     assert len(service.outbox._put) == 1
-    service.outbox.hand_over()
     assert len(service.outbox._put) == 0
-    service.webhooks.delete(one)
-    service.freeze.freeze(wallet_id, "x")
+    service.delete_webhook(one)
+    service.freeze(wallet_id, "x")
     assert len(service.outbox._put) == 1
-    service.outbox.hand_over()
-    service.webhooks.delete(other)
-    service.money.add(open_wallet(service), 5)
-    service.freeze.unfreeze(wallet_id)
+    service.delete_webhook(other)
+    service.add(open_wallet(service), 5)
+    service.unfreeze(wallet_id)
     assert len(service.outbox._put) == 0
 
 
@@ -504,8 +497,8 @@ def test_every_delivery_is_signed_as_the_standard_says() -> None:
         settings=Settings(webhook_retry_seconds=(0, 0)),
         clock=time.time_ns,  # the library compares with the time of the machine
     )
-    listening.service.money.add(listening.source, 5, description="Für dich 🎁")
-    listening.service.freeze.freeze(listening.source, "x")
+    listening.service.add(listening.source, 5, description="Für dich 🎁")
+    listening.service.freeze(listening.source, "x")
     listening.run()
     assert len(listening.receivers.posts) == 3
     signer, stranger = Webhook(SECRET), Webhook(new_secret())
@@ -635,8 +628,7 @@ def test_of_many_transfers_at_once_each_wallet_tells_its_history_in_order() -> N
     listening = Listening(settings=Settings(), transport=receivers, clock=time.time_ns)
     listening.receivers, service = receivers, listening.service
     wallets = [listening.source, listening.target, open_wallet(service, 1_000)]
-    service.outbox.hand_over()
-    service.webhooks.delete(listening.webhook_id)
+    service.delete_webhook(listening.webhook_id)
     listening.webhook_id = listening.listen((EventType.TRANSACTION_CREATED,))
     start = threading.Barrier(threads_count)
 
@@ -644,8 +636,7 @@ def test_of_many_transfers_at_once_each_wallet_tells_its_history_in_order() -> N
         start.wait(TIMEOUT_SECONDS)
         for i in range(times):
             source, target = wallets[(n + i) % 3], wallets[(n + i + 1 + n % 2) % 3]
-            service.money.transfer(source, target, 1)
-            service.outbox.hand_over()
+            service.transfer(source, target, 1)
 
     switch_seconds = sys.getswitchinterval()
     sys.setswitchinterval(0.000_01)
@@ -805,7 +796,7 @@ def test_a_receiver_that_is_gone_is_left_alone_and_others_are_not() -> None:
     listening.tell(3)
     listening.clock.now += SECOND
     listening.run()
-    webhook = listening.service.webhooks.get(listening.webhook_id)
+    webhook = listening.service.get_webhook(listening.webhook_id)
     assert webhook.status == "DISABLED"
     first, *waited = listening.deliveries()
     assert (first.status, first.attempts, first.answer) == ("FAILED", 1, 410)
@@ -823,7 +814,7 @@ def test_a_receiver_that_is_gone_is_left_alone_and_others_are_not() -> None:
     urls = [url for url, *_ in listening.receivers.posts]
     assert (urls.count(URL), urls.count(f"{URL}/other")) == (1, 4)
     assert {each.status for each in listening.deliveries(other)} == {"SUCCEEDED"}
-    assert listening.service.webhooks.get(other).status == "ACTIVE"
+    assert listening.service.get_webhook(other).status == "ACTIVE"
 
 
 def test_nothing_is_sent_to_a_receiver_that_is_gone_if_ending_the_rest_fails(
@@ -842,7 +833,7 @@ def test_nothing_is_sent_to_a_receiver_that_is_gone_if_ending_the_rest_fails(
     for delivery in waited:
         assert (delivery.status, delivery.attempts) == ("FAILED", 0)
         assert delivery.last_error == "the webhook is disabled"
-    health = listening.service.background.health()
+    health = listening.service.health()
     assert (health.queued, health.running) == (0, 0)
 
 
@@ -863,7 +854,7 @@ def test_a_delivery_that_meets_a_bug_is_tried_again(
     delivery = listening.delivery()
     assert (delivery.status, delivery.attempts) == ("PENDING", 1)
     assert (delivery.answer, delivery.last_error) == (None, "unexpected error")
-    health = listening.service.background.health()
+    health = listening.service.health()
     assert health.last_error == f"webhook {listening.webhook_id}: RuntimeError"
     listening.run(5)
     assert listening.delivery().status == "SUCCEEDED"
@@ -896,12 +887,12 @@ def test_a_message_is_sent_under_no_lock() -> None:
 def test_what_is_deleted_while_it_is_told_is_told_no_more() -> None:
     receivers = Acting(500)
     listening = Listening(transport=receivers)
-    receivers.act = lambda: listening.service.webhooks.delete(listening.webhook_id)
+    receivers.act = lambda: listening.service.delete_webhook(listening.webhook_id)
     listening.tell(2)
     listening.run()
     listening.run(1_000_000)
     assert len(receivers.posts) == 1
-    assert listening.service.background.health().queued == 0
+    assert listening.service.health().queued == 0
 
 
 def test_what_was_taken_before_its_webhook_was_deleted_is_not_sent(
@@ -910,7 +901,7 @@ def test_what_was_taken_before_its_webhook_was_deleted_is_not_sent(
     listening.tell()
     (lane,) = [lane for lane in lanes_of(listening) if lane.queue]
     ((_, _, delivery),) = lane.queue
-    listening.service.webhooks.delete(listening.webhook_id)
+    listening.service.delete_webhook(listening.webhook_id)
     assert lane.run(delivery) is None  # as by a thread that had just taken it
     assert listening.receivers.posts == []
 
@@ -964,7 +955,7 @@ def test_fifteen_receivers_that_hang_delay_neither_another_nor_any_money(
     finally:
         receivers.answer.set()
         service.background.stop(TIMEOUT_SECONDS)
-    assert service.audit.run().problems == []
+    assert service.audit().problems == []
 
 
 class Held(Receivers):
@@ -997,8 +988,7 @@ def test_a_message_that_hangs_delays_those_of_its_wallet_but_no_code(
     )
     service = listening.service
     wallets = [open_wallet(service, 1_000) for _ in range(40)]
-    service.outbox.hand_over()
-    service.webhooks.delete(listening.webhook_id)
+    service.delete_webhook(listening.webhook_id)
     listening.webhook_id = listening.listen()
     lanes = {each: lane_of(listening, each) for each in wallets}
     assert len(set(lanes.values())) == 4
@@ -1007,15 +997,12 @@ def test_a_message_that_hangs_delays_those_of_its_wallet_but_no_code(
     service.background.start()
     try:
         for amount in (1, 2):
-            service.money.add(one, amount)
-        service.outbox.hand_over()
+            service.add(one, amount)
         assert receivers.hang.get(timeout=TIMEOUT_SECONDS) == one
-        service.money.add(other, 3)
-        service.outbox.hand_over()
+        service.add(other, 3)
         assert receivers.came.get(timeout=TIMEOUT_SECONDS)["data"]["amount"] == 3
-        service.limits.put(one, Limits(approval_threshold=0))
-        service.approvals.run(partial(service.money.deduct, one, 5))
-        service.outbox.hand_over()
+        service.set_limits(one, Limits(approval_threshold=0))
+        service.deduct(one, 5)
         assert "otp" in receivers.came.get(timeout=TIMEOUT_SECONDS)["data"]
         assert receivers.hang.empty()
         receivers.let_go.set()
@@ -1032,7 +1019,7 @@ NOW = time.monotonic_ns
 def lane_of(listening: Listening, wallet_id: str) -> Lane[Any]:
     """Return the lane that takes the messages about a wallet."""
     webhook = listening.service.webhooks._webhooks[listening.webhook_id]
-    snapshot = listening.service.wallets.get(wallet_id)
+    snapshot = listening.service.get_wallet(wallet_id)
     return webhook.lane_of(Event(EventType.WALLET_CREATED, START, snapshot))
 
 
@@ -1088,7 +1075,7 @@ def test_a_deleted_webhook_is_freed_with_all_that_waits_without_a_collection() -
     with needing_no_collection():
         webhook_id = listening.listen()
         fill(listening)
-        listening.service.webhooks.delete(webhook_id)
+        listening.service.delete_webhook(webhook_id)
         assert all(
             webhook_id not in each
             for each in reachable(listening.service)
@@ -1110,7 +1097,7 @@ def test_a_deleted_webhook_that_has_threads_is_freed_without_a_collection() -> N
             del webhook
             listening.tell(10)
             assert came.wait(TIMEOUT_SECONDS)
-            listening.service.webhooks.delete(webhook_id)
+            listening.service.delete_webhook(webhook_id)
             while threads:
                 threads.pop().join(TIMEOUT_SECONDS)
         assert freed() is None
@@ -1162,7 +1149,7 @@ def failing_allocation(n: int) -> bool:
     assert listening.deliveries() != []
     assert {each.status for each in listening.deliveries()} == {"SUCCEEDED"}
     assert len(set(listening.ids)) == len(listening.deliveries())
-    health = listening.service.background.health()
+    health = listening.service.health()
     assert (health.queued, health.running) == (0, 0)
     return failed
 
@@ -1173,12 +1160,12 @@ def failing_deletion(n: int) -> bool:
     listening = Listening(lock_factory=ThreadLock)
     listening.tell(2)
     service = listening.service
-    deleted = with_failing(n, 1, partial(service.webhooks.delete, listening.webhook_id))
+    deleted = with_failing(n, 1, partial(service.delete_webhook, listening.webhook_id))
     if isinstance(deleted.result, MemoryError):
-        assert len(service.webhooks.all()) == 1
+        assert len(service.list_webhooks()) == 1
         assert listening.run() == 2
-        service.webhooks.delete(listening.webhook_id)
-    assert service.webhooks.all() == []
+        service.delete_webhook(listening.webhook_id)
+    assert service.list_webhooks() == []
     bank = 4
     lane = Lane("rest", THREADS_MAX - bank, print, lambda item, error: None)
     service.background.add(lane)
@@ -1226,7 +1213,7 @@ def test_a_failed_attempt_leaves_nothing_that_only_a_collection_would_free(
 
     transport = Transport(resolve=lambda *_: ["8.8.8.8", "1.1.1.1"], connect=connect)
     listening = Listening(transport=transport)
-    listening.service.webhooks.delete(listening.webhook_id)
+    listening.service.delete_webhook(listening.webhook_id)
     listening.webhook_id = listening.listen(url=url)
     logging.disable(logging.CRITICAL)
     try:
@@ -1350,9 +1337,7 @@ def test_what_is_to_be_delivered_again_is_taken_up_at_once(
     listening.run()
     receivers.act = came.set
     with started(listening.service.background, *lanes_of(listening)):
-        listening.service.webhooks.redeliver(
-            listening.webhook_id, listening.delivery().id
-        )
+        listening.service.redeliver(listening.webhook_id, listening.delivery().id)
         assert came.wait(TIMEOUT_SECONDS)
 
 
@@ -1374,7 +1359,7 @@ def test_delivering_again_that_cannot_be_kept_is_not_done(shown: Shown) -> None:
     shown.run()
     redeliver = partial(shown.service.webhooks.redeliver, shown.webhook_id)
     with nothing_is_told(shown), pytest.raises(Crash):
-        redeliver(shown.delivery().id, Full())
+        redeliver(shown.delivery().id, FULL)
     redeliver(shown.delivery().id)
     shown.run()
     assert shown.delivery().attempts == 2
@@ -1475,7 +1460,7 @@ def test_an_event_that_meets_a_bug_is_dropped_and_the_next_is_sent(
 
     monkeypatch.setattr(listening.service.outbox, "listener", buggy)
     for amount in (666, 7):
-        listening.service.money.add(listening.source, amount)
+        listening.service.add(listening.source, amount)
     listening.run()
     assert [body["data"]["amount"] for body in listening.bodies] == [7]
     assert next(wrong) == 1
@@ -1492,7 +1477,7 @@ def test_a_movement_is_answered_also_if_nobody_can_be_notified(
     monkeypatch.setattr(shown.service.outbox, "listener", failing)
     body = {"walletId": shown.source, "amount": 5}
     assert post(shown.client, "/wallet/add", body).status_code == 200
-    assert shown.service.wallets.get(shown.source).balance == 1_005
+    assert shown.service.get_wallet(shown.source).balance == 1_005
 
 
 # Codes
@@ -1500,10 +1485,10 @@ def test_a_movement_is_answered_also_if_nobody_can_be_notified(
 
 def ask_for_approval(listening: Listening) -> str:
     limits = Limits(approval_threshold=0)
-    listening.service.limits.put(listening.source, limits)
-    command = partial(listening.service.money.deduct, listening.source, 1)
-    approval = listening.service.approvals.run(command)
-    return str(approval.id)  # type: ignore[union-attr]
+    listening.service.set_limits(listening.source, limits)
+    approval = listening.service.deduct(listening.source, 1)
+    assert isinstance(approval, ApprovalSnapshot)
+    return approval.id
 
 
 def test_a_code_goes_to_the_webhook_and_confirms(listening: Listening) -> None:
@@ -1512,7 +1497,7 @@ def test_a_code_goes_to_the_webhook_and_confirms(listening: Listening) -> None:
     (body,) = listening.bodies
     assert body["type"] == "approval.requested"
     assert body["data"]["approvalId"] == approval_id
-    confirm = listening.service.approvals.confirm
+    confirm = listening.service.confirm_approval
     confirm(approval_id, body["data"]["otp"])
     listening.run()
     assert listening.types == ["approval.requested", MOVED]
@@ -1523,7 +1508,7 @@ def test_a_new_code_is_told_too() -> None:
     listening = Listening(new_code=lambda: next(codes))
     approval_id = ask_for_approval(listening)
     listening.run()
-    listening.service.approvals.resend(approval_id)
+    listening.service.resend_code(approval_id)
     listening.run()
     assert [body["data"]["otp"] for body in listening.bodies] == ["111111", "222222"]
     assert listening.bodies[1]["data"]["resendsLeft"] == 2
@@ -1536,7 +1521,7 @@ def test_a_code_is_not_told_any_more_when_a_newer_one_was_sent() -> None:
     other = ask_for_approval(listening)
     assert other != approval_id
     listening.run()
-    listening.service.approvals.resend(approval_id)
+    listening.service.resend_code(approval_id)
     listening.run()
     listening.run(5)
     told = [body["data"]["otp"] for body in listening.bodies]
@@ -1554,8 +1539,7 @@ def test_a_code_is_not_sent_again_when_a_newer_one_came_while_it_was_sent() -> N
 
     def resend() -> None:
         receivers.act = lambda: None
-        listening.service.approvals.resend(approval_id)
-        listening.service.outbox.hand_over()
+        listening.service.resend_code(approval_id)
 
     receivers.act = resend
     listening.run()
@@ -1565,7 +1549,7 @@ def test_a_code_is_not_sent_again_when_a_newer_one_came_while_it_was_sent() -> N
     assert (first.status, first.attempts, first.answer) == ("FAILED", 1, 503)
     assert first.last_error == "a newer code was sent"
     assert (second.status, second.attempts) == ("SUCCEEDED", 1)
-    assert listening.service.background.health().queued == 0
+    assert listening.service.health().queued == 0
     receivers.posts.clear()
     assert not is_remembered("111111", listening.service)
 
@@ -1654,7 +1638,6 @@ def test_a_code_is_forgotten_when_its_delivery_has_ended(end: str) -> None:
     replies, seconds = CODE_ENDS[end]
     shown = Shown(*replies)
     ask_for_approval(shown)
-    shown.service.outbox.hand_over()
     assert is_remembered(CODE, shown.service)
     for step in DELAYS if seconds else (0,):
         assert is_remembered(CODE, shown.service)
@@ -1699,13 +1682,13 @@ def test_no_answer_shows_a_code_or_a_secret(shown: Shown) -> None:
 def test_sixteen_webhooks_and_no_more(shown: Shown) -> None:
     body = {"url": URL, "events": ["wallet.created"]}
     for _ in range(WEBHOOKS_MAX - 1):
-        shown.service.webhooks.create(URL, [EventType.WALLET_CREATED])
-    before = shown.service.webhooks.all()
+        shown.service.create_webhook(URL, [EventType.WALLET_CREATED])
+    before = shown.service.list_webhooks()
     key = {"Idempotency-Key": "k"}
     refused = post(shown.client, "/webhooks", body, **key)
     assert assert_problem(refused, 409, "too_many_webhooks")["maximum"] == 16
-    assert shown.service.webhooks.all() == before
-    shown.service.webhooks.delete(before[0].id)
+    assert shown.service.list_webhooks() == before
+    shown.service.delete_webhook(before[0].id)
     assert post(shown.client, "/webhooks", body, **key).status_code == 201
 
 
@@ -1739,7 +1722,7 @@ def test_a_disabled_webhook_is_evicted_when_there_are_too_many(
     listening.run()
     assert webhooks.get(disabled).status == "DISABLED"
     with pytest.raises(Crash):
-        webhooks.create(URL, ALL, Full(), caller)
+        webhooks.create(URL, ALL, FULL, caller)
     assert webhooks.get(disabled).status == "DISABLED"
     newest = webhooks.create(URL, ALL, caller=caller).webhook
     every = webhooks.all()
@@ -1759,14 +1742,14 @@ def test_a_webhook_for_which_there_is_no_thread_is_refused(
 
     key = {"Idempotency-Key": "k"}
     with started(shown.service.background):
-        before = shown.service.webhooks.all()
+        before = shown.service.list_webhooks()
         threads = set(threading.enumerate())
         with monkeypatch.context() as patched:
             patched.setattr(threading.Thread, "start", start)
             refused = post(shown.client, "/webhooks", GOOD, **key)
         assert_problem(refused, 503, "threads_exhausted")
         assert refused.headers["Retry-After"] == "10"
-        assert shown.service.webhooks.all() == before
+        assert shown.service.list_webhooks() == before
         assert set(threading.enumerate()) == threads
         assert post(shown.client, "/webhooks", GOOD, **key).status_code == 201
 
@@ -1870,7 +1853,7 @@ def test_deliveries_are_listed_newest_first_page_by_page(shown: Shown) -> None:
 def test_create_answers_the_webhook_with_its_secret_and_nothing_else_does(
     shown: Shown,
 ) -> None:
-    shown.service.webhooks.delete(shown.webhook_id)
+    shown.service.delete_webhook(shown.webhook_id)
     assert shown.client.get("/webhooks").get_json() == {"webhooks": []}
     body = {"url": URL, "events": ["wallet.frozen", "wallet.created"]}
     response = post(shown.client, "/webhooks", body)
@@ -1904,18 +1887,18 @@ def test_creating_with_a_key_is_done_once_and_shows_the_secret_once(
     assert replayed.get_json() == first.get_json() | {"secret": None}
     assert all(SECRET != each for each in reachable(shown.service.idempotency))
     assert replayed.headers["Idempotent-Replayed"] == "true"
-    assert len(shown.service.webhooks.all()) == 2
+    assert len(shown.service.list_webhooks()) == 2
 
 
 def test_a_webhook_that_cannot_be_kept_is_not_made() -> None:
     service = new_service()
     with pytest.raises(Crash):
-        service.webhooks.create(URL, ALL, Full())
-    assert service.webhooks.all() == []
+        service.webhooks.create(URL, ALL, FULL)
+    assert service.list_webhooks() == []
     open_wallet(service, 5)
     assert len(service.outbox._put) == 0
     for _ in range(WEBHOOKS_MAX):
-        service.webhooks.create(URL, ALL)
+        service.create_webhook(URL, ALL)
 
 
 def test_a_webhook_is_deleted_once_and_told_nothing_more(shown: Shown) -> None:
@@ -1933,7 +1916,7 @@ def test_a_webhook_is_deleted_once_and_told_nothing_more(shown: Shown) -> None:
     shown.tell()
     shown.run(1_000_000)
     assert [url for url, *_ in shown.receivers.posts] == [f"{URL}/other"] * 2
-    assert len(shown.service.webhooks.all()) == 1
+    assert len(shown.service.list_webhooks()) == 1
 
 
 def test_a_path_that_names_no_webhook_is_not_found(client: FlaskClient) -> None:
@@ -1976,16 +1959,16 @@ def test_a_body_of_the_wrong_shape_makes_no_webhook(
     client: FlaskClient, service: WalletService, body: Json
 ) -> None:
     assert_problem(post(client, "/webhooks", body), 400, "invalid_request")
-    assert service.webhooks.all() == []
+    assert service.list_webhooks() == []
     assert not service.outbox.is_open
 
 
 def test_an_event_that_is_named_twice_is_told_once(shown: Shown) -> None:
-    shown.service.webhooks.delete(shown.webhook_id)
+    shown.service.delete_webhook(shown.webhook_id)
     events = ["wallet.frozen", "wallet.created", "wallet.frozen"]
     created = post(shown.client, "/webhooks", GOOD | {"events": events}).get_json()
     assert created["events"] == ["wallet.created", "wallet.frozen"]
-    shown.service.freeze.freeze(shown.source, "x")
+    shown.service.freeze(shown.source, "x")
     shown.run()
     assert shown.types == ["wallet.frozen"]
 
@@ -2001,7 +1984,7 @@ def test_no_webhook_is_made_for_an_address_that_is_private(
     for url in (f"http://{host}", f"https://{host}:8443/hooks"):
         refused = post(client, "/webhooks", GOOD | {"url": url})
         assert_problem(refused, 400, "url_not_allowed")
-    assert service.webhooks.all() == []
+    assert service.list_webhooks() == []
     assert not service.outbox.is_open
 
 
@@ -2022,7 +2005,7 @@ REPLAYED: dict[str, tuple[str, Json, int, list[str]]] = {
 @pytest.mark.parametrize("name", REPLAYED)
 def test_a_replayed_request_tells_nothing_again(shown: Shown, name: str) -> None:
     path, body, status, expected = REPLAYED[name]
-    shown.service.limits.put(shown.source, Limits(approval_threshold=800))
+    shown.service.set_limits(shown.source, Limits(approval_threshold=800))
     if "amount" in body:
         body = body | {"walletId": shown.source}
     key = {"Idempotency-Key": "k"}
@@ -2037,7 +2020,7 @@ def test_a_replayed_request_tells_nothing_again(shown: Shown, name: str) -> None
 def test_a_request_that_is_blocked_tells_so_at_once(shown: Shown) -> None:
     body = {"walletId": shown.source, "amount": 1}
     for _ in range(3):
-        shown.service.money.deduct(shown.source, 1)
+        shown.service.deduct(shown.source, 1)
     shown.run()
     shown.receivers.posts.clear()
     key = {"Idempotency-Key": "k"}
@@ -2067,7 +2050,7 @@ def test_no_step_of_the_wall_clock_moves_a_delivery(step: int) -> None:
     monotonic.now += 1
     assert listening.run() == 1
     assert {each.status for each in listening.deliveries()} == {"SUCCEEDED"}
-    assert listening.service.background.health().oldest_due_at is None
+    assert listening.service.health().oldest_due_at is None
 
 
 def test_what_waits_for_a_webhook_that_is_disabled_is_forgotten(
@@ -2077,7 +2060,7 @@ def test_what_waits_for_a_webhook_that_is_disabled_is_forgotten(
     listening.tell(3)
     listening.run()
     assert len(listening.receivers.posts) == 2
-    assert listening.service.background.health().queued == 0
+    assert listening.service.health().queued == 0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from uuid_utils import UUID
 
@@ -18,12 +19,9 @@ from wallet_app.domain.errors import ApprovalNotFound, QuoteNotFound, WalletErro
 from wallet_app.domain.spending import Limits
 from wallet_app.gateways.bank import Answer, BankUnavailable, Declined, Order, Paid
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.approvals.approval import Command as Asked
-from wallet_app.services.audit.audit import Audit
-from wallet_app.services.commit import Keeper
 from wallet_app.services.events import Event, EventType
-from wallet_app.services.payments.payment import PaymentStatus
-from wallet_app.services.payments.payments import Payments
+from wallet_app.services.payments import payment_table
+from wallet_app.services.payments.payment import PaymentSnapshot, PaymentStatus
 from wallet_app.services.quotes import Quote
 from wallet_app.services.service import WalletService
 from wallet_app.services.webhooks.webhook import NewWebhook
@@ -90,6 +88,8 @@ class World:
     def __init__(self, has_webhook: bool) -> None:
         self.locks: list[ThreadLock] = []
         self.clock, self.sequence, self.receivers = Clock(), Sequence(), Receivers()
+        # One payment at a time, so that a slot that is not released shows.
+        patch.object(payment_table, "UNDER_WAY_MAX", 1).start()
         self.service = service = WalletService(
             SETTINGS,
             lock_factory=self.new_lock,
@@ -102,9 +102,8 @@ class World:
             transport=self.receivers,
             jitter=lambda longest: longest,
         )
-        self._have_one_payment_at_a_time()
         if has_webhook:
-            self.webhook_id = service.webhooks.create(URL, tuple(EventType)).webhook.id
+            self.webhook_id = service.create_webhook(URL, tuple(EventType)).webhook.id
         self.asha = self.open("asha", 100_000)
         self.ravi = self.open("ravi", 50_000)
         self.reported: list[Event] = []
@@ -115,35 +114,16 @@ class World:
         self.receivers.posts.clear()
         self.reported.clear()
 
-    def _have_one_payment_at_a_time(self) -> None:
-        """Replace the payments, so that a slot that is not released shows."""
-        service = self.service
-        service.payments = Payments(
-            service.store,
-            self.clock,
-            self.sequence.id,
-            service.money,
-            service.bank,
-            service.background,
-            service.outbox,
-            1,
-            SETTINGS.payment_max_attempts,
-            lambda longest: longest,
-            self.new_lock,
-            under_way_max=1,
-        )
-        service.audit = Audit(service.store, service.payments, self.new_lock)
-
     def new_lock(self) -> ThreadLock:
         lock = ThreadLock()
         self.locks.append(lock)
         return lock
 
     def open(self, user: str, balance: int, currency: str = "INR") -> str:
-        wallet_id = self.service.wallets.create(user, currency).id
+        wallet_id = self.service.create_wallet(user, currency).id
         # To put back a shorter history, a list may ask for less memory than it has.
         for _ in range(4):
-            self.service.money.add(wallet_id, balance // 4)
+            self.service.add(wallet_id, balance // 4)
         return wallet_id
 
     def _report(self, event: Event) -> None:
@@ -172,14 +152,14 @@ class World:
             "payments": service.payments.all(),
             "approvals": [self._approval(each) for each in self.watched],
             "quotes": [self._quote(each) for each in self.watched],
-            "alerts": service.alerts.page(100).alerts,
-            "webhooks": service.webhooks.all(),
+            "alerts": service.list_alerts(100).alerts,
+            "webhooks": service.list_webhooks(),
             "keys": len(service.idempotency),
         }
 
     def _approval(self, approval_id: str) -> ApprovalSnapshot | None:
         with suppress(ApprovalNotFound):
-            return self.service.approvals.get(approval_id)
+            return self.service.get_approval(approval_id)
         return None
 
     def _quote(self, quote_id: str) -> object:
@@ -190,11 +170,10 @@ class World:
     def finish(self) -> None:
         """Hand over the events, and do what is due, when it is due, to the end."""
         service = self.service
-        service.money.add(self.ravi, 1)  # of which every webhook is notified
+        service.add(self.ravi, 1)  # of which every webhook is notified
         for _ in range(ROUNDS_MAX):
-            service.outbox.hand_over()
             service.background.run_due()
-            health = service.background.health()
+            health = service.health()
             if health.oldest_due_at is None:
                 assert health.running == 0, "a slot of a lane is lost"
                 return
@@ -285,94 +264,82 @@ def in_the_background(prepare: Prepare) -> Prepare:
 
 @takes_key
 def create(world: World) -> Command:
-    return partial(world.service.wallets.create, "zoe", "USD")
+    return partial(world.service.create_wallet, "zoe", "USD")
 
 
 @takes_key
 def refused_create(world: World) -> Command:
-    return partial(world.service.wallets.create, "asha", "INR")
+    return partial(world.service.create_wallet, "asha", "INR")
 
 
 @takes_key
 def add(world: World) -> Command:
-    return partial(world.service.money.add, world.asha, 300, "food", "Lunch")
+    return partial(world.service.add, world.asha, 300, "food", "Lunch")
 
 
 @takes_key
 def deduct(world: World) -> Command:
-    return partial(world.service.money.deduct, world.asha, 300)
+    return partial(world.service.deduct, world.asha, 300)
 
 
 @takes_key
 def refused_deduct(world: World) -> Command:
-    return approved(world, partial(world.service.money.deduct, world.asha, 10**9))
+    return partial(world.service.deduct, world.asha, 10**9)
 
 
 @takes_key
 def transfer(world: World) -> Command:
-    return partial(world.service.exchange.transfer, world.asha, world.ravi, 300)
+    return partial(world.service.transfer, world.asha, world.ravi, 300)
 
 
 @takes_key
 def transfer_the_other_way(world: World) -> Command:
-    return partial(world.service.exchange.transfer, world.ravi, world.asha, 300)
+    return partial(world.service.transfer, world.ravi, world.asha, 300)
 
 
 @takes_key
 def quote(world: World) -> Command:
-    return partial(world.service.quotes.create, "INR", "USD", 50_000)
+    return partial(world.service.create_quote, "INR", "USD", 50_000)
 
 
 @takes_key
 def exchange(world: World) -> Command:
     zoe = world.open("zoe", 4, "USD")
-    quote_id = world.service.quotes.create("INR", "USD", 50_000).id
+    quote_id = world.service.create_quote("INR", "USD", 50_000).id
     world.watched.append(quote_id)
-    return partial(
-        world.service.exchange.transfer, world.asha, zoe, 50_000, quote_id=quote_id
-    )
+    return partial(world.service.transfer, world.asha, zoe, 50_000, quote_id=quote_id)
 
 
 @takes_key
 def freeze(world: World) -> Command:
-    return partial(world.service.freeze.freeze, world.asha, "Card stolen")
+    return partial(world.service.freeze, world.asha, "Card stolen")
 
 
 @takes_key
 def unfreeze(world: World) -> Command:
-    world.service.freeze.freeze(world.asha, "Card stolen")
-    return partial(world.service.freeze.unfreeze, world.asha)
+    world.service.freeze(world.asha, "Card stolen")
+    return partial(world.service.unfreeze, world.asha)
 
 
 @takes_no_key
 def put_limits(world: World) -> Command:
-    return partial(world.service.limits.put, world.asha, Limits(daily=500))
+    return partial(world.service.set_limits, world.asha, Limits(daily=500))
 
 
 @takes_no_key
 def audit(world: World) -> Command:
-    world.service.quotes.create("INR", "USD", 50_000)
-    return world.service.audit.run
+    world.service.create_quote("INR", "USD", 50_000)
+    return world.service.audit
 
 
 # Approvals
 
 
-def approved(world: World, command: Asked) -> Command:
-    """Return a command that asks for an approval where it needs one."""
-
-    def run(claim: Keeper | None) -> object:
-        return world.service.approvals.run(command, claim)
-
-    return run
-
-
 def needing_approval(world: World) -> str:
     """Let every amount of the first wallet need an approval, and request one; return
     its id."""
-    world.service.limits.put(world.asha, Limits(approval_threshold=100))
-    command = partial(world.service.exchange.transfer, world.asha, world.ravi, 300)
-    approval = world.service.approvals.run(command)
+    world.service.set_limits(world.asha, Limits(approval_threshold=100))
+    approval = world.service.transfer(world.asha, world.ravi, 300)
     assert isinstance(approval, ApprovalSnapshot)
     world.watched.append(approval.id)
     return approval.id
@@ -380,39 +347,37 @@ def needing_approval(world: World) -> str:
 
 @takes_key
 def deduct_that_needs_an_approval(world: World) -> Command:
-    world.service.limits.put(world.asha, Limits(approval_threshold=100))
-    return approved(world, partial(world.service.money.deduct, world.asha, 300))
+    world.service.set_limits(world.asha, Limits(approval_threshold=100))
+    return partial(world.service.deduct, world.asha, 300)
 
 
 @takes_key
 def flagged_transfer(world: World) -> Command:
-    command = partial(world.service.exchange.transfer, world.asha, world.ravi, 90_000)
-    return approved(world, command)
+    return partial(world.service.transfer, world.asha, world.ravi, 90_000)
 
 
 @takes_key
 def confirm(world: World) -> Command:
     approval_id = needing_approval(world)
     return partial(
-        world.service.approvals.confirm, approval_id, world.sequence.last_code
+        world.service.confirm_approval, approval_id, world.sequence.last_code
     )
 
 
 @takes_key
 def confirm_a_withdrawal(world: World) -> Command:
-    world.service.limits.put(world.asha, Limits(approval_threshold=100))
-    command = partial(world.service.payments.withdraw, world.asha, 300, "pays")
-    approval = world.service.approvals.run(command)
+    world.service.set_limits(world.asha, Limits(approval_threshold=100))
+    approval = world.service.withdraw(world.asha, 300, "pays")
     assert isinstance(approval, ApprovalSnapshot)
     world.watched.append(approval.id)
     return partial(
-        world.service.approvals.confirm, approval.id, world.sequence.last_code
+        world.service.confirm_approval, approval.id, world.sequence.last_code
     )
 
 
 @takes_key
 def wrong_code(world: World) -> Command:
-    return partial(world.service.approvals.confirm, needing_approval(world), "nope")
+    return partial(world.service.confirm_approval, needing_approval(world), "nope")
 
 
 @takes_key
@@ -420,18 +385,18 @@ def fifth_wrong_code(world: World) -> Command:
     approval_id = needing_approval(world)
     for _ in range(4):
         with suppress(WalletError):
-            world.service.approvals.confirm(approval_id, "nope")
-    return partial(world.service.approvals.confirm, approval_id, "nope")
+            world.service.confirm_approval(approval_id, "nope")
+    return partial(world.service.confirm_approval, approval_id, "nope")
 
 
 @takes_key
 def cancel(world: World) -> Command:
-    return partial(world.service.approvals.cancel, needing_approval(world))
+    return partial(world.service.cancel_approval, needing_approval(world))
 
 
 @takes_key
 def resend(world: World) -> Command:
-    return partial(world.service.approvals.resend, needing_approval(world))
+    return partial(world.service.resend_code, needing_approval(world))
 
 
 # Payments
@@ -439,22 +404,24 @@ def resend(world: World) -> Command:
 
 @takes_key
 def ask_for_a_deposit(world: World) -> Command:
-    return partial(world.service.payments.deposit, world.asha, 300, "pays")
+    return partial(world.service.deposit, world.asha, 300, "pays")
 
 
 @takes_key
 def ask_for_a_withdrawal(world: World) -> Command:
-    return partial(world.service.payments.withdraw, world.asha, 300, "pays")
+    return partial(world.service.withdraw, world.asha, 300, "pays")
 
 
 @takes_key
 def refused_withdrawal(world: World) -> Command:
-    return partial(world.service.payments.withdraw, world.asha, 10**9, "pays")
+    return partial(world.service.withdraw, world.asha, 10**9, "pays")
 
 
 def settling(world: World, direction: str, account: str) -> Command:
-    ask_for = getattr(world.service.payments, direction)
-    ask_for(world.asha, 300, account)
+    request = (
+        world.service.deposit if direction == "deposit" else world.service.withdraw
+    )
+    request(world.asha, 300, account)
     return world.service.background.run_due
 
 
@@ -490,11 +457,12 @@ def meet_a_broken_bank(world: World) -> Command:
 
 @takes_key
 def retry_a_parked_payment(world: World) -> Command:
-    payment = world.service.payments.withdraw(world.asha, 300, "closed")
+    payment = world.service.withdraw(world.asha, 300, "closed")
+    assert isinstance(payment, PaymentSnapshot)
     world.finish()
-    parked = world.service.payments.get(payment.id).status
+    parked = world.service.get_payment(payment.id).status
     assert parked is PaymentStatus.PARKED
-    return partial(world.service.payments.retry, payment.id)
+    return partial(world.service.retry_payment, payment.id)
 
 
 # Webhooks
@@ -502,20 +470,20 @@ def retry_a_parked_payment(world: World) -> Command:
 
 @takes_key
 def create_a_webhook(world: World) -> Command:
-    create = world.service.webhooks.create
+    create = world.service.create_webhook
     return partial(create, URL, (EventType.TRANSACTION_CREATED,))
 
 
 @takes_no_key
 def delete_a_webhook(world: World) -> Command:
-    created = world.service.webhooks.create(URL, (EventType.TRANSACTION_CREATED,))
-    return partial(world.service.webhooks.delete, created.webhook.id)
+    created = world.service.create_webhook(URL, (EventType.TRANSACTION_CREATED,))
+    return partial(world.service.delete_webhook, created.webhook.id)
 
 
 @takes_key
 def redeliver(world: World) -> Command:
-    webhook = world.service.webhooks.create(URL, (EventType.TRANSACTION_CREATED,))
+    webhook = world.service.create_webhook(URL, (EventType.TRANSACTION_CREATED,))
     webhook_id = webhook.webhook.id
     world.finish()
-    delivery = world.service.webhooks.deliveries(webhook_id).deliveries[0]
-    return partial(world.service.webhooks.redeliver, webhook_id, delivery.id)
+    delivery = world.service.list_deliveries(webhook_id).deliveries[0]
+    return partial(world.service.redeliver, webhook_id, delivery.id)

@@ -1,16 +1,14 @@
 """The ledger in memory: the wallets, their locks, and how a wallet is put back.
 
-The only place that knows what a lock is. It must not know any business rule.
-
-Lock order, for every thread that holds more than one: the idempotency keys, then an
-approval, then a payment, then the turn of the audits, then the registry, then wallets
-by ascending id, then the outbox, then the table of payments or of webhooks, then the
-queues of the background.
-Nobody takes an earlier one while holding a later one, so no circle of waiters can form.
-Webhooks are created one at a time: that lock comes before the table of webhooks, and no
-movement takes it. The tables of approvals, quotes and alerts have locks of their own,
-under which nobody takes another. Locks are plain, so that a nested acquisition shows at
-once; nothing blocks or sleeps under a wallet's lock.
+It must not know any business rule. Other modules have locks of their own, made by the
+same factory; this is the order of all of them, for every thread that holds more than
+one: the idempotency keys, then an approval, then a payment, then the turn of the
+audits, then the creation of webhooks, then the registry, then wallets by ascending id,
+then the outbox, then the table of payments or of webhooks, then the queues of the
+background. Nobody takes an earlier one while holding a later one, so no circle of
+waiters can form. The tables of approvals, quotes and alerts have locks under which
+nobody takes another. Locks are plain, so that a nested acquisition shows at once;
+nothing blocks or sleeps under a wallet's lock.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ from wallet_app.domain.transactions import (
     AMOUNT_MAX,
     HOUSE,
     Transaction,
+    WalletIdentity,
     WalletSnapshot,
 )
 
@@ -88,15 +87,13 @@ class Wallet:
     `history` only ever grows, but for the end that a failed body had appended.
     So whoever has seen its length under the lock may read that far without it.
     `spent` is all that ever left the wallet, and `counters` say how much of it today
-    and this month. The `policy` holds for this wallet alone; None means that there is
-    none. `balance_min` is 0, or less than that for a liquidity wallet.
+    and this month. The `policy` holds for this wallet alone. `balance_min` is 0, or less than that for a liquidity wallet.
     """
 
     __slots__ = (
+        "identity",
         "id",
-        "user_id",
         "currency",
-        "created_at",
         "balance",
         "spent",
         "counters",
@@ -110,23 +107,18 @@ class Wallet:
 
     def __init__(
         self,
-        id: str,
-        user_id: str,
-        currency: str,
-        created_at: int,
+        identity: WalletIdentity,
         counters: SpendingCounters,
-        policy: Policy | None,
+        policy: Policy,
         lock: Lock,
         balance_min: int = 0,
     ) -> None:
-        self.id = id
-        self.user_id = user_id
-        self.currency = currency
-        self.created_at = created_at
+        self.identity = identity
+        self.id, self.currency = identity.id, identity.currency
         self.balance = 0
         self.spent = 0
         self.counters = counters
-        self.updated_at = created_at
+        self.updated_at = identity.created_at
         self.history: list[Transaction] = []
         self.policy = policy
         self.balance_min = balance_min
@@ -174,14 +166,15 @@ class Wallet:
 
     def snapshot(self) -> WalletSnapshot:
         """Return what the wallet is now; the caller holds it, or alone knows it."""
+        identity = self.identity
         return WalletSnapshot(
-            self.id,
-            self.user_id,
-            self.currency,
-            self.balance,
-            self.policy.frozen_reason if self.policy else None,
-            self.created_at,
-            self.updated_at,
+            id=identity.id,
+            user_id=identity.user_id,
+            currency=identity.currency,
+            balance=self.balance,
+            frozen_reason=self.policy.frozen_reason,
+            created_at=identity.created_at,
+            updated_at=self.updated_at,
         )
 
 
@@ -245,7 +238,7 @@ class Store:
         self,
         lock_factory: LockFactory = ThreadLock,
         zone: ZoneInfo = UTC,
-        policy: Policy | None = None,
+        policy: Policy = Policy(),
     ) -> None:
         self._lock_factory = lock_factory
         self._counters = SpendingCounters(zone)
@@ -270,21 +263,14 @@ class Store:
         existing = self._by_owner.get((user_id, currency))
         if existing is not None:
             raise WalletExists(existing.id, currency)
-        return Wallet(
-            id,
-            user_id,
-            currency,
-            created_at,
-            self._counters,
-            self._policy,
-            self._lock_factory(),
-        )
+        identity = WalletIdentity(id, user_id, currency, created_at)
+        return Wallet(identity, self._counters, self._policy, self._lock_factory())
 
     @contextmanager
     def publish(self, wallet: Wallet) -> Iterator[None]:
         """Let everybody see a new wallet, or nobody if the block fails; the caller
         still holds the registry."""
-        owner = wallet.user_id, wallet.currency
+        owner = wallet.identity.user_id, wallet.currency
         try:
             self._by_owner[owner] = wallet
             self._readable[wallet.id] = wallet
@@ -302,12 +288,9 @@ class Store:
             for currency, id in ids:
                 if currency not in self._liquidity:
                     wallet = Wallet(
-                        id,
-                        HOUSE,
-                        currency,
-                        created_at,
+                        WalletIdentity(id, HOUSE, currency, created_at),
                         self._counters,
-                        None,
+                        Policy(),
                         self._lock_factory(),
                         balance_min=-AMOUNT_MAX,
                     )

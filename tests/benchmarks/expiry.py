@@ -8,7 +8,8 @@ from statistics import median
 from tests.benchmarks.conditions import in_fresh_process, settle_as_the_server
 from tests.benchmarks.in_process import Timings, in_turns
 from tests.benchmarks.report import Row, Scale, at_most
-from wallet_app.services.idempotency import KEYS_MAX, Claim, IdempotencyKeys
+from wallet_app.services.commit import OnCommits, commit
+from wallet_app.services.idempotency import KEYS_MAX, IdempotencyKeys
 
 FEW = 2_000
 TTL_NS = 1_000_000_000
@@ -81,6 +82,6 @@ def _eviction(expired: int, firsts: list[float]) -> float:
     return (time.process_time() - began) / expired * 1e6
 
 
-def _answer(claim: Claim) -> str:
-    claim.keep("answer")
+def _answer(on_commit: OnCommits) -> str:
+    commit(on_commit, "answer")
     return "answer"

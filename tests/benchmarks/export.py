@@ -33,6 +33,6 @@ def peak_bytes(transactions: int) -> int:
     wallet_id, other = new_wallets(service, 2)
     fill(service, [wallet_id, other], transactions * 2)
     tracemalloc.start()
-    for _ in csv_chunks(service.history.latest_first(wallet_id)):
+    for _ in csv_chunks(service.export_history(wallet_id)):
         pass
     return tracemalloc.get_traced_memory()[1]

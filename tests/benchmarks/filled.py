@@ -14,9 +14,9 @@ BALANCE = 10**12
 
 def new_wallets(service: WalletService, count: int = WALLETS) -> list[str]:
     """Open wallets that can pay and return their ids."""
-    ids = [service.wallets.create(f"user {n}").id for n in range(count)]
+    ids = [service.create_wallet(f"user {n}").id for n in range(count)]
     for wallet_id in ids:
-        service.money.add(wallet_id, BALANCE)
+        service.add(wallet_id, BALANCE)
     return ids
 
 
@@ -38,4 +38,4 @@ def fill(service: WalletService, ids: list[str], transactions: int) -> None:
     for n in range(transactions // 2):
         source, target = pairs[n % len(pairs)]
         body = f'{{"amount": {chance.randint(1000, 99_999)}, "category": "food"}}'
-        service.money.transfer(source, target, **json.loads(body))
+        service.transfer(source, target, **json.loads(body))

@@ -101,7 +101,7 @@ def _service_slices(threads: int) -> list[Work]:
     """Return each thread's work on a new ledger, with its pairs drawn."""
     service = WalletService()
     pairs = random_pairs(new_wallets(service), PAIRS)
-    transfer = service.money.transfer
+    transfer = service.transfer
 
     def work() -> None:
         for _ in range(TRANSFERS // PAIRS // threads):
@@ -154,7 +154,7 @@ def transfer_times(transactions: int, rounds: int) -> Timings:
     settle_as_the_server()
     source, target = new_wallets(service, 2)
     fill(service, [source, target], transactions)
-    transfer = partial(service.money.transfer, source, target, 1)
+    transfer = partial(service.transfer, source, target, 1)
     return in_turns(
         rounds * PAIRS_OF_SLICES,
         lambda: microseconds(transfer),
@@ -170,7 +170,7 @@ def ruled_times(transactions: int, rounds: int) -> Timings:
     settle_as_the_server()
     source, target = new_wallets(service, 2)
     fill(service, [source, target], transactions)
-    transfer = partial(service.money.transfer, source, target, 1)
+    transfer = partial(service.transfer, source, target, 1)
     return in_turns(
         rounds * PAIRS_OF_SLICES,
         lambda: microseconds(transfer),
@@ -195,7 +195,7 @@ def _ruled_service() -> WalletService:
 def _transfer_between_empty(service: WalletService | None = None) -> Call:
     service = service or WalletService()
     source, target = new_wallets(service, 2)
-    return partial(service.money.transfer, source, target, 1)
+    return partial(service.transfer, source, target, 1)
 
 
 def page_times(transactions: int, rounds: int) -> Timings:
@@ -205,7 +205,7 @@ def page_times(transactions: int, rounds: int) -> Timings:
     long_id, short_id = new_wallets(service, 2)
     for wallet_id, length in ((long_id, transactions), (short_id, SHORT_HISTORY)):
         for _ in range(length - 1):
-            service.money.add(wallet_id, 1000)
+            service.add(wallet_id, 1000)
     return in_turns(
         rounds * PAIRS_OF_SLICES,
         lambda: microseconds(partial(service.history.page, long_id)),

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from tests.concurrency.ledger import currency_of
 from tests.concurrency.results import Attempted
@@ -38,7 +37,6 @@ from tests.concurrency.specification import (
     Withdraw,
 )
 from wallet_app.domain.spending import Limits
-from wallet_app.services.idempotency import Claim
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
@@ -68,86 +66,69 @@ class Ids(Protocol):
         ...
 
 
+class Once(TypedDict, total=False):
+    """The arguments by which a use case runs at most once."""
+
+    key: str
+    fingerprint: Operation
+
+
 def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> object:
     """Return what the service returns; raise what it raises.
 
     `by` is the label of the call: the description of its transactions.
     """
-    if operation.key is None:
-        return _call(service, operation, by, ids, None)
-    request = replace(operation, key=None, faults=())
-    return service.idempotency.run(
-        operation.key, request, lambda claim: _call(service, request, by, ids, claim)
-    )
-
-
-def _call(
-    service: WalletService,
-    operation: Operation,
-    by: str,
-    ids: Ids,
-    claim: Claim | None,
-) -> object:
+    once: Once = {}
+    if operation.key is not None:
+        request = replace(operation, key=None, faults=())
+        once = {"key": operation.key, "fingerprint": request}
     match operation:
         case Create(name):
-            return service.wallets.create(ids.user(name), currency_of(name), claim)
+            return service.create_wallet(ids.user(name), currency_of(name), **once)
         case Add(wallet, amount):
-            return service.money.add(
-                ids.wallet(wallet), amount, description=by, claim=claim
-            )
+            return service.add(ids.wallet(wallet), amount, description=by, **once)
         case Deduct(wallet, amount):
-            deduct = partial(
-                service.money.deduct, ids.wallet(wallet), amount, description=by
-            )
-            return service.approvals.run(deduct, claim)
+            return service.deduct(ids.wallet(wallet), amount, description=by, **once)
         case Transfer(source, target, amount):
-            transfer = partial(
-                service.money.transfer,
-                ids.wallet(source),
-                ids.wallet(target),
-                amount,
-                description=by,
+            return service.transfer(
+                ids.wallet(source), ids.wallet(target), amount, description=by, **once
             )
-            return service.approvals.run(transfer, claim)
         case Exchange(source, target, amount, label):
-            return service.exchange.transfer(
+            return service.transfer(
                 ids.wallet(source),
                 ids.wallet(target),
                 amount,
                 description=by,
                 quote_id=ids.made(label),
-                claim=claim,
+                **once,
             )
         case Get(wallet):
-            return service.wallets.get(ids.wallet(wallet))
+            return service.get_wallet(ids.wallet(wallet))
         case History(wallet):
-            return service.history.page(ids.wallet(wallet), limit=History.limit)
+            return service.get_history(ids.wallet(wallet), limit=History.limit)
         case Audit():
-            return service.audit.run()
+            return service.audit()
         case Freeze(wallet):
-            return service.freeze.freeze(ids.wallet(wallet), by, claim)
+            return service.freeze(ids.wallet(wallet), by, **once)
         case Unfreeze(wallet):
-            return service.freeze.unfreeze(ids.wallet(wallet), claim)
+            return service.unfreeze(ids.wallet(wallet), **once)
         case SetLimits(wallet, daily, threshold):
             limits = Limits(daily=daily, approval_threshold=threshold)
-            return service.limits.put(ids.wallet(wallet), limits)
+            return service.set_limits(ids.wallet(wallet), limits)
         case GetLimits(wallet):
-            return service.limits.get(ids.wallet(wallet))
+            return service.get_limits(ids.wallet(wallet))
         case Confirm(label):
-            return service.approvals.confirm(ids.made(label), CODE, claim)
+            return service.confirm_approval(ids.made(label), CODE, **once)
         case Quote(amount):
-            return service.quotes.create("INR", "USD", amount, claim)
+            return service.create_quote("INR", "USD", amount, **once)
         case Withdraw(wallet, amount, account):
-            withdraw = partial(
-                service.payments.withdraw, ids.wallet(wallet), amount, account
-            )
-            return service.approvals.run(withdraw, claim)
+            return service.withdraw(ids.wallet(wallet), amount, account, **once)
         case Deposit(wallet, amount, account):
-            return service.payments.deposit(ids.wallet(wallet), amount, account, claim)
+            return service.deposit(ids.wallet(wallet), amount, account, **once)
         case GetPayment(label):
-            return service.payments.get(ids.made(label))
+            return service.get_payment(ids.made(label))
         case Retry(label):
-            return service.payments.retry(ids.made(label), claim)
+            return service.retry_payment(ids.made(label), **once)
         case Attempt(label):
             return _attempt(service, ids.made(label))
         case AtRest():

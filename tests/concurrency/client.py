@@ -52,7 +52,7 @@ class Client:
 
     def wallet(self, name: str) -> str:
         for wallet in list(self._service.store.readable.values()):
-            if name_in(wallet.currency, wallet.user_id) == name:
+            if name_in(wallet.currency, wallet.identity.user_id) == name:
                 return wallet.id
         return NOBODY
 
@@ -64,7 +64,7 @@ class Client:
 
     def _name(self, wallet_id: str) -> str:
         wallet = self._service.store.readable[wallet_id]
-        return name_in(wallet.currency, wallet.user_id)
+        return name_in(wallet.currency, wallet.identity.user_id)
 
 
 def user_of(name: str) -> str:

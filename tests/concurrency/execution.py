@@ -223,7 +223,7 @@ def _name_locks(service: WalletService) -> None:
     payments = service.payments._table
     named = [
         ("the registry", service.store.registry),
-        ("the audits", service.audit._turn),
+        ("the audits", service.audits._turn),
         ("keys", service.idempotency._lock),
         ("approvals", service.approvals._table._lock),
         ("quotes", service.quotes._lock),
@@ -232,7 +232,7 @@ def _name_locks(service: WalletService) -> None:
         ("the outbox", service.outbox._lock),
     ]
     for wallet in service.store.readable.values():
-        named.append((name_in(wallet.currency, wallet.user_id), wallet._lock))
+        named.append((name_in(wallet.currency, wallet.identity.user_id), wallet._lock))
     approvals = service.approvals._table._approvals
     for entry in (*approvals._needed.values(), *approvals._released.values()):
         approval = entry.value

@@ -9,7 +9,7 @@ command prints.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -24,23 +24,22 @@ from wallet_app.domain.errors import (
     PaymentNotParked,
     QuoteExpired,
     QuoteUsed,
-    SameWallet,
     WalletError,
 )
-from wallet_app.domain.transactions import Transaction, TransactionType, WalletSnapshot
+from wallet_app.domain.transactions import Transaction, WalletSnapshot
 from wallet_app.gateways.bank import Answer, BankTimeout, Declined, Direction, Paid
 from wallet_app.services.approvals.approval import Confirmation, Moved
 from wallet_app.services.approvals.approvals import Approvals
 from wallet_app.services.audit.audit import Audit, _note, _problems
 from wallet_app.services.audit.audit_report import AuditReport
-from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import created
 from wallet_app.services.freeze import not_frozen
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.services.limits import within_limits
-from wallet_app.services.money import CREDIT, DEBIT, IN, OUT, Money, move
-from wallet_app.services.movement import Movement
+from wallet_app.services.money import Money, move
+from wallet_app.services.movement import Leg, Movement, Rule
 from wallet_app.services.payments.payment import (
     Ending,
     Payment,
@@ -50,14 +49,14 @@ from wallet_app.services.payments.payment import (
 from wallet_app.services.payments.payment_table import Opening
 from wallet_app.services.payments.payments import Payments
 from wallet_app.services.quotes import Quote, Quotes
-from wallet_app.services.rules import RULES
+from wallet_app.services.rules import RULES, check
 from wallet_app.services.wallets import Wallets
 from wallet_app.store import Store, Wallet, locked
 
 T = TypeVar("T")
 
 new_wallet, find = Store.new_wallet, Quotes.find
-add, ask = Money.add, Payments._ask
+make, ask = Money.make, Payments._ask
 
 
 @dataclass(frozen=True)
@@ -187,16 +186,13 @@ class LazyLock(Wallet, Store):
 
 @seeded
 class DoubleSpend(Money):
-    """The funds are checked before the lock is taken: two movements spend the same
+    """The rules are checked before the locks are taken: two movements spend the same
     money."""
 
-    def deduct(
-        self, wallet_id: str, amount: int, approved: bool = False, **details: Any
-    ) -> Transaction:
-        wallet = self._wallets[wallet_id]
-        check(wallet, None, amount, approved)
-        with wallet:
-            return _move(self, wallet, DEBIT, -amount, **details)
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        check(movement)
+        with locked(movement.wallets):
+            return move_and_commit(self, movement, legs, outcome_of)
 
 
 @seeded
@@ -204,35 +200,23 @@ class LimitOutsideTheLock(Money):
     """What is left of a limit is counted before the lock is taken: two movements pass
     it together."""
 
-    def deduct(
-        self, wallet_id: str, amount: int, approved: bool = False, **details: Any
-    ) -> Transaction:
-        wallet = self._wallets[wallet_id]
-        asked = Movement(wallet, None, amount, None, None, None, 0, approved)
-        within_limits(asked)
-        with wallet:
-            for rule in RULES:
-                if rule is not within_limits:
-                    rule(asked)
-            return _move(self, wallet, DEBIT, -amount, **details)
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        within_limits(movement)
+        with locked(movement.wallets):
+            check_except(within_limits, movement)
+            return move_and_commit(self, movement, legs, outcome_of)
 
 
 @seeded
 class FreezeRace(Money):
-    """Whether a wallet is frozen is asked before the lock is taken: a movement comes
+    """Whether a wallet is frozen is checked before the lock is taken: a movement comes
     after the freeze was answered."""
 
-    def deduct(
-        self, wallet_id: str, amount: int, approved: bool = False, **details: Any
-    ) -> Transaction:
-        wallet = self._wallets[wallet_id]
-        asked = Movement(wallet, None, amount, None, None, None, 0, approved)
-        not_frozen(asked)
-        with wallet:
-            for rule in RULES:
-                if rule is not not_frozen:
-                    rule(asked)
-            return _move(self, wallet, DEBIT, -amount, **details)
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        not_frozen(movement)
+        with locked(movement.wallets):
+            check_except(not_frozen, movement)
+            return move_and_commit(self, movement, legs, outcome_of)
 
 
 @seeded_between_lines
@@ -240,29 +224,14 @@ class HistoryOutsideTheLock(Money):
     """The transaction is recorded after the lock opened: the balance says one thing,
     the history another."""
 
-    def add(
-        self,
-        wallet_id: str,
-        amount: int,
-        description: str | None = None,
-        claim: Keeper | None = None,
-        **of_payment: Any,
-    ) -> Transaction:
-        if of_payment:
-            return add(self, wallet_id, amount, claim=claim, **of_payment)
-        wallet = self._wallets[wallet_id]
-        id, now = self._new_id(), self._clock()
-        with wallet:
-            check(None, wallet, amount)
-            wallet.updated_at = now = max(now, wallet.updated_at)
-            wallet.balance = balance = wallet.balance + amount
-        credit = Transaction(
-            *(id, wallet.id, CREDIT, amount, wallet.currency, balance),
-            *(None, None, description, now),
-        )
-        wallet.history.append(credit)
-        self._outbox.put(*created([credit]))
-        return _kept(claim, credit)
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        with locked(movement.wallets):
+            check(movement)
+            outcome = move_and_commit(self, movement, legs, outcome_of)
+            late = [(leg.wallet.history, leg.wallet.history.pop()) for leg in legs]
+        for history, transaction in late:
+            history.append(transaction)
+        return outcome
 
 
 @seeded_between_lines
@@ -270,25 +239,12 @@ class TimeRunsBack(Money):
     """The clock is read before the lock, and believed: of two movements the earlier
     one has the later time."""
 
-    def add(
-        self,
-        wallet_id: str,
-        amount: int,
-        description: str | None = None,
-        claim: Keeper | None = None,
-        **of_payment: Any,
-    ) -> Transaction:
-        if of_payment:
-            return add(self, wallet_id, amount, claim=claim, **of_payment)
-        wallet = self._wallets[wallet_id]
-        id, now = self._new_id(), self._clock()
-        with wallet:
-            check(None, wallet, amount)
-            wallet.updated_at = now
-            movement = Movement(None, wallet, amount, None, None, description, now)
-            credit = move(movement, wallet, CREDIT, amount, id)
-            self._outbox.put(*created([credit]))
-            return _kept(claim, credit)
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        with locked(movement.wallets):
+            check(movement)
+            for wallet in movement.wallets:
+                wallet.updated_at = movement.now
+            return move_and_commit(self, movement, legs, outcome_of)
 
 
 @seeded
@@ -296,18 +252,12 @@ class UnsortedLocks(Money):
     """The source is locked first, then the target: two transfers that cross wait for
     each other, for ever."""
 
-    def transfer(
-        self,
-        source_id: str,
-        target_id: str,
-        amount: int,
-        approved: bool = False,
-        **details: Any,
-    ) -> Transfer:
-        source, target = _pair(self, source_id, target_id)
-        with source, target:
-            check(source, target, amount, approved)
-            return _transfer(self, source, target, amount, **details)
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        with ExitStack() as held:
+            for wallet in movement.wallets:
+                held.enter_context(wallet)
+            check(movement)
+            return move_and_commit(self, movement, legs, outcome_of)
 
 
 @seeded
@@ -315,18 +265,8 @@ class SelfTransfer(Money):
     """A transfer from a wallet to itself is not refused: it waits for the lock that
     it holds."""
 
-    def transfer(
-        self,
-        source_id: str,
-        target_id: str,
-        amount: int,
-        approved: bool = False,
-        **details: Any,
-    ) -> Transfer:
-        source, target = self._wallets[source_id], self._wallets[target_id]
-        with locked((source, target)):
-            check(source, target, amount, approved)
-            return _transfer(self, source, target, amount, **details)
+    def _two_wallets(self, source_id: str, target_id: str) -> tuple[Wallet, Wallet]:
+        return self._wallets[source_id], self._wallets[target_id]
 
 
 @seeded
@@ -334,23 +274,18 @@ class TwoSections(Money):
     """A transfer takes in one locked section and gives in the next: in between the
     money is nowhere."""
 
-    def transfer(
-        self,
-        source_id: str,
-        target_id: str,
-        amount: int,
-        approved: bool = False,
-        claim: Keeper | None = None,
-        **details: Any,
-    ) -> Transfer:
-        source, target = _pair(self, source_id, target_id)
-        reference_id = self._new_id()
-        with source:
-            check(source, target, amount, approved)
-            sent = _move(self, source, OUT, -amount, reference_id, **details)
-        with target:
-            received = _move(self, target, IN, amount, reference_id, **details)
-        return _kept(claim, (sent, received))
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        if len(legs) < 2:
+            return make(self, movement, legs, outcome_of)
+        with legs[0].wallet:
+            check(movement)
+            transactions = [move(movement, legs[0])]
+        for leg in legs[1:]:
+            with leg.wallet:
+                transactions.append(move(movement, leg))
+        outcome, events = outcome_of(transactions), created(transactions)
+        commit(movement.on_commit, outcome, self._outbox.put, *events)
+        return outcome
 
 
 # Reading
@@ -420,13 +355,15 @@ class DuplicateCreate(Wallets):
     each."""
 
     def create(
-        self, user_id: str, currency: str, claim: Keeper | None = None
+        self, user_id: str, currency: str, on_commit: OnCommits = ()
     ) -> WalletSnapshot:
         id = str(self._new_id())
         wallet = self._store.new_wallet(id, user_id, currency, self._clock())
         with self._store.registry, self._store.publish(wallet):
             pass
-        return _kept(claim, wallet.snapshot())
+        snapshot = wallet.snapshot()
+        commit(on_commit, snapshot)
+        return snapshot
 
 
 @seeded
@@ -459,13 +396,13 @@ class CodeConfirmedTwice(Approvals):
         self,
         approval_id: str,
         code: str,
-        claim: Keeper | None = None,
+        on_commit: OnCommits = (),
         caller: str | None = None,
     ) -> Moved:
         approval = self._table.find(approval_id)
         with approval.lock:
             command = self._pending(approval)
-        return command(claim=Confirmation(approval, claim), approved=True)
+        return command(on_commit=(Confirmation(approval), *on_commit), approved=True)
 
 
 @seeded
@@ -526,7 +463,7 @@ class RetriedTwice(Payments):
     """Whether a payment is parked is asked before its lock is taken: two who take it up
     again both may."""
 
-    def retry(self, payment_id: str, claim: Keeper | None = None) -> PaymentSnapshot:
+    def retry(self, payment_id: str, on_commit: OnCommits = ()) -> PaymentSnapshot:
         payment = self._table.find(payment_id)
         parked = payment.state
         if parked.status is not PaymentStatus.PARKED:
@@ -534,7 +471,8 @@ class RetriedTwice(Payments):
         with payment.lock:
             pending = replace(parked, status=PaymentStatus.PENDING)
             payment.state, payment.tries = pending, 0
-        return _kept(claim, pending)
+        commit(on_commit, pending)
+        return pending
 
 
 @seeded
@@ -547,7 +485,7 @@ class OpenedAfterTheLock(Payments):
         wallet_id: str,
         amount: int,
         bank_account: str,
-        claim: Keeper | None = None,
+        on_commit: OnCommits = (),
         approved: bool = False,
     ) -> PaymentSnapshot:
         wallet = self._wallets[wallet_id]
@@ -559,7 +497,7 @@ class OpenedAfterTheLock(Payments):
                 approved=approved,
                 reference_id=UUID(payment.state.id),
             )
-            commit(Opening(self._table, payment, claim), debit)
+            commit((Opening(self._table, payment), *on_commit), debit)
         return payment.state
 
 
@@ -580,58 +518,42 @@ class EndedAfterTheLock(Payments):
         status = PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED
         again = self._table.find(state.id)
         ending = Ending(again, status, self._table.release_slot)
-        commit(ending, None, self._outbox.put)
+        commit((ending,), None, self._outbox.put)
 
 
-# What the outbox is told
+# The outbox
 
 
 @seeded
 class EventBeforeCommit(Money):
-    """A debit is told as soon as it is made: when the credit fails it is taken back,
+    """A debit is reported as soon as it is made: when the credit fails it is restored,
     and the receivers know of money that never moved."""
 
-    def transfer(
-        self,
-        source_id: str,
-        target_id: str,
-        amount: int,
-        approved: bool = False,
-        claim: Keeper | None = None,
-        **details: Any,
-    ) -> Transfer:
-        source, target = _pair(self, source_id, target_id)
-        reference_id = self._new_id()
-        with locked((source, target)):
-            check(source, target, amount, approved)
-            sent = _move(self, source, OUT, -amount, reference_id, **details)
-            received = _move(self, target, IN, amount, reference_id, **details)
-            return _kept(claim, (sent, received))
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        with locked(movement.wallets):
+            check(movement)
+            transactions = []
+            for leg in legs:
+                transactions.append(move(movement, leg))
+                self._outbox.put(*created(transactions[-1:]))
+            outcome = outcome_of(transactions)
+            commit(movement.on_commit, outcome, self._outbox.put)
+        return outcome
 
 
 @seeded_between_lines
 class EventAfterTheLock(Money):
-    """A movement is told when its lock has opened: another comes in between, and the
-    receivers know them in the wrong order."""
+    """A movement is reported when its lock has opened: another comes in between, and
+    the receivers know them in the wrong order."""
 
-    def add(
-        self,
-        wallet_id: str,
-        amount: int,
-        description: str | None = None,
-        claim: Keeper | None = None,
-        **of_payment: Any,
-    ) -> Transaction:
-        if of_payment:
-            return add(self, wallet_id, amount, claim=claim, **of_payment)
-        wallet = self._wallets[wallet_id]
-        id, now = self._new_id(), self._clock()
-        movement = Movement(None, wallet, amount, None, None, description, now)
-        with wallet:
-            check(None, wallet, amount)
-            credit = _kept(claim, move(movement, wallet, CREDIT, amount, id))
-        self._outbox.put(*created([credit]))
-        return credit
+    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+        with locked(movement.wallets):
+            check(movement)
+            transactions = [move(movement, leg) for leg in legs]
+            outcome = outcome_of(transactions)
+            commit(movement.on_commit, outcome, self._outbox.put)
+        self._outbox.put(*created(transactions))
+        return outcome
 
 
 # What the wrong movements share with the right ones
@@ -647,68 +569,24 @@ def _mark_of(wallet: Wallet) -> Any:
     )
 
 
-def check(
-    source: Wallet | None, target: Wallet | None, amount: int, approved: bool = False
-) -> None:
+OutcomeOf = Callable[[list[Transaction]], T]
+
+
+def check_except(checked: Rule, movement: Movement) -> None:
+    """Call every rule except one that was checked before."""
     for rule in RULES:
-        rule(Movement(source, target, amount, None, None, None, 0, approved))
+        if rule is not checked:
+            rule(movement)
 
 
-Transfer = tuple[Transaction, Transaction]
-
-
-def _move(
-    money: Money,
-    wallet: Wallet,
-    type: TransactionType,
-    change: int,
-    reference_id: UUID | None = None,
-    description: str | None = None,
-    claim: Keeper | None = None,
-) -> Transaction:
-    moved = _untold(money, wallet, type, change, reference_id, description)
-    money._outbox.put(*created([moved]))
-    return _kept(claim, moved)
-
-
-def _untold(
-    money: Money,
-    wallet: Wallet,
-    type: TransactionType,
-    change: int,
-    reference_id: UUID | None,
-    description: str | None,
-) -> Transaction:
-    id, now = money._new_id(), money._clock()
-    movement = Movement(None, None, 0, reference_id, None, description, now)
-    return move(movement, wallet, type, change, id)
-
-
-def _transfer(
-    money: Money,
-    source: Wallet,
-    target: Wallet,
-    amount: int,
-    description: str | None = None,
-    claim: Keeper | None = None,
-) -> Transfer:
-    reference_id = money._new_id()
-    sent = _untold(money, source, OUT, -amount, reference_id, description)
-    received = _untold(money, target, IN, amount, reference_id, description)
-    money._outbox.put(*created([sent, received]))
-    return _kept(claim, (sent, received))
-
-
-def _pair(money: Money, source_id: str, target_id: str) -> tuple[Wallet, Wallet]:
-    pair = money._wallets[source_id], money._wallets[target_id]
-    if source_id == target_id:
-        raise SameWallet(source_id)
-    return pair
-
-
-def _kept(claim: Keeper | None, result: T) -> T:
-    commit(claim, result)
-    return result
+def move_and_commit(
+    money: Money, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]
+) -> T:
+    """Do what `Money.make` does under the locks, after the check."""
+    transactions = [move(movement, leg) for leg in legs]
+    outcome, events = outcome_of(transactions), created(transactions)
+    commit(movement.on_commit, outcome, money._outbox.put, *events)
+    return outcome
 
 
 def _settled(payments: Payments, payment: Payment, answer: Answer) -> int | None:

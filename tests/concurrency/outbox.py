@@ -26,13 +26,12 @@ class Told:
 
     def wrong(self) -> str | None:
         """Return what was told that is not what happened, when nothing runs."""
-        self._service.outbox.hand_over()
         subjects = [event.subject for event in self._events]
         transactions = [each for each in subjects if isinstance(each, Transaction)]
         for wallet in self._service.store.readable.values():
             told = [each for each in transactions if each.wallet_id == wallet.id]
             if told != wallet.history:
-                name = name_in(wallet.currency, wallet.user_id)
+                name = name_in(wallet.currency, wallet.identity.user_id)
                 return (
                     f"The outbox told of {name}: {_changes(told)}. "
                     f"What happened is: {_changes(wallet.history)}."

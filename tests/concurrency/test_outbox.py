@@ -17,7 +17,7 @@ def told(service: WalletService) -> Told:
     """Return what is told of two movements, and of a payment that ended."""
     told = Told(service)
     asha = open_wallet(service, 100, "asha")
-    service.payments.withdraw(asha, 40, "sandbox-ok")
+    service.withdraw(asha, 40, "sandbox-ok")
     service.background.run_due()
     return told
 

@@ -70,7 +70,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def the_books_are_right(self) -> None:
-        report = self.service.audit.run()
+        report = self.service.audit()
         assert report.balanced, report.problems
         wallets = self.service.store.wallets.values()
         assert all(wallet.balance >= 0 for wallet in wallets)

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -157,7 +156,7 @@ def test_every_touch_of_the_service_is_a_step(scheduler: Scheduler) -> None:
     service = new_service(lock_factory=scheduler.new_lock)
     asha, ravi = open_wallet(service, 100), open_wallet(service, 100)
     with watched_balances(scheduler, Faults()):
-        run = scheduler.run([lambda: service.money.transfer(asha, ravi, 60)])
+        run = scheduler.run([lambda: service.transfer(asha, ravi, 60)])
     written = [(s.subject.id, s.value) for s in run.steps if s.what == "write"]
     assert written == [(asha, 40), (ravi, 160)]
     assert {s.subject.id for s in run.steps if s.what == "read"} == {asha, ravi}
@@ -245,7 +244,7 @@ def test_a_crash_half_way_through_a_transfer_is_rolled_back_by_the_service(
 
     def body() -> None:
         with pytest.raises(Crash):
-            service.money.transfer(asha, ravi, 60)
+            service.transfer(asha, ravi, 60)
 
     with watched_balances(scheduler, Faults(2)):
         run = scheduler.run([body])
@@ -336,30 +335,26 @@ def ask_for_everything() -> None:
     service = new_service(Settings(fx_rates=rates), send_code=None)
     asha, ravi = open_wallet(service, 100, "asha"), open_wallet(service, 100)
     with pytest.raises(WalletExists):
-        service.wallets.create("asha")
+        service.create_wallet("asha")
     with pytest.raises(InsufficientFunds):
-        service.money.deduct(asha, 101)
-    service.idempotency.run(
-        "k",
-        "request",
-        lambda claim: service.money.transfer(asha, ravi, 60, claim=claim),
-    )
-    assert service.wallets.get(asha).balance == 40
-    assert service.history.page(ravi).total == 2
-    service.webhooks.create("https://receiver.example/", list(EventType))
-    service.payments.withdraw(asha, 40, "sandbox-declines")
-    service.freeze.freeze(asha, "Card stolen")
-    service.limits.put(ravi, Limits(daily=160, approval_threshold=0))
-    approval = service.approvals.run(partial(service.money.deduct, ravi, 60))
+        service.deduct(asha, 101)
+    service.transfer(asha, ravi, 60, key="k", fingerprint="request")
+    assert service.get_wallet(asha).balance == 40
+    assert service.get_history(ravi).total == 2
+    service.create_webhook("https://receiver.example/", list(EventType))
+    service.withdraw(asha, 40, "sandbox-declines")
+    service.freeze(asha, "Card stolen")
+    service.set_limits(ravi, Limits(daily=160, approval_threshold=0))
+    approval = service.deduct(ravi, 60)
     assert isinstance(approval, ApprovalSnapshot)
-    service.approvals.cancel(approval.id)
-    quote = service.quotes.create("INR", "USD", 100)
-    dollars = service.wallets.create("ravi", "USD").id
-    service.freeze.freeze(ravi, "Card stolen")
+    service.cancel_approval(approval.id)
+    quote = service.create_quote("INR", "USD", 100)
+    dollars = service.create_wallet("ravi", "USD").id
+    service.freeze(ravi, "Card stolen")
     with pytest.raises(WalletFrozen):
-        service.exchange.transfer(ravi, dollars, 100, quote_id=quote.id)
+        service.transfer(ravi, dollars, 100, quote_id=quote.id)
     assert service.background.run_due() > 1, "the bank, and then the receiver"
-    assert service.audit.run().balanced
+    assert service.audit().balanced
 
 
 def test_each_line_of_the_store_and_the_services_is_a_step_and_no_other(
@@ -390,7 +385,7 @@ def test_a_thread_can_be_stopped_between_two_lines(
     asha = open_wallet(service, 100)
 
     def get() -> None:
-        service.wallets.get(asha)
+        service.get_wallet(asha)
 
     traced = Lines(scheduler).traced(get)
     run = scheduler.run([traced, traced], {2: 1})
@@ -446,7 +441,7 @@ def test_the_threads_own_tracing_goes_on_after_an_exception(
     service = new_service()
 
     def fail() -> None:
-        service.wallets.get("nobody")
+        service.get_wallet("nobody")
 
     def body() -> None:
         with traced_already():
@@ -467,7 +462,7 @@ def test_the_threads_own_tracing_goes_on_after_a_run_that_was_given_up(
 
     def stuck() -> None:
         with service.store.registry:
-            service.wallets.create("asha")
+            service.create_wallet("asha")
 
     def body() -> None:
         with traced_already():
@@ -479,7 +474,7 @@ def test_the_threads_own_tracing_goes_on_after_a_run_that_was_given_up(
     run = scheduler.run([body])
     assert run.deadlock is not None
     assert seen == [tracing_of_ones_own]
-    assert [step.what for step in scheduler.run([service.audit.run]).steps] == [
+    assert [step.what for step in scheduler.run([service.audit]).steps] == [
         "start",
         *("acquire", "acquire", "acquire", "release", "release", "release"),
     ]

@@ -369,7 +369,7 @@ def test_a_transaction_without_a_description_was_made_by_nobody(
 ) -> None:
     wallet_id = open_wallet(service, 100, "asha")
     nobodys = HistoryPage((Entry("asha", "CREDIT", 100, 100, ""),), 1)
-    page = service.history.page(wallet_id)
+    page = service.get_history(wallet_id)
     assert value_of(page, {wallet_id: "asha"}.__getitem__) == nobodys
     body = client.get(f"/wallet/{wallet_id}/transactions").get_json()
     assert value_of_json(200, body, {wallet_id: "asha"}.__getitem__) == nobodys

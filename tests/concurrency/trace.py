@@ -146,4 +146,4 @@ def _row(step: Step, number: int | None) -> Row:
 
 
 def named(wallet: Wallet) -> str:
-    return name_in(wallet.currency, wallet.user_id)
+    return name_in(wallet.currency, wallet.identity.user_id)

@@ -105,7 +105,7 @@ def value_of(answer: object, name: Name) -> Result:
             return (
                 value_of(answer.snapshot(), name),
                 Usage(
-                    name_in(answer.currency, answer.user_id),
+                    name_in(answer.currency, answer.identity.user_id),
                     answer.policy.limits.daily if answer.policy else None,
                     answer.spent - answer.counters.spent_before_day,
                 ),

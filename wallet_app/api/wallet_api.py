@@ -87,6 +87,7 @@ def register(
     app.url_map.merge_slashes = False  # a doubled slash is a 404, not a redirect
     app.before_request(_refuse_doubled_slash)
     bind(app, service)
+    service.idempotency.on_replay = requests.mark_replayed
     origins.register(app, allowed_hosts)
     problems.register(app)
     api = _Api(app)

@@ -7,13 +7,14 @@ other, but that it begins with some history and sees the codes.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from flask import Flask
 
 from wallet_app.demo import demo_views, guard
 from wallet_app.demo.inbox import Inbox
-from wallet_app.demo.people import People
+from wallet_app.demo.people import DemoClock, People
 from wallet_app.demo.phone import Phone
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.approvals.channels import CHANNELS
@@ -27,11 +28,14 @@ class Demo:
     def __init__(self, settings: Settings, **injected: Any) -> None:
         self.phone = Phone()
         self.inbox = Inbox()
-        self.service = WalletService(settings, send_code=self._send, **injected)
+        clock = DemoClock(injected.pop("clock", time.time_ns))
+        self.service = WalletService(
+            settings, send_code=self._send, clock=clock, **injected
+        )
         self._channel = CHANNELS[settings.otp_channel](
             self.service.outbox, self.service.clock
         )
-        self.people = People(self.service)
+        self.people = People(self.service, clock)
 
     def _send(self, approval: ApprovalSnapshot, code: str) -> None:
         """Send a code by the channel of the settings, and to the phone."""

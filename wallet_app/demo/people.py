@@ -1,7 +1,7 @@
 """Some people with money, so that there is something to see. All of it is made up.
 
-Their money moves by the same path as everybody's, under a clock that goes through the
-days before the start.
+Their money moves by the same use cases as everybody's, under a clock that goes through
+the days before the start.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 
 from msgspec import Struct
 
-from wallet_app.services.money import Money
+from wallet_app.domain.clock import Clock
+from wallet_app.domain.spending import Policy
 from wallet_app.services.service import WalletService
-from wallet_app.store import Wallet
 
 PEOPLE_MAX = 100
 """Names that are known; the page needs no more."""
@@ -59,20 +59,31 @@ RENT = (1_250_000, "rent", "My half of the rent")
 SALARY = (6_400_000, "salary", "Salary")
 
 
+class DemoClock:
+    """The injected clock, set back while the people's past is made."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.set_back_ns = 0
+
+    def __call__(self) -> int:
+        return self._clock() - self.set_back_ns
+
+
 class People:
     """Everybody who has a name on the page."""
 
-    def __init__(self, service: WalletService) -> None:
+    def __init__(self, service: WalletService, clock: DemoClock) -> None:
         self._lock = Lock()
         self._people = list(FIRST)
-        _Past(service).happen()
+        _make_past(service, clock)
 
     def all(self) -> list[Person]:
         with self._lock:
             return list(self._people)
 
     def add(self, name: str) -> Person | None:
-        """Return a new person with this name; None where there are too many."""
+        """Return a new person with this name; None if there are too many."""
         person = Person(str(uuid4()), name)
         with self._lock:
             if len(self._people) >= PEOPLE_MAX:
@@ -81,50 +92,27 @@ class People:
         return person
 
 
-class _Past:
-    """The weeks before the start, as they happened to the first people: before there
-    were the limits and the fraud rules that the settings have for every wallet."""
-
-    def __init__(self, service: WalletService) -> None:
-        self._service = service
-        self._now = service.clock() - (7 * WEEKS + 1) * DAY
-        self._money = Money(
-            service.store, lambda: self._now, service.new_id, service.outbox
-        )
-
-    def happen(self) -> None:
-        wallets = {}
-        for user, currency, amount in OPENED:
-            wallets[user, currency] = self._open(user, currency)
-            self._money.add(
-                wallets[user, currency].id, amount, "opening", "To begin with"
-            )
-        asha, ravi = wallets[ASHA, "INR"].id, wallets[RAVI, "INR"].id
-        for _ in range(WEEKS):
-            self._week(asha, ravi)
-        self._money.deduct(wallets[MEI, "JPY"].id, 18_400, "travel", "Train to Kyoto")
-        self._money.deduct(wallets[ZOE, "EUR"].id, 4_390, "food", "Dîner")
-        for wallet in wallets.values():
-            with wallet:
-                wallet.policy = self._policy
-
-    def _open(self, user: str, currency: str) -> Wallet:
-        """Open a wallet that is as old as its history."""
-        store = self._service.store
-        with store.registry:
-            wallet = store.new_wallet(
-                str(self._service.new_id()), user, currency, self._now
-            )
-            self._policy, wallet.policy = wallet.policy, None
-            with store.publish(wallet):
-                pass
-        return wallet
-
-    def _week(self, asha: str, ravi: str) -> None:
-        self._money.transfer(ravi, asha, *RENT)
-        self._money.add(ravi, *SALARY)
+def _make_past(service: WalletService, clock: DemoClock) -> None:
+    """Make the weeks before the start. Limits and fraud rules hold from now on only:
+    they would hold what happened before."""
+    clock.set_back_ns = (7 * WEEKS + 1) * DAY
+    ids, policies = {}, {}
+    for user, currency, amount in OPENED:
+        wallet_id = ids[user, currency] = service.create_wallet(user, currency).id
+        wallet = service.store.wallets[wallet_id]
+        policies[wallet_id], wallet.policy = wallet.policy, Policy()
+        service.add(wallet_id, amount, "opening", "To begin with")
+    asha, ravi = ids[ASHA, "INR"], ids[RAVI, "INR"]
+    for _ in range(WEEKS):
+        service.transfer(ravi, asha, *RENT)
+        service.add(ravi, *SALARY)
         for day in range(7):
             for at, category, amount, description in SPENT:
                 if at == day:
-                    self._money.deduct(asha, amount, category, description)
-            self._now += DAY
+                    service.deduct(asha, amount, category, description)
+            clock.set_back_ns -= DAY
+    service.deduct(ids[MEI, "JPY"], 18_400, "travel", "Train to Kyoto")
+    service.deduct(ids[ZOE, "EUR"], 4_390, "food", "Dîner")
+    for wallet_id, policy in policies.items():
+        service.store.wallets[wallet_id].policy = policy
+    clock.set_back_ns = 0

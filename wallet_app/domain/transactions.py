@@ -33,6 +33,16 @@ class WalletStatus(StrEnum):
     FROZEN = "FROZEN"
 
 
+class WalletIdentity(Struct, frozen=True, gc=False):
+    """What never changes about a wallet; `created_at` is in nanoseconds since 1970,
+    UTC."""
+
+    id: str
+    user_id: str
+    currency: str
+    created_at: int
+
+
 # msgspec's Struct and not a dataclass: a million of these is the whole memory of
 # the service. A Struct is built in C, and with gc=False the garbage collector
 # never visits it, which is sound because it holds only atoms.
@@ -43,15 +53,37 @@ class Transaction(Struct, frozen=True, gc=False):
     """
 
     id: UUID
-    wallet_id: str
+    wallet: WalletIdentity
     type: TransactionType
     amount: int
-    currency: str
     balance_after: int
     reference_id: UUID | None
     category: str | None
     description: str | None
     created_at: int
+
+    @property
+    def wallet_id(self) -> str:
+        return self.wallet.id
+
+    @property
+    def currency(self) -> str:
+        return self.wallet.currency
+
+    @property
+    def wallet_after(self) -> WalletSnapshot:
+        """The wallet as this transaction left it, whatever came since. No transaction
+        is made on a frozen wallet, except a refund, whose answer nobody waits for."""
+        wallet = self.wallet
+        return WalletSnapshot(
+            id=wallet.id,
+            user_id=wallet.user_id,
+            currency=wallet.currency,
+            balance=self.balance_after,
+            frozen_reason=None,
+            created_at=wallet.created_at,
+            updated_at=self.created_at,
+        )
 
     @property
     def change(self) -> int:

@@ -1,4 +1,4 @@
-"""The one commit: how a change becomes final together with all that belongs to it."""
+"""The one commit: a change becomes final together with all that belongs to it."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from typing import Protocol
 from wallet_app.services.events import Event
 
 
-class Keeper(Protocol):
-    """What keeps the outcome of a change: an idempotency key, an approval, a payment.
-    Both methods are called under the locks of the change."""
+class OnCommit(Protocol):
+    """What becomes final together with a change: the outcome of an idempotency key, a
+    closed approval, the state of a payment. Called under the locks of the change."""
 
-    def prepare(self, outcome: object) -> tuple[Event, ...]:
-        """Make all that can fail, and return the events of the keeper's own. If it
-        fails, or what follows does, nothing of it shows."""
+    def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
+        """Do all that can fail. Return the outcome for the next hook, and the events
+        to report. If this fails, or what follows does, nothing of it shows."""
         ...
 
-    def keep(self, outcome: object) -> None:
-        """Keep the outcome, after everything else. This is plain stores: it cannot
-        fail."""
+    def commit(self) -> None:
+        """Make it final, after everything else. Plain stores, so it cannot fail."""
         ...
 
 
-def nothing() -> None:
-    """What a commit does last that reports nothing."""
+OnCommits = tuple[OnCommit, ...]
+
+
+def nothing(*events: Event) -> None:
+    """Report no events."""
 
 
 def commit(
-    keeper: Keeper | None,
+    on_commit: OnCommits,
     outcome: object,
-    last: Callable[..., None] = nothing,
+    report: Callable[..., None] = nothing,
     *events: Event,
 ) -> None:
     """Make a change final, as the last step under its locks.
 
-    What can fail comes first: what the keeper prepares, then `last`, which is given the
-    events. What is kept comes after that, and cannot fail. So if this raises, nothing
-    was reported or kept, and the caller undoes the change; what the caller stores after
-    it must not fail either.
+    What can fail comes first: every `prepare`, then `report` with all events. The
+    stores come last. So if this raises, nothing was reported or stored, and the caller
+    undoes the change; what the caller stores after it must not fail either.
     """
-    if keeper is None:
-        last(*events)
-        return
-    last(*events, *keeper.prepare(outcome))
-    keeper.keep(outcome)
+    for hook in on_commit:
+        outcome, more = hook.prepare(outcome)
+        events += more
+    prepared = iter(on_commit)  # made here, because without memory it would fail
+    report(*events)
+    for hook in prepared:
+        hook.commit()

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from wallet_app.domain.clock import SECOND
 from wallet_app.domain.errors import FraudBlocked
 from wallet_app.domain.fraud_signals import FraudSignals, Thresholds
-from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
+from wallet_app.services.movement import ApprovalRequired, Movement
 from wallet_app.store import Wallet
 
 
@@ -102,12 +102,11 @@ RULES: Mapping[str, Callable[[Outgoing], Verdict]] = {
 }
 
 
-@under_terms
 def no_fraud(movement: Movement) -> None:
     """Refuse what a rule blocks; keep back what one sends to review, until it is
     confirmed. A block counts for more than a review, then the first rule does."""
     source, target = movement.source, movement.target
-    if source is None or source.policy is None or source.policy.fraud is None:
+    if source is None or source.policy.fraud is None:
         return
     out = Outgoing(
         movement.amount,
@@ -129,16 +128,17 @@ def no_fraud(movement: Movement) -> None:
             raise ApprovalRequired(name, movement)
 
 
-def remember(movement: Movement, wallet: Wallet, change: int, now: int) -> None:
-    """Let a held wallet remember what was moved, if a rule is to know."""
-    assert wallet.policy is not None and wallet.policy.fraud is not None
-    by, past = wallet.policy.fraud, wallet.counters.signals
+def count_signals(movement: Movement, wallet: Wallet, change: int, now: int) -> None:
+    """Count what was moved on a held wallet, if it has fraud rules."""
+    thresholds, signals = wallet.policy.fraud, wallet.counters.signals
+    if thresholds is None:
+        return
     if movement.refund_of is not None:
-        past = replace(past, sent_count=past.sent_count - 1)
+        signals = replace(signals, sent_count=signals.sent_count - 1)
     elif change > 0:
-        past = past.received(by, now, change)
+        signals = signals.received(thresholds, now, change)
     else:
         payee = movement.target.id if movement.target else None
-        near = by.is_near(-change, wallet.policy.limits.approval_threshold)
-        past = past.sent(by, now, payee, near)
-    wallet.counters = replace(wallet.counters, signals=past)
+        near = thresholds.is_near(-change, wallet.policy.limits.approval_threshold)
+        signals = signals.sent(thresholds, now, payee, near)
+    wallet.counters = replace(wallet.counters, signals=signals)

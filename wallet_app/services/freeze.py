@@ -6,21 +6,19 @@ from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock
 from wallet_app.domain.errors import WalletFrozen
-from wallet_app.domain.spending import Policy
 from wallet_app.domain.transactions import WalletSnapshot
-from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Event, EventType, Outbox
-from wallet_app.services.movement import Movement, under_terms
+from wallet_app.services.movement import Movement
 from wallet_app.store import Store
 
 
-@under_terms
 def not_frozen(movement: Movement) -> None:
-    """Refuse what a frozen wallet would send or receive, but for what comes back."""
+    """Refuse what a frozen wallet would send or receive, except a refund."""
     if movement.refund_of is not None:
         return
     for wallet in (movement.source, movement.target):
-        if wallet and wallet.policy and wallet.policy.frozen_reason is not None:
+        if wallet and wallet.policy.frozen_reason is not None:
             raise WalletFrozen(wallet.id)
 
 
@@ -37,37 +35,37 @@ class Freeze:
         self._outbox = outbox
 
     def freeze(
-        self, wallet_id: str, reason: str, claim: Keeper | None = None
+        self, wallet_id: str, reason: str, on_commit: OnCommits = ()
     ) -> WalletSnapshot:
         """Freeze a wallet; one that is frozen keeps its first reason.
 
         Raises WalletNotFound.
         """
-        return self._set(wallet_id, reason, claim)
+        return self._set(wallet_id, reason, on_commit)
 
-    def unfreeze(self, wallet_id: str, claim: Keeper | None = None) -> WalletSnapshot:
+    def unfreeze(self, wallet_id: str, on_commit: OnCommits = ()) -> WalletSnapshot:
         """Let a wallet send and receive again; one that does is left alone.
 
         Raises WalletNotFound.
         """
-        return self._set(wallet_id, None, claim)
+        return self._set(wallet_id, None, on_commit)
 
     def _set(
-        self, wallet_id: str, reason: str | None, claim: Keeper | None
+        self, wallet_id: str, reason: str | None, on_commit: OnCommits
     ) -> WalletSnapshot:
         wallet = self._wallets[wallet_id]
         now = self._clock()
         with wallet:
             snapshot = wallet.snapshot()
             if (snapshot.frozen_reason is None) is (reason is None):
-                commit(claim, snapshot)
+                commit(on_commit, snapshot)
                 return snapshot
             now = max(now, wallet.updated_at)
             snapshot = replace(snapshot, frozen_reason=reason, updated_at=now)
-            policy = replace(wallet.policy or Policy(), frozen_reason=reason)
+            policy = replace(wallet.policy, frozen_reason=reason)
             type = (
                 EventType.WALLET_UNFROZEN if reason is None else EventType.WALLET_FROZEN
             )
-            commit(claim, snapshot, self._outbox.put, Event(type, now, snapshot))
+            commit(on_commit, snapshot, self._outbox.put, Event(type, now, snapshot))
             wallet.policy, wallet.updated_at = policy, now
         return snapshot

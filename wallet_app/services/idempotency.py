@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from wallet_app.domain.clock import Clock
 from wallet_app.domain.errors import (
@@ -17,6 +17,7 @@ from wallet_app.domain.errors import (
     IdempotencyKeysExhausted,
     WalletError,
 )
+from wallet_app.services.commit import OnCommits
 from wallet_app.services.events import Event
 from wallet_app.services.expiring import Expiring
 from wallet_app.store import LockFactory
@@ -26,22 +27,32 @@ KEYS_MAX = 200_000
 forgetting one that a client may still send again would run its request twice."""
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Run(Protocol[T_co]):
+    """A command that commits its outcome together with `on_commit`."""
+
+    def __call__(self, *, on_commit: OnCommits) -> T_co: ...
 
 
 class Claim:
-    """One key's hold on one request, and what came of it."""
+    """One key's hold on one request, and its outcome. On commit it keeps the outcome:
+    so a request has one exactly when it has changed something."""
 
-    __slots__ = ("fingerprint", "outcome")
+    __slots__ = ("fingerprint", "outcome", "_prepared")
 
     def __init__(self, fingerprint: Hashable) -> None:
         self.fingerprint = fingerprint
         self.outcome: object = None
+        self._prepared: object = None
 
-    def prepare(self, outcome: object) -> tuple[Event, ...]:
-        return ()
+    def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
+        self._prepared = outcome
+        return outcome, ()
 
-    def keep(self, outcome: object) -> None:
-        self.outcome = outcome
+    def commit(self) -> None:
+        self.outcome = self._prepared
 
 
 class IdempotencyKeys:
@@ -54,6 +65,8 @@ class IdempotencyKeys:
         keys_max: int = KEYS_MAX,
         lock_factory: LockFactory = threading.Lock,
     ) -> None:
+        self.on_replay: Callable[[], None] = lambda: None
+        """Called in the thread that gets a kept outcome, before it does."""
         self._monotonic = monotonic
         self._lock = lock_factory()
         self._claims = Expiring[Claim](
@@ -65,35 +78,36 @@ class IdempotencyKeys:
 
     def run(
         self,
-        key: str,
+        key: str | None,
         fingerprint: Hashable,
-        command: Callable[[Claim], T],
-        on_replay: Callable[[], object] = lambda: None,
+        command: Run[T],
         caller: str | None = None,
     ) -> T:
-        """Run `command` if the key is new, else answer what it answered then.
+        """Run `command` if the key is new, else return what it returned then. Without
+        a key, run it.
 
-        `command` must pass the claim to the commit. A refusal is an outcome too, and is
-        raised again. Whatever else ends the command leaves the key free. `on_replay` is
-        called before a kept answer is given. The key counts for its caller, if one is
-        given: each holds a share of the keys.
+        `command` must pass what it is given to the commit. A refusal is an outcome too,
+        and is raised again. Any other error leaves the key free. The key counts for its
+        caller, if there is one: each has a share of the keys.
 
         Raises IdempotencyKeyReused, IdempotencyInProgress and
         IdempotencyKeysExhausted.
         """
+        if key is None:
+            return command(on_commit=())
         claim, is_new = self._claim(key, fingerprint, caller)
         if not is_new:
-            on_replay()
+            self.on_replay()
             if isinstance(claim.outcome, WalletError):
                 raise claim.outcome.again()
             return cast(T, claim.outcome)
         try:
-            result = command(claim)
-            assert claim.outcome is not None, "the command did not keep its outcome"
+            result = command(on_commit=(claim,))
+            assert claim.outcome is not None, "the command did not commit its outcome"
             return result
         except WalletError as refusal:
             if refusal.kept and claim.outcome is None:
-                claim.keep(refusal.again())
+                claim.outcome = refusal.again()
             raise
         finally:
             if claim.outcome is None:

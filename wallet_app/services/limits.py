@@ -11,16 +11,15 @@ from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock
 from wallet_app.domain.errors import LimitExceeded
-from wallet_app.domain.spending import Limits, Policy
-from wallet_app.services.movement import Movement, under_terms
+from wallet_app.domain.spending import Limits
+from wallet_app.services.movement import Movement
 from wallet_app.store import Store, Wallet
 
 
-@under_terms
 def within_limits(movement: Movement) -> None:
     """Refuse to take more out of a wallet than its limits allow."""
     source, amount = movement.source, movement.amount
-    if source is None or source.policy is None:
+    if source is None:
         return
     limits = source.policy.limits
     if limits.per_transaction is not None and amount > limits.per_transaction:
@@ -74,7 +73,7 @@ class SpendingLimits:
         now = self._clock()
         with wallet:
             usage = replace(_usage(wallet, now), limits=limits)
-            wallet.policy = replace(wallet.policy or Policy(), limits=limits)
+            wallet.policy = replace(wallet.policy, limits=limits)
         return usage
 
 
@@ -84,7 +83,7 @@ def _usage(wallet: Wallet, now: int) -> Usage:
     return Usage(
         wallet.id,
         wallet.currency,
-        wallet.policy.limits if wallet.policy else Limits(),
+        wallet.policy.limits,
         wallet.spent - counters.spent_before_day,
         wallet.spent - counters.spent_before_month,
         counters.day_ends,

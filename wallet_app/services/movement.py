@@ -1,4 +1,4 @@
-"""What the rules look at: a change that was asked for, and is not made yet."""
+"""What is asked for: a movement of money that the rules check, and its legs."""
 
 from __future__ import annotations
 
@@ -7,45 +7,73 @@ from collections.abc import Callable
 from msgspec import Struct
 from uuid_utils import UUID
 
-from wallet_app.domain.transactions import Transaction
+from wallet_app.domain.transactions import Transaction, TransactionType
+from wallet_app.services.commit import OnCommits
 from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 
 
-# A Struct like `Transaction`, because it is built in C; it lives as long as a call.
-class Movement(Struct, frozen=True, gc=False):
-    """`amount` minor units that leave the source and reach the target. No source
-    means that they come from outside (an add), no target that they leave (a deduct).
-    `now` is in nanoseconds since 1970, UTC, and `monotonic_now`, by which a quote
-    expires, in those of the monotonic clock. An approved movement has been confirmed,
-    and needs no further approval. With a quote the target receives its amount, in its
-    currency, and the money goes through two wallets of the house: one takes what the
-    source gives, one gives what the target receives. A movement that gives back what a
-    debit took, because the bank has not paid it, reaches a frozen wallet, too."""
+# Structs, because they are built in C; they live as long as a call.
+class Leg(Struct, frozen=True, gc=False):
+    """One balance that a movement changes, and the transaction that says so. `change`
+    is in minor units, negative for money that leaves the wallet."""
 
-    source: Wallet | None
-    target: Wallet | None
-    amount: int
-    reference_id: UUID | None
-    category: str | None
-    description: str | None
+    wallet: Wallet
+    type: TransactionType
+    change: int
+    transaction_id: UUID
+
+
+class Exchange(Struct, frozen=True, gc=False):
+    """How a movement changes the currency: by the amounts of a quote, through two
+    liquidity wallets. The `taker` receives from the source, the `giver` pays the
+    target. `now` is in nanoseconds of the monotonic clock, by which quotes expire."""
+
+    quote: Quote
+    taker: Wallet
+    giver: Wallet
     now: int
+
+
+class Movement(Struct, frozen=True, gc=False, kw_only=True):
+    """`amount` minor units that leave the source and reach the target.
+
+    Without a source they come from outside (an add), without a target they leave (a
+    deduct). `now` is in nanoseconds since 1970, UTC. An approved movement needs no
+    further approval. A refund of a debit that the bank declined also reaches a frozen
+    wallet. `on_commit` is what becomes final together with the movement.
+    """
+
+    source: Wallet | None = None
+    target: Wallet | None = None
+    amount: int
+    now: int
+    reference_id: UUID | None = None
+    category: str | None = None
+    description: str | None = None
     approved: bool = False
-    quote: Quote | None = None
-    house: tuple[Wallet, Wallet] | None = None
+    exchange: Exchange | None = None
     refund_of: Transaction | None = None
-    monotonic_now: int = 0
+    on_commit: OnCommits = ()
+
+    @property
+    def wallets(self) -> list[Wallet]:
+        """Every wallet that the rules look at or the legs change."""
+        wallets = [each for each in (self.source, self.target) if each is not None]
+        if self.exchange is not None:
+            wallets += self.exchange.taker, self.exchange.giver
+        return wallets
 
 
 class ApprovalRequired(Exception):
     """A movement that is neither made nor refused: somebody must confirm it first.
 
     `reason` is why: the threshold of the wallet, or the name of a fraud rule. After
-    `deadline`, if it is given, the movement cannot be made, whoever confirms it.
+    `deadline`, if there is one, the movement cannot be made, whoever confirms it.
     """
 
     def __init__(self, reason: str, movement: Movement) -> None:
-        source, target, quote = movement.source, movement.target, movement.quote
+        source, target = movement.source, movement.target
         assert source is not None
         super().__init__(reason)
         self.reason = reason
@@ -53,18 +81,10 @@ class ApprovalRequired(Exception):
         self.amount = movement.amount
         self.currency = source.currency
         self.target_id = target.id if target else None
-        self.deadline = quote.deadline if quote else None
+        self.deadline = movement.exchange.quote.deadline if movement.exchange else None
 
 
 Rule = Callable[[Movement], None]
-"""Refuses a movement, or keeps it back, by raising, and changes nothing. It is called
-under the locks of the movement's wallets, and looks only at what they protect."""
-
-UNDER_TERMS: set[Rule] = set()
-
-
-def under_terms(rule: Rule) -> Rule:
-    """Mark a rule that looks at the policy of wallets, and lets every movement pass
-    between wallets without policy: there it is not called."""
-    UNDER_TERMS.add(rule)
-    return rule
+"""Refuses a movement, or requires an approval for it, by raising, and changes nothing.
+It is called under the locks of the movement's wallets, and looks only at what they
+protect."""

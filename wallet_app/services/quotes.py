@@ -24,7 +24,8 @@ from wallet_app.domain.errors import (
     SameCurrency,
 )
 from wallet_app.domain.transactions import AMOUNT_MAX
-from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.commit import OnCommits, commit
+from wallet_app.services.events import Event
 from wallet_app.services.expiring import Expiring
 from wallet_app.store import LockFactory, Store
 
@@ -82,6 +83,13 @@ class Quote:
     def expires_at(self) -> int:
         return self.deadline.date
 
+    def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
+        return outcome, ()
+
+    def commit(self) -> None:
+        """Be used, together with the exchange."""
+        self.used = True
+
     def check(self, source: str, target: str, amount: int, now: int) -> None:
         """Refuse an exchange between these currencies that was not promised, or no
         longer is at this time of the monotonic clock."""
@@ -124,7 +132,7 @@ class Quotes:
         from_currency: str,
         to_currency: str,
         amount: int,
-        claim: Keeper | None = None,
+        on_commit: OnCommits = (),
         caller: str | None = None,
     ) -> Quote:
         """Promise what an amount comes to. The quote counts for its caller, if one is
@@ -155,7 +163,7 @@ class Quotes:
         with self._lock:
             self._quotes.make_room(monotonic_now, caller)
             add = partial(self._quotes.add, quote.id, quote, monotonic_now, caller)
-            commit(claim, quote, add)
+            commit(on_commit, quote, add)
         return quote
 
     def find(self, quote_id: str) -> Quote:

@@ -1,40 +1,50 @@
-"""The business logic, one file for each feature, wired together.
+"""The service: its parts wired together, and one method for each use case.
 
-Everything that is left to chance or to the world is a constructor argument, so
-that tests own it. Nothing here knows Flask or marshmallow.
+    use case    idempotency key, approval, movement, notification
+    movement    lock, check, move, commit: see money.py
+
+A use case is complete without HTTP. Everything that is left to chance or to the world
+is a constructor argument, so that tests own it.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
-from uuid_utils import uuid4
+from uuid_utils import UUID, uuid4
 
 from wallet_app.domain.clock import Clock, NewId
 from wallet_app.domain.fraud_signals import Thresholds
 from wallet_app.domain.spending import Limits, Policy
-from wallet_app.gateways.bank import Bank, SandboxBank
+from wallet_app.domain.transactions import Transaction, WalletSnapshot
+from wallet_app.gateways.bank import Bank, SandboxBank, Statement
 from wallet_app.gateways.delivery import Transport as HttpTransport
-from wallet_app.services.alerts import Alerts
+from wallet_app.services.alerts import AlertPage, Alerts
+from wallet_app.services.approvals.approval import ApprovalSnapshot, Command, Moved
 from wallet_app.services.approvals.approvals import Approvals, SendCode, new_code
 from wallet_app.services.approvals.channels import CHANNELS
 from wallet_app.services.audit.audit import Audit
-from wallet_app.services.background import Background
-from wallet_app.services.events import Outbox
-from wallet_app.services.exchange import Exchange
+from wallet_app.services.audit.audit_report import AuditReport
+from wallet_app.services.background import Background, Health
+from wallet_app.services.events import EventType, Outbox
 from wallet_app.services.freeze import Freeze
-from wallet_app.services.history import History
-from wallet_app.services.idempotency import IdempotencyKeys
-from wallet_app.services.limits import SpendingLimits
+from wallet_app.services.history import History, HistoryFilter, Page
+from wallet_app.services.idempotency import IdempotencyKeys, Run
+from wallet_app.services.limits import SpendingLimits, Usage
 from wallet_app.services.money import Money
+from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.payments.payments import Payments
-from wallet_app.services.quotes import Quotes
-from wallet_app.services.summary import Summary
+from wallet_app.services.quotes import Quote, Quotes
+from wallet_app.services.summary import Summary, Totals
 from wallet_app.services.wallets import Wallets
 from wallet_app.services.webhooks.deliveries import Transport
-from wallet_app.services.webhooks.webhooks import Webhooks, new_secret
+from wallet_app.services.webhooks.delivery_log import DeliverySnapshot
+from wallet_app.services.webhooks.webhook import NewWebhook, WebhookSnapshot
+from wallet_app.services.webhooks.webhooks import DeliveryPage, Webhooks, new_secret
 from wallet_app.settings import Settings
 from wallet_app.store import LockFactory, Store, ThreadLock
 
@@ -45,8 +55,19 @@ def full_jitter(longest: int) -> int:
     return random.randrange(longest + 1)
 
 
+T = TypeVar("T")
+M = TypeVar("M", bound=Moved)
+
+
 class WalletService:
-    """All that the service can do, over one ledger."""
+    """All use cases, over one ledger.
+
+    A method that changes something takes an idempotency `key`: called again with it,
+    it returns what it returned then and changes nothing; with another `fingerprint` of
+    the request it is refused. The keys, quotes, approvals and webhooks of one `caller`
+    are counted, so that no caller takes the share of the others. Such a method also
+    raises IdempotencyKeyReused, IdempotencyInProgress and IdempotencyKeysExhausted.
+    """
 
     def __init__(
         self,
@@ -70,7 +91,6 @@ class WalletService:
         self.wallets = Wallets(
             self.store, clock, new_id, settings.default_currency, self.outbox
         )
-        self.money = Money(self.store, clock, new_id, self.outbox)
         self.quotes = Quotes(
             self.store,
             clock,
@@ -80,10 +100,10 @@ class WalletService:
             settings.fx_quote_ttl_seconds,
             lock_factory,
         )
-        self.exchange = Exchange(
-            self.store, clock, monotonic, new_id, self.money, self.quotes
+        self.money = Money(
+            self.store, clock, monotonic, new_id, self.quotes, self.outbox
         )
-        self.freeze = Freeze(self.store, clock, self.outbox)
+        self.freezes = Freeze(self.store, clock, self.outbox)
         self.limits = SpendingLimits(self.store, clock)
         self.alerts = Alerts(clock, new_id, self.outbox, lock_factory)
         self.approvals = Approvals(
@@ -124,22 +144,413 @@ class WalletService:
         )
         self.history = History(self.store)
         self.summary = Summary(self.store, self.history)
-        self.audit = Audit(self.store, self.payments, lock_factory)
+        self.audits = Audit(self.store, self.payments, lock_factory)
         self.idempotency = IdempotencyKeys(
             monotonic, settings.idempotency_ttl_seconds, lock_factory=lock_factory
         )
 
+    def create_wallet(
+        self,
+        user_id: str,
+        currency: str | None = None,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> WalletSnapshot:
+        """Open an empty wallet. A user has one for each currency.
 
-def _default_policy(settings: Settings) -> Policy | None:
-    """Return what holds for every wallet without policy of its own."""
+        Raises WalletExists.
+        """
+        create = partial(self.wallets.create, user_id, currency)
+        return self._once(create, key, fingerprint, caller)
+
+    def get_wallet(self, wallet_id: str) -> WalletSnapshot:
+        """Return the wallet as it is between two movements.
+
+        Raises WalletNotFound.
+        """
+        return self.wallets.get(wallet_id)
+
+    def list_wallets(self, user_id: str) -> list[WalletSnapshot]:
+        """Return a user's wallets at one moment, by currency; none for an unknown
+        user."""
+        return self.wallets.of_user(user_id)
+
+    def add(
+        self,
+        wallet_id: str,
+        amount: int,
+        category: str | None = None,
+        description: str | None = None,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> Transaction:
+        """Credit a wallet with money from outside.
+
+        Raises WalletNotFound, WalletFrozen and BalanceOverflow.
+        """
+        add = partial(self.money.add, wallet_id, amount, category, description)
+        return self._once(add, key, fingerprint, caller)
+
+    def deduct(
+        self,
+        wallet_id: str,
+        amount: int,
+        category: str | None = None,
+        description: str | None = None,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> Transaction | ApprovalSnapshot:
+        """Debit a wallet, or return the approval that the debit waits for.
+
+        Raises WalletNotFound, WalletFrozen, InsufficientFunds, LimitExceeded,
+        FraudBlocked, and what `Approvals.run` raises.
+        """
+        deduct = partial(self.money.deduct, wallet_id, amount, category, description)
+        return self._once(self._approved(deduct, caller), key, fingerprint, caller)
+
+    def transfer(
+        self,
+        source_id: str,
+        target_id: str,
+        amount: int,
+        category: str | None = None,
+        description: str | None = None,
+        quote_id: str | None = None,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> tuple[Transaction, Transaction] | ApprovalSnapshot:
+        """Move money between two wallets. Return what left and what arrived, or the
+        approval that the transfer waits for. Between currencies it needs a quote.
+
+        Raises what `deduct` raises, SameWallet, CurrencyMismatch, BalanceOverflow, and
+        with a quote QuoteNotFound, QuoteMismatch, QuoteUsed, QuoteExpired and
+        LiquidityExhausted.
+        """
+        transfer = (
+            partial(self.money.transfer, source_id, target_id, amount)
+            if quote_id is None
+            else partial(self.money.exchange, source_id, target_id, amount, quote_id)
+        )
+        transfer = partial(transfer, category, description)
+        return self._once(self._approved(transfer, caller), key, fingerprint, caller)
+
+    def get_history(
+        self,
+        wallet_id: str,
+        wanted: HistoryFilter = HistoryFilter(),
+        limit: int = 20,
+        page: int = 1,
+        before: UUID | None = None,
+    ) -> Page:
+        """Return one page of a wallet's transactions, latest first. `before` reads on
+        from a transaction, in place of a page number.
+
+        Raises WalletNotFound and TransactionNotFound.
+        """
+        return self.history.page(wallet_id, wanted, limit, page, before)
+
+    def export_history(
+        self, wallet_id: str, wanted: HistoryFilter = HistoryFilter()
+    ) -> Iterator[Transaction]:
+        """Return all that match at this moment, latest first, to be read at any pace.
+
+        Raises WalletNotFound, here and not at the first step.
+        """
+        return self.history.latest_first(wallet_id, wanted)
+
+    def summarize(
+        self, wallet_id: str, since: int | None = None, until: int | None = None
+    ) -> Totals:
+        """Add up what happened from `since` on and before `until`.
+
+        Raises WalletNotFound.
+        """
+        return self.summary.totals(wallet_id, since, until)
+
+    def freeze(
+        self,
+        wallet_id: str,
+        reason: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> WalletSnapshot:
+        """Freeze a wallet; one that is frozen keeps its first reason.
+
+        Raises WalletNotFound.
+        """
+        freeze = partial(self.freezes.freeze, wallet_id, reason)
+        return self._once(freeze, key, fingerprint, caller)
+
+    def unfreeze(
+        self,
+        wallet_id: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> WalletSnapshot:
+        """Let a wallet send and receive again.
+
+        Raises WalletNotFound.
+        """
+        unfreeze = partial(self.freezes.unfreeze, wallet_id)
+        return self._once(unfreeze, key, fingerprint, caller)
+
+    def get_limits(self, wallet_id: str) -> Usage:
+        """Return a wallet's limits, and how much of them is used.
+
+        Raises WalletNotFound.
+        """
+        return self.limits.get(wallet_id)
+
+    def set_limits(self, wallet_id: str, limits: Limits) -> Usage:
+        """Replace a wallet's limits, from the next movement on.
+
+        Raises WalletNotFound.
+        """
+        return self.limits.put(wallet_id, limits)
+
+    def create_quote(
+        self,
+        from_currency: str,
+        to_currency: str,
+        amount: int,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> Quote:
+        """Promise what an amount is worth in another currency, for a while.
+
+        Raises SameCurrency, RateUnavailable, AmountNotExchangeable and QuotesExhausted.
+        """
+        create = partial(
+            self.quotes.create, from_currency, to_currency, amount, caller=caller
+        )
+        return self._once(create, key, fingerprint, caller)
+
+    def list_liquidity(self) -> list[WalletSnapshot]:
+        """Return the liquidity wallets at one moment, by currency."""
+        return self.wallets.liquidity()
+
+    def list_alerts(self, limit: int = 20, page: int = 1) -> AlertPage:
+        """Return one page of the movements that a fraud rule flagged, newest first."""
+        return self.alerts.page(limit, page)
+
+    def get_approval(self, approval_id: str) -> ApprovalSnapshot:
+        """Raise ApprovalNotFound if there is no such approval."""
+        return self.approvals.get(approval_id)
+
+    def confirm_approval(
+        self,
+        approval_id: str,
+        code: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> Moved:
+        """Make the movement that waits, by all the rules that hold now.
+
+        Raises what `Approvals.confirm` raises.
+        """
+        confirm = partial(self.approvals.confirm, approval_id, code, caller=caller)
+        return self._once(confirm, key, fingerprint, caller)
+
+    def cancel_approval(
+        self,
+        approval_id: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> ApprovalSnapshot:
+        """Close an approval: its movement will not be made.
+
+        Raises ApprovalNotFound, ApprovalExpired and ApprovalClosed.
+        """
+        cancel = partial(self.approvals.cancel, approval_id)
+        return self._once(cancel, key, fingerprint, caller)
+
+    def resend_code(
+        self,
+        approval_id: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> ApprovalSnapshot:
+        """Send a new code, which replaces the one before.
+
+        Raises ApprovalNotFound, ApprovalExpired, ApprovalClosed and ResendsExhausted.
+        """
+        resend = partial(self.approvals.resend, approval_id)
+        return self._once(resend, key, fingerprint, caller)
+
+    def deposit(
+        self,
+        wallet_id: str,
+        amount: int,
+        bank_account: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> PaymentSnapshot:
+        """Ask the bank for money; the wallet is credited when the bank has paid.
+
+        Raises WalletNotFound, WalletFrozen, BalanceOverflow and PaymentsExhausted.
+        """
+        deposit = partial(self.payments.deposit, wallet_id, amount, bank_account)
+        return self._once(deposit, key, fingerprint, caller)
+
+    def withdraw(
+        self,
+        wallet_id: str,
+        amount: int,
+        bank_account: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> PaymentSnapshot | ApprovalSnapshot:
+        """Debit a wallet now, and have the bank pay. Return the payment, or the
+        approval that it waits for.
+
+        Raises what `deduct` raises, and PaymentsExhausted.
+        """
+        withdraw = partial(self.payments.withdraw, wallet_id, amount, bank_account)
+        return self._once(self._approved(withdraw, caller), key, fingerprint, caller)
+
+    def get_payment(self, payment_id: str) -> PaymentSnapshot:
+        """Raise PaymentNotFound if there is no such payment."""
+        return self.payments.get(payment_id)
+
+    def retry_payment(
+        self,
+        payment_id: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> PaymentSnapshot:
+        """Ask the bank again for a parked payment.
+
+        Raises PaymentNotFound, PaymentNotParked and PaymentsExhausted.
+        """
+        retry = partial(self.payments.retry, payment_id)
+        return self._once(retry, key, fingerprint, caller)
+
+    def create_webhook(
+        self,
+        url: str,
+        events: Sequence[EventType],
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> NewWebhook:
+        """Send these events to a URL from now on. Only the first answer to a key has
+        the secret of the signatures.
+
+        Raises UrlNotAllowed, WebhooksExhausted, TooManyWebhooks and ThreadsExhausted.
+        """
+        create = partial(self.webhooks.create, url, events, caller=caller)
+        return self._once(create, key, fingerprint, caller)
+
+    def list_webhooks(self) -> list[WebhookSnapshot]:
+        """Return every webhook, oldest first."""
+        return self.webhooks.all()
+
+    def get_webhook(self, webhook_id: str) -> WebhookSnapshot:
+        """Raise WebhookNotFound if there is no such webhook."""
+        return self.webhooks.get(webhook_id)
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Send nothing more there, and forget what was sent.
+
+        Raises WebhookNotFound.
+        """
+        self.webhooks.delete(webhook_id)
+
+    def list_deliveries(
+        self, webhook_id: str, limit: int = 20, page: int = 1
+    ) -> DeliveryPage:
+        """Return one page of what was sent to a webhook, or will be, newest first.
+
+        Raises WebhookNotFound.
+        """
+        return self.webhooks.deliveries(webhook_id, limit, page)
+
+    def redeliver(
+        self,
+        webhook_id: str,
+        delivery_id: str,
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> DeliverySnapshot:
+        """Deliver a message again, with the same id.
+
+        Raises WebhookNotFound, DeliveryNotFound, NotRedeliverable and
+        RedeliveriesExhausted.
+        """
+        redeliver = partial(self.webhooks.redeliver, webhook_id, delivery_id)
+        return self._once(redeliver, key, fingerprint, caller)
+
+    def audit(self) -> AuditReport:
+        """Prove the books on one consistent snapshot of everything."""
+        return self.audits.run()
+
+    def health(self) -> Health:
+        """Return how the background is."""
+        return self.background.health()
+
+    def get_statements(self) -> Mapping[str, Statement] | None:
+        """Return the books of the sandbox bank, by currency; None for a real bank."""
+        return self.bank.statements() if isinstance(self.bank, SandboxBank) else None
+
+    def _approved(
+        self, command: Command[M], caller: str | None
+    ) -> Run[M | ApprovalSnapshot]:
+        """Return a command that makes a movement, or asks for an approval of it."""
+        return partial(self.approvals.run, command, caller=caller)
+
+    def _once(
+        self,
+        command: Run[T],
+        key: str | None,
+        fingerprint: Hashable,
+        caller: str | None,
+    ) -> T:
+        """Run a command, at most once for a key. Then notify the webhooks, which does
+        not hide the outcome if it fails."""
+        try:
+            return self.idempotency.run(key, fingerprint, command, caller)
+        finally:
+            self.outbox.hand_over()
+
+
+def _default_policy(settings: Settings) -> Policy:
+    """Return what holds for every wallet without a policy of its own."""
     limits = Limits(
         settings.limit_per_transaction,
         settings.limit_daily,
         settings.limit_monthly,
         settings.approval_threshold,
     )
-    policy = Policy(limits=limits, fraud=_thresholds(settings))
-    return None if policy == Policy() else policy
+    return Policy(limits=limits, fraud=_thresholds(settings))
 
 
 def _thresholds(settings: Settings) -> Thresholds | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from wallet_app.domain.clock import Clock, NewId
-from wallet_app.domain.transactions import Transaction, WalletSnapshot
-from wallet_app.services.commit import Keeper, commit
+from wallet_app.domain.transactions import WalletSnapshot
+from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.store import Store, locked
 
@@ -27,7 +27,10 @@ class Wallets:
         self._outbox = outbox
 
     def create(
-        self, user_id: str, currency: str | None = None, claim: Keeper | None = None
+        self,
+        user_id: str,
+        currency: str | None = None,
+        on_commit: OnCommits = (),
     ) -> WalletSnapshot:
         """Open an empty wallet; a user has one for each currency.
 
@@ -40,7 +43,7 @@ class Wallets:
             snapshot = wallet.snapshot()
             created = Event(EventType.WALLET_CREATED, now, snapshot)
             with self._store.publish(wallet):
-                commit(claim, snapshot, self._outbox.put, created)
+                commit(on_commit, snapshot, self._outbox.put, created)
         return snapshot
 
     def get(self, wallet_id: str) -> WalletSnapshot:
@@ -59,19 +62,8 @@ class Wallets:
         with locked(wallets):
             return [wallet.snapshot() for wallet in wallets]
 
-    def after(self, transaction: Transaction) -> WalletSnapshot:
-        """Return the wallet as this transaction left it, whatever came since.
-
-        No lock is needed: a transaction says all that it changed, a frozen wallet has
-        none, and the rest of a wallet never changes.
-        """
-        wallet = self._store.wallets[transaction.wallet_id]
-        return WalletSnapshot(
-            wallet.id,
-            wallet.user_id,
-            wallet.currency,
-            transaction.balance_after,
-            None,
-            wallet.created_at,
-            transaction.created_at,
-        )
+    def liquidity(self) -> list[WalletSnapshot]:
+        """Return the liquidity wallets at one moment, by currency."""
+        with locked(self._store.liquidity.values()) as wallets:
+            snapshots = [wallet.snapshot() for wallet in wallets]
+        return sorted(snapshots, key=lambda snapshot: snapshot.currency)

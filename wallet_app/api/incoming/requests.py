@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from hashlib import blake2b
 from itertools import islice
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypedDict
 
-from flask import Response, after_this_request, request
+from flask import Response, after_this_request, has_request_context, request
 from marshmallow import Schema, ValidationError, missing
 from werkzeug.exceptions import (
     BadRequest,
@@ -21,10 +20,8 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from wallet_app.api.current_service import service
 from wallet_app.domain.errors import InvalidIdempotencyKey, InvalidRequest
 from wallet_app.gateways.addresses import caller_of
-from wallet_app.services.idempotency import Claim
 
 BODY_BYTES_MAX = 1024 * 1024
 READ_BYTES_MAX = BODY_BYTES_MAX + 1
@@ -48,8 +45,6 @@ KEY = re.compile(
     % (KEY_LENGTH_MAX, KEY_LENGTH_MAX - 1)
 )
 _ESCAPE = re.compile(r"\\(.)")
-
-T = TypeVar("T")
 
 
 class BodyReader:
@@ -192,28 +187,23 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def once(command: Callable[[Claim | None], T]) -> T:
-    """Run a command; with an Idempotency-Key, at most once for that key. Then the
-    webhooks are notified, which does not hide the answer if it fails."""
-    try:
-        return _run(command)
-    finally:
-        service().outbox.hand_over()
+class Once(TypedDict):
+    """The arguments by which a use case runs at most once for a key."""
+
+    key: str | None
+    fingerprint: bytes | None
+    caller: str | None
 
 
-def _run(command: Callable[[Claim | None], T]) -> T:
+def once() -> Once:
+    """Return these arguments for the request; raise InvalidIdempotencyKey."""
     header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
-        return command(None)
+        return {"key": None, "fingerprint": None, "caller": caller()}
     body = json.dumps(json.loads(request.get_data() or b"{}"), sort_keys=True)
-    fingerprint = f"{request.method} {request.path} {body}"
-    return service().idempotency.run(
-        read_key(header),
-        blake2b(fingerprint.encode(), digest_size=16).digest(),
-        command,
-        on_replay=lambda: after_this_request(_mark_replayed),
-        caller=caller(),
-    )
+    text = f"{request.method} {request.path} {body}"
+    fingerprint = blake2b(text.encode(), digest_size=16).digest()
+    return {"key": read_key(header), "fingerprint": fingerprint, "caller": caller()}
 
 
 def caller() -> str | None:
@@ -230,6 +220,12 @@ def read_key(header: str) -> str:
     return str(bare if quoted is None else _ESCAPE.sub(r"\1", quoted))
 
 
-def _mark_replayed(response: Response) -> Response:
+def mark_replayed() -> None:
+    """Mark the answer to the current request, if there is one, as a kept outcome."""
+    if has_request_context():
+        after_this_request(_mark)
+
+
+def _mark(response: Response) -> Response:
     response.headers["Idempotent-Replayed"] = "true"
     return response

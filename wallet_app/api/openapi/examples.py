@@ -30,6 +30,7 @@ from wallet_app.domain.transactions import (
     HOUSE,
     Transaction,
     TransactionType,
+    WalletIdentity,
     WalletSnapshot,
 )
 from wallet_app.gateways.bank import Direction, Statement
@@ -101,10 +102,9 @@ def _transaction(
 ) -> Transaction:
     return Transaction(
         id=UUID(id),
-        wallet_id=wallet_id,
+        wallet=WalletIdentity(wallet_id, USER_ID, "INR", _OPENED),
         type=type,
         amount=15_000,
-        currency="INR",
         balance_after=balance_after,
         reference_id=UUID(_TRANSACTION) if reference else None,
         category="food",

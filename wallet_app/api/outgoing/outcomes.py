@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from flask import Response
 
-from wallet_app.api.current_service import service
 from wallet_app.api.outgoing.answers import answer, movement_json, transfer_json
 from wallet_app.domain.transactions import Transaction
 from wallet_app.services.approvals.approval import ApprovalSnapshot, Moved
@@ -21,12 +20,12 @@ def outcome(result: Moved | ApprovalSnapshot) -> Response:
     if isinstance(result, PaymentSnapshot):
         location = f"/payments/{result.id}"
         return answer(payment_json(result), 202, Location=location)
-    after = service().wallets.after
     if isinstance(result, Transaction):
-        return answer(movement_json(after(result), result))
+        return answer(movement_json(result.wallet_after, result))
     sent, received = result
     return answer(
         transfer_json(
-            movement_json(after(sent), sent), movement_json(after(received), received)
+            movement_json(sent.wallet_after, sent),
+            movement_json(received.wallet_after, received),
         )
     )

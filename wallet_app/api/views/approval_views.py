@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import ConfirmBody, EmptyBody
-from wallet_app.api.incoming.requests import caller, once
+from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import (
     ApprovalAnswer,
@@ -49,7 +49,7 @@ blueprint = Blueprint("approvals", __name__, description="Movements that wait.")
 @refuses(ApprovalNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get an approval"""
-    return answer(approval_json(service().approvals.get(str(id))))
+    return answer(approval_json(service().get_approval(str(id))))
 
 
 @blueprint.post("/approvals/<uuid:id>/confirm")
@@ -84,10 +84,7 @@ def confirm(body: dict[str, Any], id: UUID) -> Response:
     the approval still waits. The fifth wrong code rejects it; after five for one wallet
     in a day from one address, no further code from there counts.
     """
-    code = body["otp"]
-    return outcome(
-        once(lambda claim: service().approvals.confirm(str(id), code, claim, caller()))
-    )
+    return outcome(service().confirm_approval(str(id), body["otp"], **once()))
 
 
 @blueprint.post("/approvals/<uuid:id>/cancel")
@@ -96,8 +93,7 @@ def confirm(body: dict[str, Any], id: UUID) -> Response:
 @refuses(ApprovalNotFound, NotFound, ApprovalExpired, ApprovalClosed)
 def cancel(body: dict[str, Any], id: UUID) -> Response:
     """Cancel an approval: its movement will not be made"""
-    cancelled = once(lambda claim: service().approvals.cancel(str(id), claim))
-    return answer(approval_json(cancelled))
+    return answer(approval_json(service().cancel_approval(str(id), **once())))
 
 
 @blueprint.post("/approvals/<uuid:id>/resend")
@@ -110,5 +106,4 @@ def resend(body: dict[str, Any], id: UUID) -> Response:
     It alone counts from now on, and the time to confirm begins anew, though for an
     exchange it ends with the quote. The wrong codes so far still count.
     """
-    resent = once(lambda claim: service().approvals.resend(str(id), claim))
-    return answer(approval_json(resent))
+    return answer(approval_json(service().resend_code(str(id), **once())))

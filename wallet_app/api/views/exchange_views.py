@@ -8,7 +8,7 @@ from flask import Response
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import QuoteBody
-from wallet_app.api.incoming.requests import caller, once
+from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import QuoteAnswer, WalletsAnswer
 from wallet_app.api.openapi.blueprint import REPLAYED, Blueprint, refuses
@@ -33,10 +33,7 @@ def quote(body: dict[str, Any]) -> Response:
     It is rounded down to the minor unit of that currency. A transfer with the
     `quoteId` uses exactly these amounts, once, before the quote expires.
     """
-    made = once(
-        lambda claim: service().quotes.create(**body, claim=claim, caller=caller())
-    )
-    return answer(quote_json(made), 201)
+    return answer(quote_json(service().create_quote(**body, **once())), 201)
 
 
 @blueprint.get("/fx/liquidity")
@@ -47,4 +44,4 @@ def liquidity() -> Response:
 
     Exchanges go through them, and nothing else does. They alone may go below zero.
     """
-    return answer(wallets_json(service().exchange.liquidity()))
+    return answer(wallets_json(service().list_liquidity()))

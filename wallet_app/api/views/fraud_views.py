@@ -29,6 +29,6 @@ def alerts(query: dict[str, Any]) -> Response:
     The latest 10,000 are kept. One that was kept back has the `approvalId` that it
     waits for.
     """
-    page = service().alerts.page(**query)
+    page = service().list_alerts(**query)
     items = [alert_json(alert) for alert in page.alerts]
     return numbered("alerts", items, page.page, page.limit, page.total)

@@ -31,8 +31,7 @@ def freeze(body: dict[str, Any], id: UUID) -> Response:
     It neither sends nor receives until it is unfrozen. A wallet that is frozen stays
     as it is, with its first reason.
     """
-    wallet = once(lambda claim: service().freeze.freeze(str(id), **body, claim=claim))
-    return answer(wallet_json(wallet))
+    return answer(wallet_json(service().freeze(str(id), **body, **once())))
 
 
 @blueprint.post("/wallet/<uuid:id>/unfreeze")
@@ -44,5 +43,4 @@ def unfreeze(body: dict[str, Any], id: UUID) -> Response:
 
     One that is not frozen stays as it is.
     """
-    wallet = once(lambda claim: service().freeze.unfreeze(str(id), claim))
-    return answer(wallet_json(wallet))
+    return answer(wallet_json(service().unfreeze(str(id), **once())))

@@ -40,7 +40,7 @@ def transactions(query: dict[str, Any], id: UUID) -> Response:
     `last`, with the filters and the limit of this request.
     """
     wanted = HistoryFilter(**{name: query.pop(name, None) for name in FILTERS})
-    page = service().history.page(str(id), wanted, **query)
+    page = service().get_history(str(id), wanted, **query)
     total_pages = pages_of(page.total, page.limit)
     return answer(
         {
@@ -72,7 +72,7 @@ def export(query: dict[str, Any], id: UUID) -> Response:
     spreadsheet could take for a formula, or that begins with an apostrophe, has one
     apostrophe before it: drop one leading apostrophe to have it as it was.
     """
-    transactions = service().history.latest_first(str(id), HistoryFilter(**query))
+    transactions = service().export_history(str(id), HistoryFilter(**query))
     return csv_answer(transactions, f"transactions-{id}.csv")
 
 
@@ -88,7 +88,7 @@ def summary(query: dict[str, Any], id: UUID) -> Response:
     integers than a double holds exactly.
     """
     since, until = query.get("since"), query.get("until")
-    totals = service().summary.totals(str(id), since, until)
+    totals = service().summarize(str(id), since, until)
     return answer(summary_json(str(id), since, until, totals))
 
 

@@ -25,7 +25,7 @@ blueprint = Blueprint("limits", __name__, description="How much may leave a wall
 @refuses(WalletNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get a wallet's limits and what of them is used"""
-    return answer(limits_json(service().limits.get(str(id))))
+    return answer(limits_json(service().get_limits(str(id))))
 
 
 @blueprint.put("/wallet/<uuid:id>/limits")
@@ -38,4 +38,4 @@ def put(body: dict[str, Any], id: UUID) -> Response:
     These are all its limits from now on: one that is null or not given is none. What
     was spent before counts. The settings' limits no longer hold for this wallet.
     """
-    return answer(limits_json(service().limits.put(str(id), Limits(**body))))
+    return answer(limits_json(service().set_limits(str(id), Limits(**body))))

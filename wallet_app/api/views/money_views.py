@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from flask import Response
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import AmountBody, TransferBody
-from wallet_app.api.incoming.requests import caller, once
+from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import (
     ApprovalAnswer,
@@ -47,7 +46,7 @@ blueprint = Blueprint("money", __name__, description="Movements of money.")
 @refuses(WalletNotFound, WalletFrozen, BalanceOverflow)
 def add(body: dict[str, Any]) -> Response:
     """Add money to a wallet"""
-    return outcome(once(lambda claim: service().money.add(**body, claim=claim)))
+    return outcome(service().add(**body, **once()))
 
 
 @blueprint.post("/wallet/deduct")
@@ -60,9 +59,7 @@ def deduct(body: dict[str, Any]) -> Response:
 
     What is above the wallet's approval threshold is kept back until it is confirmed.
     """
-    services = service()
-    debit = partial(services.money.deduct, **body)
-    return outcome(once(lambda claim: services.approvals.run(debit, claim, caller())))
+    return outcome(service().deduct(**body, **once()))
 
 
 @blueprint.post("/wallet/transfer")
@@ -87,8 +84,4 @@ def transfer(body: dict[str, Any]) -> Response:
     is above the source's approval threshold is kept back until it is confirmed. Between
     currencies it takes a quote, and goes through two wallets of the house.
     """
-    services = service()
-    transfer = partial(services.exchange.transfer, **body)
-    return outcome(
-        once(lambda claim: services.approvals.run(transfer, claim, caller()))
-    )
+    return outcome(service().transfer(**body, **once()))

@@ -26,7 +26,6 @@ from wallet_app.api.outgoing.answers import (
     health_json,
     statements_json,
 )
-from wallet_app.gateways.bank import SandboxBank
 
 blueprint = Blueprint("operations", __name__, description="The service as a whole.")
 
@@ -42,7 +41,7 @@ def audit() -> Response:
     credits less the debits. Money in flight is what the bank and the wallets do not
     agree on yet.
     """
-    return answer(audit_json(service().audit.run()))
+    return answer(audit_json(service().audit()))
 
 
 @blueprint.get("/health")
@@ -53,7 +52,7 @@ def health() -> Response:
 
     Payments and deliveries that wait for their time are queued there.
     """
-    return answer(health_json(service().background.health()))
+    return answer(health_json(service().health()))
 
 
 @blueprint.get("/sandbox-bank")
@@ -65,10 +64,10 @@ def sandbox_bank() -> Response:
     What it has paid into wallets and out of them, by currency. Where a real bank takes
     its place there is no such thing.
     """
-    bank = service().bank
-    if not isinstance(bank, SandboxBank):
+    statements = service().get_statements()
+    if statements is None:
         raise NotFound()
-    return answer(statements_json(bank.statements()))
+    return answer(statements_json(statements))
 
 
 def register_docs(app: Flask, describe: Callable[[], dict[str, Any]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import EmptyBody, PaymentBody
-from wallet_app.api.incoming.requests import caller, once
+from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import ApprovalAnswer, PaymentAnswer
 from wallet_app.api.openapi.blueprint import (
@@ -48,8 +47,7 @@ def deposit(body: dict[str, Any]) -> Response:
     `sandbox-ok`, `sandbox-declines`, `sandbox-flaky` (unavailable twice, then pays),
     `sandbox-times-out` (pays, but the first answer never arrives) and `sandbox-down`.
     """
-    services = service()
-    return outcome(once(lambda claim: services.payments.deposit(**body, claim=claim)))
+    return outcome(service().deposit(**body, **once()))
 
 
 @blueprint.post("/wallet/withdraw")
@@ -63,11 +61,7 @@ def withdraw(body: dict[str, Any]) -> Response:
     bank pays. What the bank declines comes back as a credit with the same
     `referenceId`, also into a wallet that was frozen meanwhile.
     """
-    services = service()
-    withdrawal = partial(services.payments.withdraw, **body)
-    return outcome(
-        once(lambda claim: services.approvals.run(withdrawal, claim, caller()))
-    )
+    return outcome(service().withdraw(**body, **once()))
 
 
 @blueprint.get("/payments/<uuid:id>")
@@ -75,7 +69,7 @@ def withdraw(body: dict[str, Any]) -> Response:
 @refuses(PaymentNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get a payment"""
-    return answer(payment_json(service().payments.get(str(id))))
+    return answer(payment_json(service().get_payment(str(id))))
 
 
 @blueprint.post("/payments/<uuid:id>/retry")
@@ -87,5 +81,4 @@ def retry(body: dict[str, Any], id: UUID) -> Response:
 
     The bank is asked with the same key, so that it never pays twice.
     """
-    services = service()
-    return outcome(once(lambda claim: services.payments.retry(str(id), claim)))
+    return outcome(service().retry_payment(str(id), **once()))

@@ -32,7 +32,7 @@ def create(body: dict[str, Any]) -> Response:
 
     It is empty. A user has one wallet for each currency.
     """
-    wallet = once(lambda claim: service().wallets.create(**body, claim=claim))
+    wallet = service().create_wallet(**body, **once())
     return answer(wallet_json(wallet), 201, Location=f"/wallet/{wallet.id}")
 
 
@@ -44,7 +44,7 @@ def of_user(id: UUID) -> Response:
 
     A user who is not known has none.
     """
-    return answer(wallets_json(service().wallets.of_user(str(id))))
+    return answer(wallets_json(service().list_wallets(str(id))))
 
 
 @blueprint.get("/wallet/<uuid:id>")
@@ -52,4 +52,4 @@ def of_user(id: UUID) -> Response:
 @refuses(WalletNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get a wallet"""
-    return answer(wallet_json(service().wallets.get(str(id))))
+    return answer(wallet_json(service().get_wallet(str(id))))

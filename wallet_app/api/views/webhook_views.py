@@ -10,7 +10,7 @@ from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import EmptyBody, PageQuery, WebhookBody
-from wallet_app.api.incoming.requests import caller, once
+from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import (
     DeliveryAnswer,
@@ -56,9 +56,7 @@ def create(body: dict[str, Any]) -> Response:
     webhook, anything else is tried again later. The answer has the secret of the
     signatures, and no later one does: a replay has null in its place.
     """
-    created = once(
-        lambda claim: service().webhooks.create(**body, claim=claim, caller=caller())
-    )
+    created = service().create_webhook(**body, **once())
     location = f"/webhooks/{created.webhook.id}"
     return answer(new_webhook_json(created), 201, Location=location)
 
@@ -68,7 +66,7 @@ def create(body: dict[str, Any]) -> Response:
 @refuses()
 def list_all() -> Response:
     """List the webhooks, oldest first"""
-    webhooks = service().webhooks.all()
+    webhooks = service().list_webhooks()
     return answer({"webhooks": [webhook_json(webhook) for webhook in webhooks]})
 
 
@@ -77,7 +75,7 @@ def list_all() -> Response:
 @refuses(WebhookNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get a webhook"""
-    return answer(webhook_json(service().webhooks.get(str(id))))
+    return answer(webhook_json(service().get_webhook(str(id))))
 
 
 @blueprint.delete("/webhooks/<uuid:id>")
@@ -88,7 +86,7 @@ def delete(id: UUID) -> Response:
 
     Nothing more is sent there, and its deliveries are forgotten.
     """
-    service().webhooks.delete(str(id))
+    service().delete_webhook(str(id))
     return Response(status=204)
 
 
@@ -103,7 +101,7 @@ def deliveries(query: dict[str, Any], id: UUID) -> Response:
 
     All that waits is listed, and the latest 1,000 that were delivered or given up.
     """
-    page = service().webhooks.deliveries(str(id), **query)
+    page = service().list_deliveries(str(id), **query)
     items = [delivery_json(each) for each in page.deliveries]
     return numbered("deliveries", items, page.page, page.limit, page.total)
 
@@ -120,6 +118,5 @@ def redeliver(body: dict[str, Any], id: UUID, delivery_id: UUID) -> Response:
     With the same `webhook-id`, so that the receiver knows it, and 10 times at most. One
     that asked for an approval is not kept, because it had a code.
     """
-    ids = str(id), str(delivery_id)
-    reopened = once(lambda claim: service().webhooks.redeliver(*ids, claim))
+    reopened = service().redeliver(str(id), str(delivery_id), **once())
     return answer(delivery_json(reopened), 202)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import Deadline
 from wallet_app.domain.transactions import Transaction
-from wallet_app.services.commit import Keeper
+from wallet_app.services.commit import OnCommits
 from wallet_app.services.events import Event
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.store import Lock
@@ -54,10 +54,13 @@ Moved = Transaction | tuple[Transaction, Transaction] | PaymentSnapshot
 goes on."""
 
 
-class Command(Protocol):
+M_co = TypeVar("M_co", bound=Moved, covariant=True)
+
+
+class Command(Protocol[M_co]):
     """A movement that can be asked for again, approved."""
 
-    def __call__(self, *, claim: Keeper | None, approved: bool = False) -> Moved: ...
+    def __call__(self, *, on_commit: OnCommits, approved: bool = False) -> M_co: ...
 
 
 class Approval:
@@ -70,14 +73,14 @@ class Approval:
         self,
         lock: Lock,
         snapshot: ApprovalSnapshot,
-        command: Command,
+        command: Command[Moved],
         digest: bytes,
         deadline: Deadline | None,
         caller: str | None = None,
     ) -> None:
         self.lock = lock
         self.state = snapshot
-        self.command: Command | None = command
+        self.command: Command[Moved] | None = command
         self.digest = digest
         self.caller = caller
         self.deadline = deadline
@@ -89,21 +92,18 @@ class Approval:
 
 
 class Confirmation:
-    """Keeps a movement's outcome, and closes the approval with it: under the locks of
-    the wallets, as the last step. So the money has moved exactly when the approval is
+    """Closes a held approval together with its movement: under the locks of the
+    wallets, as the last step. So the money has moved exactly when the approval is
     confirmed."""
 
-    __slots__ = ("_approval", "_claim", "_confirmed")
+    __slots__ = ("_approval", "_confirmed")
 
-    def __init__(self, approval: Approval, claim: Keeper | None) -> None:
+    def __init__(self, approval: Approval) -> None:
         self._approval = approval
-        self._claim = claim
         self._confirmed = replace(approval.state, status=ApprovalStatus.CONFIRMED)
 
-    def prepare(self, outcome: object) -> tuple[Event, ...]:
-        return () if self._claim is None else self._claim.prepare(outcome)
+    def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
+        return outcome, ()
 
-    def keep(self, outcome: object) -> None:
-        if self._claim is not None:
-            self._claim.keep(outcome)
+    def commit(self) -> None:
         self._approval.close(self._confirmed)

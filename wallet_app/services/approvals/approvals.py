@@ -11,6 +11,7 @@ import hmac
 import secrets
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -33,9 +34,9 @@ from wallet_app.services.approvals.approval import (
     Moved,
 )
 from wallet_app.services.approvals.approval_table import KEPT_MAX, ApprovalTable
-from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.fraud import Verdict
-from wallet_app.services.movement import ApprovalRequired, Movement, under_terms
+from wallet_app.services.movement import ApprovalRequired, Movement
 from wallet_app.store import LockFactory
 
 ATTEMPTS_MAX = 5
@@ -47,11 +48,10 @@ RESENDS_MAX = 3
 THRESHOLD = "approval-threshold"
 
 
-@under_terms
 def no_approval_needed(movement: Movement) -> None:
     """Keep back what is above the wallet's threshold until it is confirmed."""
     source = movement.source
-    if source is None or source.policy is None or movement.approved:
+    if source is None or movement.approved:
         return
     threshold = source.policy.limits.approval_threshold
     if threshold is not None and movement.amount > threshold:
@@ -65,6 +65,9 @@ SendCode = Callable[[ApprovalSnapshot, str], None]
 def new_code() -> str:
     """Return six digits that nobody can guess."""
     return f"{secrets.randbelow(1_000_000):06}"
+
+
+M = TypeVar("M", bound=Moved)
 
 
 class Approvals:
@@ -95,10 +98,10 @@ class Approvals:
 
     def run(
         self,
-        command: Command,
-        claim: Keeper | None = None,
+        command: Command[M],
+        on_commit: OnCommits = (),
         caller: str | None = None,
-    ) -> Moved | ApprovalSnapshot:
+    ) -> M | ApprovalSnapshot:
         """Make a movement; where it needs an approval, ask for that and return it. The
         approval counts for its caller, if one is given.
 
@@ -106,9 +109,9 @@ class Approvals:
         the movement refuses.
         """
         try:
-            return command(claim=claim)
+            return command(on_commit=on_commit)
         except ApprovalRequired as required:
-            return self._request(command, required, claim, caller)
+            return self._request(command, required, on_commit, caller)
         except FraudBlocked as blocked:
             self._alerts.add(blocked, Verdict.BLOCK)
             raise
@@ -124,7 +127,7 @@ class Approvals:
         self,
         approval_id: str,
         code: str,
-        claim: Keeper | None = None,
+        on_commit: OnCommits = (),
         caller: str | None = None,
     ) -> Moved:
         """Make the movement now, by all the rules that hold now.
@@ -140,16 +143,18 @@ class Approvals:
             if not hmac.compare_digest(
                 approval.digest, self._digest(approval_id, code)
             ):
-                raise self._count_wrong_code(approval, claim, caller)
+                raise self._count_wrong_code(approval, on_commit, caller)
             try:
-                moved = command(claim=Confirmation(approval, claim), approved=True)
+                moved = command(
+                    on_commit=(Confirmation(approval), *on_commit), approved=True
+                )
             except FraudBlocked as blocked:
                 self._alerts.add(blocked, Verdict.BLOCK)
                 raise
             self._table.release(approval)
         return moved
 
-    def cancel(self, approval_id: str, claim: Keeper | None = None) -> ApprovalSnapshot:
+    def cancel(self, approval_id: str, on_commit: OnCommits = ()) -> ApprovalSnapshot:
         """Close an approval: its movement will not be made.
 
         Raises ApprovalNotFound, ApprovalExpired and ApprovalClosed.
@@ -158,12 +163,12 @@ class Approvals:
         with approval.lock:
             self._pending(approval)
             cancelled = replace(approval.state, status=ApprovalStatus.CANCELLED)
-            commit(claim, cancelled)
+            commit(on_commit, cancelled)
             approval.close(cancelled)
             self._table.release(approval)
         return cancelled
 
-    def resend(self, approval_id: str, claim: Keeper | None = None) -> ApprovalSnapshot:
+    def resend(self, approval_id: str, on_commit: OnCommits = ()) -> ApprovalSnapshot:
         """Send a new code, which alone counts from now on, and wait anew for it, but no
         longer than the movement can be made.
 
@@ -185,15 +190,15 @@ class Approvals:
             digest = self._digest(approval_id, code)
             self._table.renew(approval)
             # The code is sent under the lock, before a later one can be.
-            commit(claim, resent, lambda: self._send(resent, code))
+            commit(on_commit, resent, lambda: self._send(resent, code))
             approval.state, approval.digest = resent, digest
         return resent
 
     def _request(
         self,
-        command: Command,
+        command: Command[Moved],
         required: ApprovalRequired,
-        claim: Keeper | None,
+        on_commit: OnCommits,
         caller: str | None,
     ) -> ApprovalSnapshot:
         approval_id, code = str(self._new_id()), self._new_code()
@@ -233,7 +238,7 @@ class Approvals:
                 self._flag(required, None)
                 raise
             try:
-                commit(claim, snapshot, report)
+                commit(on_commit, snapshot, report)
             except BaseException:
                 self._table.remove(approval)
                 raise
@@ -253,7 +258,7 @@ class Approvals:
         if required.reason != THRESHOLD:
             self._alerts.add(required, Verdict.REVIEW, approval_id)
 
-    def _pending(self, approval: Approval) -> Command:
+    def _pending(self, approval: Approval) -> Command[Moved]:
         """Return the command of a held approval that can still be confirmed."""
         state = approval.state.at(self._monotonic())
         if state.status is ApprovalStatus.EXPIRED:
@@ -263,7 +268,7 @@ class Approvals:
         return approval.command
 
     def _count_wrong_code(
-        self, approval: Approval, claim: Keeper | None, caller: str | None
+        self, approval: Approval, on_commit: OnCommits, caller: str | None
     ) -> CodeInvalid:
         """Count a wrong code for a held approval, and return the refusal, which is kept
         with the count."""
@@ -273,7 +278,7 @@ class Approvals:
         counted = replace(counted, attempts_left=left, status=status)
         refusal, kept = CodeInvalid(left), CodeInvalid(left)
         wallet_id = counted.wallet_id
-        commit(claim, kept, lambda: self._table.note_wrong_code(wallet_id, caller))
+        commit(on_commit, kept, lambda: self._table.note_wrong_code(wallet_id, caller))
         approval.state = counted
         if left == 0:
             approval.close(counted)

@@ -114,12 +114,12 @@ class Ending:
         self._ended = replace(payment.state, status=status)
         self._release_slot = release_slot
 
-    def prepare(self, outcome: object) -> tuple[Event, ...]:
+    def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
         ended = self._ended
         succeeded = ended.status is PaymentStatus.SUCCEEDED
         type = EventType.PAYMENT_SUCCEEDED if succeeded else EventType.PAYMENT_FAILED
-        return (Event(type, ended.updated_at, ended),)
+        return outcome, (Event(type, ended.updated_at, ended),)
 
-    def keep(self, outcome: object) -> None:
+    def commit(self) -> None:
         self._payment.state = self._ended
         self._release_slot(self._payment)

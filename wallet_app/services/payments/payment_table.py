@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from wallet_app.domain.errors import PaymentNotFound, PaymentsExhausted
 from wallet_app.domain.transactions import Transaction
 from wallet_app.services.background import Background, Lane
-from wallet_app.services.commit import Keeper
 from wallet_app.services.events import Event
 from wallet_app.services.payments.payment import Payment, PaymentSnapshot, PaymentStatus
 from wallet_app.store import Lock
@@ -26,12 +25,9 @@ class PaymentTable:
     """Payments by id, and how many are under way. All that there ever were are kept, as
     histories are. Its lock protects the table; a payment has its own."""
 
-    def __init__(
-        self, background: Background, lane: Lane[Payment], at_most: int, lock: Lock
-    ) -> None:
+    def __init__(self, background: Background, lane: Lane[Payment], lock: Lock) -> None:
         self._background = background
         self._lane = lane
-        self._at_most = at_most
         self._lock = lock
         self._payments: dict[str, Payment] = {}
         self._under_way: set[Payment] = set()
@@ -60,8 +56,8 @@ class PaymentTable:
     def acquire_slot(self, payment: Payment) -> None:
         """Count a payment among those under way, or raise PaymentsExhausted."""
         with self._lock:
-            if len(self._under_way) >= self._at_most:
-                raise PaymentsExhausted(self._at_most, FULL_SECONDS)
+            if len(self._under_way) >= UNDER_WAY_MAX:
+                raise PaymentsExhausted(UNDER_WAY_MAX, FULL_SECONDS)
             self._under_way.add(payment)
 
     def release_slot(self, payment: Payment) -> None:
@@ -93,24 +89,19 @@ class PaymentTable:
 
 class Opening:
     """Opens a payment: under the wallet's lock, as the last step. So there is a
-    withdrawal exactly when its debit was made."""
+    withdrawal exactly when its debit was made. Its outcome is the payment."""
 
-    __slots__ = ("_table", "_payment", "_claim")
+    __slots__ = ("_table", "_payment")
 
-    def __init__(
-        self, table: PaymentTable, payment: Payment, claim: Keeper | None
-    ) -> None:
+    def __init__(self, table: PaymentTable, payment: Payment) -> None:
         self._table = table
         self._payment = payment
-        self._claim = claim
 
-    def prepare(self, outcome: object) -> tuple[Event, ...]:
-        self._table.add(self._payment)
-        return () if self._claim is None else self._claim.prepare(outcome)
-
-    def keep(self, outcome: object) -> None:
+    def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
         if isinstance(outcome, Transaction):
             self._payment.debit = outcome
+        self._table.add(self._payment)
+        return self._payment.state, ()
+
+    def commit(self) -> None:
         self._payment.exists = True
-        if self._claim is not None:
-            self._claim.keep(self._payment.state)

@@ -28,7 +28,7 @@ from wallet_app.gateways.bank import (
     Paid,
 )
 from wallet_app.services.background import Background, Lane
-from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Outbox
 from wallet_app.services.money import Money
 from wallet_app.services.movement import Movement
@@ -40,11 +40,9 @@ from wallet_app.services.payments.payment import (
     PaymentStatus,
 )
 from wallet_app.services.payments.payment_table import (
-    UNDER_WAY_MAX,
     Opening,
     PaymentTable,
 )
-from wallet_app.services.rules import ALWAYS, RULES
 from wallet_app.store import LockFactory, Store, Wallet
 
 AT_ONCE = 4
@@ -72,7 +70,6 @@ class Payments:
         attempts_max: int,
         jitter: Callable[[int], int],
         lock_factory: LockFactory = threading.Lock,
-        under_way_max: int = UNDER_WAY_MAX,
     ) -> None:
         self._wallets = store.wallets
         self._clock = clock
@@ -86,9 +83,7 @@ class Payments:
         self._jitter = jitter
         self._new_lock = lock_factory
         self._lane = Lane("payments", AT_ONCE, self.attempt, self._failed)
-        self._table = PaymentTable(
-            background, self._lane, under_way_max, lock_factory()
-        )
+        self._table = PaymentTable(background, self._lane, lock_factory())
         background.add(self._lane)
 
     def deposit(
@@ -96,7 +91,7 @@ class Payments:
         wallet_id: str,
         amount: int,
         bank_account: str,
-        claim: Keeper | None = None,
+        on_commit: OnCommits = (),
     ) -> PaymentSnapshot:
         """Ask the bank for money; the wallet has it when the bank has paid.
 
@@ -104,22 +99,23 @@ class Payments:
         """
         wallet = self._wallets[wallet_id]
         payment = self._new(Direction.DEPOSIT, wallet, amount, bank_account)
-        asked_for = payment.state
+        requested = payment.state
         movement = Movement(
-            None, wallet, amount, None, None, None, asked_for.created_at
+            target=wallet,
+            amount=amount,
+            now=requested.created_at,
+            on_commit=(Opening(self._table, payment), *on_commit),
         )
-        with self._table.opening(payment), wallet:
-            for rule in RULES if wallet.policy else ALWAYS:
-                rule(movement)
-            commit(Opening(self._table, payment, claim), None)
-        return asked_for
+        with self._table.opening(payment):
+            self._money.make(movement, [], lambda transactions: requested)
+        return requested
 
     def withdraw(
         self,
         wallet_id: str,
         amount: int,
         bank_account: str,
-        claim: Keeper | None = None,
+        on_commit: OnCommits = (),
         approved: bool = False,
     ) -> PaymentSnapshot:
         """Take money out of a wallet now, and have the bank pay it.
@@ -128,16 +124,16 @@ class Payments:
         """
         wallet = self._wallets[wallet_id]
         payment = self._new(Direction.WITHDRAWAL, wallet, amount, bank_account)
-        asked_for = payment.state
+        requested = payment.state
         with self._table.opening(payment):
             self._money.deduct(
                 wallet_id,
                 amount,
-                claim=Opening(self._table, payment, claim),
+                on_commit=(Opening(self._table, payment), *on_commit),
                 approved=approved,
-                reference_id=UUID(asked_for.id),
+                reference_id=UUID(requested.id),
             )
-        return asked_for
+        return requested
 
     def get(self, payment_id: str) -> PaymentSnapshot:
         """Raise PaymentNotFound where there is no such payment.
@@ -150,7 +146,7 @@ class Payments:
         """Return what every payment is."""
         return self._table.all()
 
-    def retry(self, payment_id: str, claim: Keeper | None = None) -> PaymentSnapshot:
+    def retry(self, payment_id: str, on_commit: OnCommits = ()) -> PaymentSnapshot:
         """Take up a parked payment again.
 
         Raises PaymentNotFound, PaymentNotParked and PaymentsExhausted.
@@ -169,7 +165,7 @@ class Payments:
             self._table.acquire_slot(payment)
             try:
                 commit(
-                    claim,
+                    on_commit,
                     pending,
                     lambda: self._background.put(self._lane, 0, payment),
                 )
@@ -253,12 +249,12 @@ class Payments:
             self._money.add(
                 state.wallet_id,
                 state.amount,
-                claim=ending,
+                on_commit=(ending,),
                 reference_id=UUID(state.id),
                 refund_of=payment.debit,
             )
         else:
-            commit(ending, None, self._outbox.put)
+            commit((ending,), None, self._outbox.put)
 
     def _again(self, payment: Payment, answered: BankAnswer, why: str) -> int | None:
         """Note an attempt after which nothing is known for good; return the wait until

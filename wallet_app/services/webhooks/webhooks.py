@@ -26,7 +26,7 @@ from wallet_app.domain.errors import (
     WebhooksExhausted,
 )
 from wallet_app.services.background import Background
-from wallet_app.services.commit import Keeper, commit
+from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.services.webhooks.deliveries import Deliveries, Transport
 from wallet_app.services.webhooks.delivery_log import (
@@ -114,13 +114,13 @@ class Webhooks:
         self,
         url: str,
         events: Sequence[EventType],
-        claim: Keeper | None = None,
+        on_commit: OnCommits = (),
         caller: str | None = None,
     ) -> NewWebhook:
         """Send these events to a URL from now on. If all slots are taken, a disabled
         webhook is evicted.
 
-        What the claim keeps has no secret, so that no replay shows it. Raises
+        The outcome that is kept has no secret, so that no replay shows it. Raises
         UrlNotAllowed, WebhooksExhausted, TooManyWebhooks and ThreadsExhausted.
         """
         self._transport.check(url)
@@ -132,7 +132,7 @@ class Webhooks:
                 self._evictable(caller)
             self._background.add(*webhook.lanes)
             try:
-                self._register(webhook, replace(created, secret=None), claim)
+                self._register(webhook, replace(created, secret=None), on_commit)
             except BaseException:
                 self._background.remove(*webhook.lanes)
                 raise
@@ -153,7 +153,7 @@ class Webhooks:
         )
 
     def _register(
-        self, webhook: Webhook, outcome: NewWebhook, claim: Keeper | None
+        self, webhook: Webhook, outcome: NewWebhook, on_commit: OnCommits
     ) -> None:
         """Keep a webhook whose threads run, and evict one for it if all slots are
         taken."""
@@ -164,7 +164,7 @@ class Webhooks:
                 self._background.remove(*evicted.lanes)
             self._webhooks[webhook_id] = webhook
             try:
-                commit(claim, outcome)
+                commit(on_commit, outcome)
             except BaseException:
                 del self._webhooks[webhook_id]
                 raise
@@ -225,7 +225,7 @@ class Webhooks:
             return DeliveryPage(log.newest(start, start + limit), page, limit, len(log))
 
     def redeliver(
-        self, webhook_id: str, delivery_id: str, claim: Keeper | None = None
+        self, webhook_id: str, delivery_id: str, on_commit: OnCommits = ()
     ) -> DeliverySnapshot:
         """Deliver a message again that has been delivered or given up, with the same
         id.
@@ -255,7 +255,7 @@ class Webhooks:
             try:
                 reopened = delivery.snapshot()
                 put = partial(self._background.put, lane, 0, delivery)
-                commit(claim, reopened, put)
+                commit(on_commit, reopened, put)
             except BaseException:
                 delivery.redeliveries -= 1
                 webhook.log.end(
