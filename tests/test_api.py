@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from tests.ledgers import Clock, nothing_moves, open_wallet
 from wallet_app import create_app
-from wallet_app.domain.errors import WalletError
+from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.idempotency import IdempotencyKeys
 from wallet_app.services.service import WalletService

@@ -27,18 +27,20 @@ from tests.ledgers import (
 )
 from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.approval_errors import (
     ApprovalClosed,
     ApprovalExpired,
     ApprovalNotFound,
     ApprovalsExhausted,
     CodeInvalid,
-    InsufficientFunds,
-    LimitExceeded,
     ResendsExhausted,
     TooManyApprovals,
     TooManyWrongCodes,
-    WalletError,
+)
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.wallet_errors import (
+    InsufficientFunds,
+    LimitExceeded,
     WalletFrozen,
 )
 from wallet_app.domain.spending import Limits

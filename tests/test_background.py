@@ -18,7 +18,7 @@ import pytest
 
 from tests.allocations import needs_failing_allocations
 from tests.ledgers import SECOND, START, BoundedLock, Clock
-from wallet_app.domain.errors import ThreadsExhausted
+from wallet_app.domain.errors.webhook_errors import ThreadsExhausted
 from wallet_app.services.background import (
     BUG_SECONDS,
     THREADS_MAX,

@@ -18,12 +18,12 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.approval_errors import (
     ApprovalExpired,
     CodeInvalid,
-    QuoteExpired,
     TooManyWrongCodes,
 )
+from wallet_app.domain.errors.exchange_errors import QuoteExpired
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import Transaction
 from wallet_app.services.approvals.approval import ApprovalSnapshot, ApprovalStatus

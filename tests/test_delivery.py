@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_app.domain.errors import UrlNotAllowed
+from wallet_app.domain.errors.webhook_errors import UrlNotAllowed
 from wallet_app.gateways.addresses import is_public
 from wallet_app.gateways.delivery import (
     ATTEMPT_SECONDS,

@@ -32,13 +32,9 @@ from tests.ledgers import (
 from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
 from wallet_app.domain.currencies import MINOR_DIGITS
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.approval_errors import ApprovalExpired
+from wallet_app.domain.errors.exchange_errors import (
     AmountNotExchangeable,
-    ApprovalExpired,
-    BalanceOverflow,
-    CurrencyMismatch,
-    InsufficientFunds,
-    LimitExceeded,
     LiquidityExhausted,
     QuoteExpired,
     QuoteMismatch,
@@ -47,8 +43,14 @@ from wallet_app.domain.errors import (
     QuoteUsed,
     RateUnavailable,
     SameCurrency,
+)
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.wallet_errors import (
+    BalanceOverflow,
+    CurrencyMismatch,
+    InsufficientFunds,
+    LimitExceeded,
     SameWallet,
-    WalletError,
     WalletFrozen,
     WalletNotFound,
 )

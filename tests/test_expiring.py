@@ -11,7 +11,7 @@ import pytest
 
 from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.ledgers import SECOND
-from wallet_app.domain.errors import QuotesExhausted
+from wallet_app.domain.errors.exchange_errors import QuotesExhausted
 from wallet_app.services.expiring import EVICTIONS_MAX, SHARES, Expiring
 
 TTL = 60 * SECOND

@@ -24,7 +24,8 @@ from tests.ledgers import (
 )
 from tests.test_api import assert_problem, post
 from wallet_app import create_app
-from wallet_app.domain.errors import FraudBlocked, TooManyApprovals
+from wallet_app.domain.errors.approval_errors import TooManyApprovals
+from wallet_app.domain.errors.wallet_errors import FraudBlocked
 from wallet_app.domain.fraud_signals import (
     ARRIVALS_MAX,
     PAYEES_MAX,

@@ -17,7 +17,7 @@ from tests.ledgers import (
     open_wallet,
 )
 from tests.test_api import NOBODY, assert_problem, post
-from wallet_app.domain.errors import WalletFrozen, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import WalletFrozen, WalletNotFound
 from wallet_app.services.service import WalletService
 
 Move = Callable[[WalletService, str, str], object]

@@ -6,7 +6,7 @@ import pytest
 from uuid_utils import UUID
 
 from tests.ledgers import SECOND, START, Clock, new_service, nothing_moves, open_wallet
-from wallet_app.domain.errors import TransactionNotFound, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import TransactionNotFound, WalletNotFound
 from wallet_app.domain.transactions import TransactionType
 from wallet_app.services.history import HistoryFilter, Page
 from wallet_app.services.service import WalletService

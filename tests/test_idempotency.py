@@ -15,12 +15,14 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.domain.errors import (
+from tests.refusals import every_refusal
+from wallet_app.domain.errors.request_errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
     IdempotencyKeysExhausted,
+)
+from wallet_app.domain.errors.wallet_errors import (
     InsufficientFunds,
-    WalletError,
     WalletExists,
     WalletNotFound,
 )
@@ -108,7 +110,7 @@ def test_a_conflict_leaves_the_key_free(service: WalletService) -> None:
 
 
 def test_the_contract_says_which_refusals_are_kept() -> None:
-    kept = {error.code for error in WalletError.__subclasses__() if error.kept}
+    kept = {error.code for error in every_refusal() if error.kept}
     assert kept == {
         "wallet_not_found",
         "transaction_not_found",

@@ -21,7 +21,7 @@ from tests.ledgers import (
 )
 from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
-from wallet_app.domain.errors import LimitExceeded, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import LimitExceeded, WalletNotFound
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.service import WalletService

@@ -28,7 +28,9 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.domain.errors import CodeInvalid, WalletError, WalletExists
+from wallet_app.domain.errors.approval_errors import CodeInvalid
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.wallet_errors import WalletExists
 from wallet_app.domain.spending import Limits
 from wallet_app.services.alerts import Alert
 from wallet_app.services.approvals.approval import (

@@ -13,7 +13,7 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.wallet_errors import (
     BalanceOverflow,
     CurrencyMismatch,
     InsufficientFunds,

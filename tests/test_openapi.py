@@ -20,13 +20,14 @@ from tests.ledgers import Ids, new_service
 from wallet_app import create_app
 from wallet_app.api.openapi import examples
 from wallet_app.api.views.operation_views import register_docs
+from wallet_app.domain.errors.example_values import SOURCE_ID, TARGET_ID
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
 
 def service_of_the_examples() -> WalletService:
     """Return a service in which the examples name real wallets with money."""
-    first_ids = iter((UUID(examples.SOURCE_ID), UUID(examples.TARGET_ID)))
+    first_ids = iter((UUID(SOURCE_ID), UUID(TARGET_ID)))
     other_ids = Ids()
     service = new_service(
         Settings(fx_rates=(("USD", "INR", Decimal("83.12")),)),
@@ -192,8 +193,8 @@ def test_the_examples_succeed() -> None:
         ("/wallet/deduct", examples.AMOUNT_BODY, 200),
         ("/wallet/transfer", examples.TRANSFER_BODY, 200),
         ("/fx/quotes", examples.QUOTE_BODY, 201),
-        (f"/wallet/{examples.TARGET_ID}/freeze", examples.FREEZE_BODY, 200),
-        (f"/wallet/{examples.TARGET_ID}/unfreeze", {}, 200),
+        (f"/wallet/{TARGET_ID}/freeze", examples.FREEZE_BODY, 200),
+        (f"/wallet/{TARGET_ID}/unfreeze", {}, 200),
     ):
         assert client.post(path, json=body).status_code == status
 

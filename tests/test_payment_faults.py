@@ -27,7 +27,7 @@ from tests.ledgers import (
     new_service,
     open_wallet,
 )
-from wallet_app.domain.errors import InsufficientFunds, WalletFrozen
+from wallet_app.domain.errors.wallet_errors import InsufficientFunds, WalletFrozen
 from wallet_app.gateways.bank import Answer, Direction, Order, SandboxBank, Statement
 from wallet_app.services.background import BUG_SECONDS
 from wallet_app.services.commit import OnCommits

@@ -31,16 +31,18 @@ from tests.ledgers import (
 )
 from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
-from wallet_app.domain.errors import (
-    ApprovalClosed,
+from wallet_app.domain.errors.approval_errors import ApprovalClosed
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.payment_errors import (
+    PaymentNotFound,
+    PaymentNotParked,
+    PaymentsExhausted,
+)
+from wallet_app.domain.errors.wallet_errors import (
     BalanceOverflow,
     FraudBlocked,
     InsufficientFunds,
     LimitExceeded,
-    PaymentNotFound,
-    PaymentNotParked,
-    PaymentsExhausted,
-    WalletError,
     WalletFrozen,
     WalletNotFound,
 )

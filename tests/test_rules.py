@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from tests.ledgers import new_service, nothing_moves, open_wallet
-from wallet_app.domain.errors import WalletFrozen
+from wallet_app.domain.errors.wallet_errors import WalletFrozen
 from wallet_app.services import rules
 from wallet_app.services.movement import Movement
 from wallet_app.settings import Settings

@@ -25,14 +25,14 @@ from tests.ledgers import (
 )
 from tests.test_api import assert_problem
 from wallet_app import create_app
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.approval_errors import (
     ApprovalsExhausted,
     CodeInvalid,
-    IdempotencyKeysExhausted,
-    QuotesExhausted,
     TooManyApprovals,
     TooManyWrongCodes,
 )
+from wallet_app.domain.errors.exchange_errors import QuotesExhausted
+from wallet_app.domain.errors.request_errors import IdempotencyKeysExhausted
 from wallet_app.domain.spending import Limits
 from wallet_app.gateways.addresses import caller_of
 from wallet_app.services.approvals.approval import ApprovalSnapshot

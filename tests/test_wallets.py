@@ -6,7 +6,7 @@ import pytest
 
 from tests.ledgers import START, new_service, nothing_moves
 from wallet_app.domain.currencies import MINOR_DIGITS
-from wallet_app.domain.errors import WalletExists, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import WalletExists, WalletNotFound
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 

@@ -42,10 +42,10 @@ from tests.test_api import NOBODY, TIME, assert_problem, post
 from tests.test_background import started
 from tests.test_locking import Watch
 from wallet_app import create_app
-from wallet_app.domain.errors import (
-    FraudBlocked,
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.wallet_errors import FraudBlocked
+from wallet_app.domain.errors.webhook_errors import (
     TooManyWebhooks,
-    WalletError,
     WebhookNotFound,
     WebhooksExhausted,
 )

@@ -15,7 +15,9 @@ from unittest.mock import patch
 from uuid_utils import UUID
 
 from tests.ledgers import Clock, Receivers, everything
-from wallet_app.domain.errors import ApprovalNotFound, QuoteNotFound, WalletError
+from wallet_app.domain.errors.approval_errors import ApprovalNotFound
+from wallet_app.domain.errors.exchange_errors import QuoteNotFound
+from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.spending import Limits
 from wallet_app.gateways.bank import Answer, BankUnavailable, Declined, Order, Paid
 from wallet_app.services.approvals.approval import ApprovalSnapshot

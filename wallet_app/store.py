@@ -21,7 +21,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from wallet_app.domain.currencies import MINOR_DIGITS
-from wallet_app.domain.errors import WalletExists, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import WalletExists, WalletNotFound
 from wallet_app.domain.spending import Policy, SpendingCounters
 from wallet_app.domain.transactions import (
     AMOUNT_MAX,

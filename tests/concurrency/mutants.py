@@ -18,13 +18,12 @@ from unittest.mock import patch
 from msgspec.structs import replace
 from uuid_utils import UUID
 
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.exchange_errors import QuoteExpired, QuoteUsed
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.payment_errors import PaymentNotParked
+from wallet_app.domain.errors.request_errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
-    PaymentNotParked,
-    QuoteExpired,
-    QuoteUsed,
-    WalletError,
 )
 from wallet_app.domain.transactions import Transaction, WalletSnapshot
 from wallet_app.gateways.bank import Answer, BankTimeout, Declined, Direction, Paid

@@ -18,7 +18,7 @@ from tests.concurrency.scheduler import Scheduler, Step
 from tests.concurrency.switch_points import Crash, Lines, watched_balances
 from tests.ledgers import balances, new_service, open_wallet
 from wallet_app import services, store
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.wallet_errors import (
     InsufficientFunds,
     WalletExists,
     WalletFrozen,

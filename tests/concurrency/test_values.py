@@ -55,10 +55,10 @@ from tests.concurrency.specification import (
 )
 from tests.concurrency.values import value_of, value_of_json
 from tests.ledgers import new_service, open_wallet
+from tests.refusals import every_refusal
 from wallet_app import create_app
-from wallet_app.api.openapi import examples
 from wallet_app.api.outgoing import problems
-from wallet_app.domain.errors import WalletError
+from wallet_app.domain.errors.families import Exhausted, WalletError
 from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.service import WalletService
 
@@ -315,13 +315,14 @@ def test_an_audit_that_is_not_balanced_has_its_problems_either_way(
 
 @pytest.mark.parametrize(
     "error",
-    [error for error in examples.REFUSALS.values() if error.status < 500],
+    [each.example() for each in every_refusal() if not issubclass(each, Exhausted)],
     ids=lambda error: error.code,
 )
 def test_every_refusal_has_the_same_value_either_way(error: WalletError) -> None:
     value = value_of(error, no_name)
     assert isinstance(value, Refused) and value.code == error.code
-    assert value_of_json(error.status, problems.document(error), no_name) == value
+    status = problems.status_of(type(error))
+    assert value_of_json(status, problems.document(error), no_name) == value
 
 
 def test_a_bug_is_a_failure_and_no_refusal() -> None:

@@ -27,7 +27,7 @@ from tests.concurrency.results import (
     Usage,
     Waiting,
 )
-from wallet_app.domain.errors import WalletError
+from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.transactions import HOUSE, Transaction, WalletSnapshot
 from wallet_app.services import limits
 from wallet_app.services.approvals.approval import ApprovalSnapshot

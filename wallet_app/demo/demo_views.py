@@ -20,7 +20,7 @@ from wallet_app.demo.people import People, Person
 from wallet_app.demo.phone import Phone
 from wallet_app.demo.phone import Text as TextMessage
 from wallet_app.domain.currencies import MINOR_DIGITS
-from wallet_app.domain.errors import InvalidRequest
+from wallet_app.domain.errors.request_errors import InvalidRequest
 from wallet_app.services.json_forms import Json, approval_json, timestamp
 
 PAGE = Path(__file__).parent / "page"

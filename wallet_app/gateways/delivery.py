@@ -19,7 +19,7 @@ from typing import NamedTuple
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from wallet_app.domain.errors import UrlNotAllowed
+from wallet_app.domain.errors.webhook_errors import UrlNotAllowed
 from wallet_app.gateways.addresses import is_public, literal
 
 CONNECT_SECONDS = 5

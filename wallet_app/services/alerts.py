@@ -9,7 +9,7 @@ from itertools import islice
 from msgspec import Struct
 
 from wallet_app.domain.clock import Clock, NewId
-from wallet_app.domain.errors import FraudBlocked
+from wallet_app.domain.errors.wallet_errors import FraudBlocked
 from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.services.fraud import Verdict
 from wallet_app.services.movement import ApprovalRequired

@@ -22,7 +22,7 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct
 
 from wallet_app.domain.clock import SECOND, Clock
-from wallet_app.domain.errors import ThreadsExhausted
+from wallet_app.domain.errors.webhook_errors import ThreadsExhausted
 from wallet_app.store import LockFactory
 
 THREADS_MAX = 4 + 5 * 16 * 2

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from wallet_app.domain.clock import SECOND
-from wallet_app.domain.errors import WalletError
+from wallet_app.domain.errors.families import WalletError
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import SECOND
-from wallet_app.domain.errors import FraudBlocked
+from wallet_app.domain.errors.wallet_errors import FraudBlocked
 from wallet_app.domain.fraud_signals import FraudSignals, Thresholds
 from wallet_app.services.movement import ApprovalRequired, Movement
 from wallet_app.store import Wallet

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock
-from wallet_app.domain.errors import WalletFrozen
+from wallet_app.domain.errors.wallet_errors import WalletFrozen
 from wallet_app.domain.transactions import WalletSnapshot
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Event, EventType, Outbox

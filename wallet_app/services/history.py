@@ -9,7 +9,7 @@ from operator import attrgetter
 
 from uuid_utils import UUID
 
-from wallet_app.domain.errors import TransactionNotFound
+from wallet_app.domain.errors.wallet_errors import TransactionNotFound
 from wallet_app.domain.transactions import Transaction, TransactionType
 from wallet_app.store import Store
 

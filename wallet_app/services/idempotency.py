@@ -11,11 +11,11 @@ from collections.abc import Callable, Hashable
 from typing import Protocol, TypeVar, cast
 
 from wallet_app.domain.clock import Clock
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.request_errors import (
     IdempotencyInProgress,
     IdempotencyKeyReused,
     IdempotencyKeysExhausted,
-    WalletError,
 )
 from wallet_app.services.commit import OnCommits
 from wallet_app.services.events import Event

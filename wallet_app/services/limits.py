@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock
-from wallet_app.domain.errors import LimitExceeded
+from wallet_app.domain.errors.wallet_errors import LimitExceeded
 from wallet_app.domain.spending import Limits
 from wallet_app.services.movement import Movement
 from wallet_app.store import Store, Wallet

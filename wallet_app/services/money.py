@@ -18,7 +18,7 @@ from typing import TypeVar
 from uuid_utils import UUID
 
 from wallet_app.domain.clock import Clock, NewId
-from wallet_app.domain.errors import SameWallet
+from wallet_app.domain.errors.wallet_errors import SameWallet
 from wallet_app.domain.transactions import Transaction, TransactionType
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Outbox, created

@@ -13,7 +13,7 @@ from functools import partial
 
 from wallet_app.domain.clock import SECOND, Clock, Deadline, NewId
 from wallet_app.domain.currencies import MINOR_DIGITS
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.exchange_errors import (
     AmountNotExchangeable,
     QuoteExpired,
     QuoteMismatch,

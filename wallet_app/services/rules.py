@@ -5,11 +5,11 @@ To add one, write a function where its subject is, and name it in `RULES`.
 
 from __future__ import annotations
 
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.exchange_errors import LiquidityExhausted
+from wallet_app.domain.errors.wallet_errors import (
     BalanceOverflow,
     CurrencyMismatch,
     InsufficientFunds,
-    LiquidityExhausted,
 )
 from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.approvals.approvals import no_approval_needed

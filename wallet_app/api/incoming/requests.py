@@ -20,7 +20,10 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from wallet_app.domain.errors import InvalidIdempotencyKey, InvalidRequest
+from wallet_app.domain.errors.request_errors import (
+    InvalidIdempotencyKey,
+    InvalidRequest,
+)
 from wallet_app.gateways.addresses import caller_of
 
 BODY_BYTES_MAX = 1024 * 1024

@@ -19,39 +19,57 @@ from werkzeug.exceptions import (
 )
 
 from wallet_app.api.incoming.requests import KEY, KEY_LENGTH_MAX, BodyReader, read_query
-from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import ProblemAnswer
 from wallet_app.api.outgoing import problems
-from wallet_app.domain import errors
+from wallet_app.domain.errors.approval_errors import (
+    ApprovalsExhausted,
+    TooManyApprovals,
+    TooManyWrongCodes,
+)
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.request_errors import (
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    IdempotencyKeysExhausted,
+    InvalidIdempotencyKey,
+    InvalidRequest,
+)
+from wallet_app.domain.errors.wallet_errors import (
+    FraudBlocked,
+    InsufficientFunds,
+    LimitExceeded,
+    WalletFrozen,
+    WalletNotFound,
+)
 
 View = Callable[..., Response]
 Decorator = Callable[[View], View]
 
 OF_ANY_OPERATION = (Forbidden, InternalServerError)
-OF_ANY_QUERY = (errors.InvalidRequest,)
+OF_ANY_QUERY = (InvalidRequest,)
 OF_ANY_BODY = (
-    errors.InvalidRequest,
+    InvalidRequest,
     BadRequest,
     RequestEntityTooLarge,
     UnsupportedMediaType,
 )
 OF_ANY_KEY = (
-    errors.InvalidIdempotencyKey,
-    errors.IdempotencyInProgress,
-    errors.IdempotencyKeyReused,
-    errors.IdempotencyKeysExhausted,
+    InvalidIdempotencyKey,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    IdempotencyKeysExhausted,
 )
 """What every POST can answer, besides its own refusals."""
 
 OF_ANY_OUTGOING = (
-    errors.WalletNotFound,
-    errors.WalletFrozen,
-    errors.InsufficientFunds,
-    errors.LimitExceeded,
-    errors.FraudBlocked,
-    errors.TooManyApprovals,
-    errors.TooManyWrongCodes,
-    errors.ApprovalsExhausted,
+    WalletNotFound,
+    WalletFrozen,
+    InsufficientFunds,
+    LimitExceeded,
+    FraudBlocked,
+    TooManyApprovals,
+    TooManyWrongCodes,
+    ApprovalsExhausted,
 )
 """What everything that leaves a wallet can be refused for."""
 
@@ -69,7 +87,7 @@ REPLAYED = {
     "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
 }
 
-Refusal = type[errors.WalletError] | type[HTTPException]
+Refusal = type[WalletError] | type[HTTPException]
 
 
 class Blueprint(flask_smorest.Blueprint):
@@ -196,4 +214,4 @@ def _example(refusal: Refusal) -> dict[str, Any]:
     if issubclass(refusal, HTTPException):
         assert refusal.code is not None
         return problems.http_document(refusal.code, refusal.description)
-    return problems.document(examples.REFUSALS[refusal])
+    return problems.document(refusal.example())

@@ -22,11 +22,21 @@ from wallet_app.api.outgoing.answers import (
     webhook_json,
 )
 from wallet_app.api.outgoing.csv_answers import csv_chunks
-from wallet_app.domain import errors
 from wallet_app.domain.clock import Deadline
+from wallet_app.domain.errors.example_values import (
+    APPROVAL_ID,
+    DAY_ENDS,
+    DELIVERY_ID,
+    MOVED_AT,
+    PAYMENT_ID,
+    QUOTE_ID,
+    SOURCE_ID,
+    TARGET_ID,
+    TRANSACTION_ID,
+    WEBHOOK_ID,
+)
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import (
-    AMOUNT_MAX,
     HOUSE,
     Transaction,
     TransactionType,
@@ -36,17 +46,11 @@ from wallet_app.domain.transactions import (
 from wallet_app.gateways.bank import Direction, Statement
 from wallet_app.services.alerts import Alert
 from wallet_app.services.approvals.approval import ApprovalSnapshot, ApprovalStatus
-from wallet_app.services.approvals.approval_table import (
-    KEPT_MAX,
-    PENDING_MAX,
-    WRONG_CODES_MAX,
-)
 from wallet_app.services.approvals.approvals import ATTEMPTS_MAX, RESENDS_MAX, THRESHOLD
 from wallet_app.services.audit.audit_report import AuditReport, CurrencyTotals
 from wallet_app.services.background import Health
 from wallet_app.services.events import EventType
 from wallet_app.services.fraud import Verdict
-from wallet_app.services.idempotency import KEYS_MAX
 from wallet_app.services.json_forms import (
     alert_json,
     approval_json,
@@ -60,8 +64,7 @@ from wallet_app.services.payments.payment import (
     PaymentSnapshot,
     PaymentStatus,
 )
-from wallet_app.services.payments.payment_table import FULL_SECONDS, UNDER_WAY_MAX
-from wallet_app.services.quotes import QUOTES_MAX, Quote
+from wallet_app.services.quotes import Quote
 from wallet_app.services.summary import CategoryTotals, Totals, TypeTotals
 from wallet_app.services.webhooks.delivery_log import DeliverySnapshot, DeliveryStatus
 from wallet_app.services.webhooks.webhook import (
@@ -69,19 +72,8 @@ from wallet_app.services.webhooks.webhook import (
     WebhookSnapshot,
     WebhookStatus,
 )
-from wallet_app.services.webhooks.webhooks import (
-    CALLERS_MAX,
-    REDELIVERIES_MAX,
-    WEBHOOKS_MAX,
-)
 
-SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
-TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
-QUOTE_ID = "c4f8b2d6-3e7a-4c1b-8d5f-6a9e0b2c4d71"
-PAYMENT_ID = "8b5e2d9c-4f1a-4c7e-b3d6-0a9c8e7f6d52"
-WEBHOOK_ID = "3c9a7e5d-2b8f-4d61-9e0c-b7f4a1d2c386"
-APPROVAL_ID = "a7c3e1f9-5b2d-4e8a-9c6f-1d0b3a5c7e92"
-_OPENED, _MOVED = 1_767_225_600_000_000_000, 1_768_039_320_000_000_000
+_OPENED = 1_767_225_600_000_000_000
 
 USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"
 
@@ -89,7 +81,7 @@ USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"
 def _wallet(
     id: str,
     balance: int,
-    updated_at: int = _MOVED,
+    updated_at: int = MOVED_AT,
     frozen_reason: str | None = None,
 ) -> WalletSnapshot:
     return WalletSnapshot(
@@ -106,14 +98,12 @@ def _transaction(
         type=type,
         amount=15_000,
         balance_after=balance_after,
-        reference_id=UUID(_TRANSACTION) if reference else None,
+        reference_id=UUID(TRANSACTION_ID) if reference else None,
         category="food",
         description="Dinner on Friday",
-        created_at=_MOVED,
+        created_at=MOVED_AT,
     )
 
-
-_TRANSACTION = "d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f"
 
 WALLET = wallet_json(_wallet(SOURCE_ID, 0, _OPENED))
 WALLETS = wallets_json([_wallet(SOURCE_ID, 35_000)])
@@ -124,28 +114,28 @@ _quote = Quote(
     Decimal("83.12"),
     10_000,
     831_200,
-    Deadline(_MOVED + 60_000_000_000, 0),
+    Deadline(MOVED_AT + 60_000_000_000, 0),
 )
 QUOTE = quote_json(_quote)
 LIQUIDITY = wallets_json(
-    WalletSnapshot(id, HOUSE, currency, balance, None, _OPENED, _MOVED)
+    WalletSnapshot(id, HOUSE, currency, balance, None, _OPENED, MOVED_AT)
     for id, currency, balance in (
         (SOURCE_ID, "INR", -831_200),
         (TARGET_ID, "USD", 10_000),
     )
 )
-FROZEN = wallet_json(_wallet(SOURCE_ID, 35_000, _MOVED, "Card reported stolen"))
+FROZEN = wallet_json(_wallet(SOURCE_ID, 35_000, MOVED_AT, "Card reported stolen"))
 CREDIT = movement_json(
     _wallet(SOURCE_ID, 50_000),
-    _transaction(_TRANSACTION, SOURCE_ID, TransactionType.CREDIT, 50_000, False),
+    _transaction(TRANSACTION_ID, SOURCE_ID, TransactionType.CREDIT, 50_000, False),
 )
-_debit = _transaction(_TRANSACTION, SOURCE_ID, TransactionType.DEBIT, 35_000, False)
+_debit = _transaction(TRANSACTION_ID, SOURCE_ID, TransactionType.DEBIT, 35_000, False)
 DEBIT = movement_json(_wallet(SOURCE_ID, 35_000), _debit)
 TRANSFER = transfer_json(
     movement_json(
         _wallet(SOURCE_ID, 35_000),
         _transaction(
-            _TRANSACTION, SOURCE_ID, TransactionType.TRANSFER_OUT, 35_000, True
+            TRANSACTION_ID, SOURCE_ID, TransactionType.TRANSFER_OUT, 35_000, True
         ),
     ),
     movement_json(
@@ -176,8 +166,8 @@ _approval = ApprovalSnapshot(
     status=ApprovalStatus.PENDING,
     attempts_left=ATTEMPTS_MAX,
     resends_left=RESENDS_MAX,
-    created_at=_MOVED,
-    expires_at=_MOVED + 300_000_000_000,
+    created_at=MOVED_AT,
+    expires_at=MOVED_AT + 300_000_000_000,
     monotonic_expiry=0,
 )
 APPROVAL = approval_json(_approval)
@@ -194,9 +184,9 @@ _payment = PaymentSnapshot(
     bank_answer=BankAnswer.NONE,
     attempts=0,
     last_error=None,
-    next_attempt_at=_MOVED,
-    created_at=_MOVED,
-    updated_at=_MOVED,
+    next_attempt_at=MOVED_AT,
+    created_at=MOVED_AT,
+    updated_at=MOVED_AT,
 )
 WITHDRAWAL = payment_json(_payment)
 DEPOSIT = payment_json(replace(_payment, direction=Direction.DEPOSIT))
@@ -209,7 +199,7 @@ RETRIED = payment_json(
     )
 )
 STATEMENTS = statements_json({"INR": Statement(paid_in=50_000, paid_out=15_000)})
-HEALTH = health_json(Health(True, 1, 0, _MOVED, None, None))
+HEALTH = health_json(Health(True, 1, 0, MOVED_AT, None, None))
 _webhook = WebhookSnapshot(
     WEBHOOK_ID,
     "https://receiver.example/wallets",
@@ -223,7 +213,7 @@ NEW_WEBHOOK = new_webhook_json(
     NewWebhook(_webhook, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 )
 _delivery = DeliverySnapshot(
-    id="f9e2c7a4-1d6b-4b3f-8e5c-2a7d9c0b4e63",
+    id=DELIVERY_ID,
     message_id="msg_5d1c8e3a-7f42-4b9d-a6c0-e83b2f5d7a14",
     type=EventType.TRANSACTION_CREATED,
     status=DeliveryStatus.FAILED,
@@ -231,8 +221,8 @@ _delivery = DeliverySnapshot(
     answer=503,
     last_error="the answer was 503",
     next_attempt_at=None,
-    created_at=_MOVED,
-    updated_at=_MOVED,
+    created_at=MOVED_AT,
+    updated_at=MOVED_AT,
 )
 DELIVERIES = {
     "deliveries": [delivery_json(_delivery)],
@@ -242,7 +232,7 @@ DELIVERIES = {
     "totalPages": 1,
 }
 REDELIVERED = delivery_json(
-    replace(_delivery, status=DeliveryStatus.PENDING, next_attempt_at=_MOVED)
+    replace(_delivery, status=DeliveryStatus.PENDING, next_attempt_at=MOVED_AT)
 )
 ALERTS = {
     "alerts": [
@@ -256,7 +246,7 @@ ALERTS = {
                 currency="INR",
                 target_id=TARGET_ID,
                 approval_id=APPROVAL_ID,
-                created_at=_MOVED,
+                created_at=MOVED_AT,
             )
         )
     ],
@@ -272,7 +262,7 @@ LIMITS = limits_json(
         limits=Limits(per_transaction=20_000, daily=50_000),
         spent_today=15_000,
         spent_this_month=15_000,
-        day_ends=1_768_089_600_000_000_000,
+        day_ends=DAY_ENDS,
         month_ends=1_769_904_000_000_000_000,
     )
 )
@@ -302,58 +292,3 @@ WEBHOOK_BODY = {
 FREEZE_BODY = {"reason": "Card reported stolen"}
 LIMITS_BODY = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}
 TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
-
-REFUSALS: dict[type[errors.WalletError], errors.WalletError] = {
-    type(error): error
-    for error in (
-        errors.WalletNotFound(SOURCE_ID),
-        errors.TransactionNotFound(SOURCE_ID, _TRANSACTION),
-        errors.WalletExists(SOURCE_ID, "INR"),
-        errors.SameWallet(SOURCE_ID),
-        errors.CurrencyMismatch("INR", "USD"),
-        errors.SameCurrency("INR"),
-        errors.RateUnavailable("USD", "JPY"),
-        errors.AmountNotExchangeable("INR", "USD", 1),
-        errors.QuoteNotFound(QUOTE_ID),
-        errors.QuoteMismatch(QUOTE_ID, "USD", "INR", 10_000),
-        errors.QuoteUsed(QUOTE_ID),
-        errors.QuoteExpired(QUOTE_ID, _MOVED),
-        errors.QuotesExhausted(QUOTES_MAX, 60),
-        errors.WalletFrozen(SOURCE_ID),
-        errors.LimitExceeded(
-            "daily", 40_000, 50_000, 15_000, 1_768_089_600_000_000_000
-        ),
-        errors.InsufficientFunds(35_000, 50_000),
-        errors.BalanceOverflow(TARGET_ID, 15_000, AMOUNT_MAX),
-        errors.IdempotencyKeyReused(),
-        errors.IdempotencyInProgress(),
-        errors.IdempotencyKeysExhausted(KEYS_MAX, 60),
-        errors.FraudBlocked("velocity", SOURCE_ID, 15_000, "INR", None),
-        errors.PaymentNotFound(PAYMENT_ID),
-        errors.PaymentNotParked(PAYMENT_ID, PaymentStatus.SUCCEEDED),
-        errors.PaymentsExhausted(UNDER_WAY_MAX, FULL_SECONDS),
-        errors.WebhookNotFound(WEBHOOK_ID),
-        errors.WebhooksExhausted(WEBHOOKS_MAX),
-        errors.TooManyWebhooks(CALLERS_MAX),
-        errors.ThreadsExhausted(),
-        errors.DeliveryNotFound(WEBHOOK_ID, _delivery.id),
-        errors.NotRedeliverable(_delivery.id, "it is under way"),
-        errors.RedeliveriesExhausted(_delivery.id, REDELIVERIES_MAX),
-        errors.UrlNotAllowed("the address 10.0.0.1 is not public"),
-        errors.ApprovalNotFound(APPROVAL_ID),
-        errors.CodeInvalid(ATTEMPTS_MAX - 1),
-        errors.ApprovalExpired(APPROVAL_ID, _MOVED),
-        errors.ApprovalClosed(APPROVAL_ID, ApprovalStatus.CONFIRMED),
-        errors.TooManyApprovals(SOURCE_ID, PENDING_MAX),
-        errors.TooManyWrongCodes(SOURCE_ID, WRONG_CODES_MAX, 3600),
-        errors.LiquidityExhausted("USD"),
-        errors.ApprovalsExhausted(KEPT_MAX, 60),
-        errors.ResendsExhausted(RESENDS_MAX),
-        errors.InvalidIdempotencyKey(),
-        errors.InvalidRequest(
-            "The body is not what this operation takes.",
-            {"amount": ["Missing data for required field."]},
-        ),
-    )
-}
-"""One of each refusal, by its class."""

@@ -10,10 +10,34 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.http import HTTP_STATUS_CODES
 
 from wallet_app.api.outgoing.camel import camel
-from wallet_app.domain.errors import WalletError
+from wallet_app.domain.errors.families import (
+    Conflict,
+    Exhausted,
+    Expired,
+    Forbidden,
+    Invalid,
+    Locked,
+    NotFound,
+    TooMany,
+    Unprocessable,
+    WalletError,
+)
 from wallet_app.services.json_forms import json_bytes, timestamp
 
 MEDIA_TYPE = "application/problem+json"
+
+STATUSES: dict[type[WalletError], int] = {
+    Invalid: 400,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Expired: 410,
+    Unprocessable: 422,
+    Locked: 423,
+    TooMany: 429,
+    Exhausted: 503,
+}
+"""The HTTP status of each family of refusals."""
 
 
 def register(app: Flask) -> None:
@@ -23,12 +47,17 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _bug)
 
 
+def status_of(refusal: type[WalletError]) -> int:
+    """Return the HTTP status of a refusal, which is that of its family."""
+    return next(STATUSES[each] for each in refusal.__mro__ if each in STATUSES)
+
+
 def document(error: WalletError) -> dict[str, object]:
     """Return the problem document of a refusal."""
     return {
         "type": f"tag:wallet.example,2026:{error.code}",
         "title": error.title,
-        "status": error.status,
+        "status": status_of(type(error)),
         "detail": error.detail,
         "code": error.code,
     } | {camel(name): _json(name, value) for name, value in error.values.items()}
@@ -54,7 +83,7 @@ def http_document(status: int, detail: str | None = None) -> dict[str, object]:
 
 
 def _refusal(error: WalletError) -> Response:
-    response = _response(document(error), error.status)
+    response = _response(document(error), status_of(type(error)))
     if "retry_after_seconds" in error.values:
         response.headers["Retry-After"] = str(error.values["retry_after_seconds"])
     return response

@@ -21,22 +21,26 @@ from wallet_app.api.openapi.answer_schemas import (
 from wallet_app.api.openapi.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.outcomes import outcome
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.approval_errors import (
     ApprovalClosed,
     ApprovalExpired,
     ApprovalNotFound,
-    BalanceOverflow,
     CodeInvalid,
-    FraudBlocked,
-    InsufficientFunds,
-    LimitExceeded,
+    ResendsExhausted,
+    TooManyWrongCodes,
+)
+from wallet_app.domain.errors.exchange_errors import (
     LiquidityExhausted,
-    PaymentsExhausted,
     QuoteExpired,
     QuoteNotFound,
     QuoteUsed,
-    ResendsExhausted,
-    TooManyWrongCodes,
+)
+from wallet_app.domain.errors.payment_errors import PaymentsExhausted
+from wallet_app.domain.errors.wallet_errors import (
+    BalanceOverflow,
+    FraudBlocked,
+    InsufficientFunds,
+    LimitExceeded,
     WalletFrozen,
 )
 from wallet_app.services.json_forms import approval_json

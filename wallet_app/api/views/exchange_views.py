@@ -13,7 +13,7 @@ from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import QuoteAnswer, WalletsAnswer
 from wallet_app.api.openapi.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outgoing.answers import answer, quote_json, wallets_json
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.exchange_errors import (
     AmountNotExchangeable,
     QuotesExhausted,
     RateUnavailable,

@@ -20,7 +20,7 @@ from wallet_app.api.openapi.blueprint import Blueprint, refuses
 from wallet_app.api.outgoing.answers import answer, summary_json
 from wallet_app.api.outgoing.csv_answers import MEDIA_TYPE, csv_answer
 from wallet_app.api.outgoing.paging import Starts, around, links, pages_of
-from wallet_app.domain.errors import TransactionNotFound, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import TransactionNotFound, WalletNotFound
 from wallet_app.services.history import HistoryFilter, Page
 from wallet_app.services.json_forms import transaction_json
 

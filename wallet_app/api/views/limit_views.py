@@ -14,7 +14,7 @@ from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import LimitsAnswer
 from wallet_app.api.openapi.blueprint import Blueprint, refuses
 from wallet_app.api.outgoing.answers import answer, limits_json
-from wallet_app.domain.errors import WalletNotFound
+from wallet_app.domain.errors.wallet_errors import WalletNotFound
 from wallet_app.domain.spending import Limits
 
 blueprint = Blueprint("limits", __name__, description="How much may leave a wallet.")

@@ -22,14 +22,16 @@ from wallet_app.api.openapi.blueprint import (
     refuses,
 )
 from wallet_app.api.outgoing.outcomes import outcome
-from wallet_app.domain.errors import (
-    BalanceOverflow,
-    CurrencyMismatch,
+from wallet_app.domain.errors.exchange_errors import (
     LiquidityExhausted,
     QuoteExpired,
     QuoteMismatch,
     QuoteNotFound,
     QuoteUsed,
+)
+from wallet_app.domain.errors.wallet_errors import (
+    BalanceOverflow,
+    CurrencyMismatch,
     SameWallet,
     WalletFrozen,
     WalletNotFound,

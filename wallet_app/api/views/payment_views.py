@@ -21,11 +21,13 @@ from wallet_app.api.openapi.blueprint import (
 )
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.outcomes import outcome
-from wallet_app.domain.errors import (
-    BalanceOverflow,
+from wallet_app.domain.errors.payment_errors import (
     PaymentNotFound,
     PaymentNotParked,
     PaymentsExhausted,
+)
+from wallet_app.domain.errors.wallet_errors import (
+    BalanceOverflow,
     WalletFrozen,
     WalletNotFound,
 )

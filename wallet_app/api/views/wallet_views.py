@@ -15,7 +15,7 @@ from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.answer_schemas import WalletAnswer, WalletsAnswer
 from wallet_app.api.openapi.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outgoing.answers import answer, wallets_json
-from wallet_app.domain.errors import WalletExists, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import WalletExists, WalletNotFound
 from wallet_app.services.json_forms import wallet_json
 
 blueprint = Blueprint("wallets", __name__, description="Wallets and what they hold.")

@@ -27,7 +27,7 @@ from wallet_app.api.outgoing.answers import (
     webhook_json,
 )
 from wallet_app.api.outgoing.paging import numbered
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.webhook_errors import (
     DeliveryNotFound,
     NotRedeliverable,
     RedeliveriesExhausted,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from wallet_app.domain.clock import SECOND, Clock
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.approval_errors import (
     ApprovalNotFound,
     ApprovalsExhausted,
     TooManyApprovals,

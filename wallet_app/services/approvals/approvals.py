@@ -16,14 +16,14 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import SECOND, Clock, Deadline, NewId
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.approval_errors import (
     ApprovalClosed,
     ApprovalExpired,
     CodeInvalid,
-    FraudBlocked,
     ResendsExhausted,
-    WalletError,
 )
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.wallet_errors import FraudBlocked
 from wallet_app.services.alerts import Alerts
 from wallet_app.services.approvals.approval import (
     Approval,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from msgspec.structs import replace
 
-from wallet_app.domain.errors import PaymentNotFound, PaymentsExhausted
+from wallet_app.domain.errors.payment_errors import PaymentNotFound, PaymentsExhausted
 from wallet_app.domain.transactions import Transaction
 from wallet_app.services.background import Background, Lane
 from wallet_app.services.events import Event

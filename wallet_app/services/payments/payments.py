@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from uuid_utils import UUID
 
 from wallet_app.domain.clock import SECOND, Clock, NewId
-from wallet_app.domain.errors import PaymentNotParked, WalletError
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.payment_errors import PaymentNotParked
 from wallet_app.gateways.bank import (
     Answer,
     Bank,

@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock, NewId
-from wallet_app.domain.errors import (
+from wallet_app.domain.errors.webhook_errors import (
     DeliveryNotFound,
     NotRedeliverable,
     RedeliveriesExhausted,

@@ -1,0 +1,1 @@
+"""All refusals: one class each, in the file of its subject."""
