@@ -28,7 +28,8 @@ from tests.ledgers import (
     open_wallet,
 )
 from wallet_app.domain.errors.wallet_errors import InsufficientFunds, WalletFrozen
-from wallet_app.gateways.bank import Answer, Direction, Order, SandboxBank, Statement
+from wallet_app.gateways.bank import Answer, Direction, Order
+from wallet_app.gateways.sandbox_bank import SandboxBank, Statement
 from wallet_app.services.background import BUG_SECONDS
 from wallet_app.services.commit import OnCommits
 from wallet_app.services.events import Event, EventType

@@ -56,9 +56,8 @@ from wallet_app.gateways.bank import (
     Direction,
     Order,
     Paid,
-    SandboxBank,
-    Statement,
 )
+from wallet_app.gateways.sandbox_bank import SandboxBank, Statement
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.idempotency import Claim

@@ -21,8 +21,9 @@ from wallet_app.domain.clock import Clock, NewId
 from wallet_app.domain.fraud_signals import Thresholds
 from wallet_app.domain.spending import Limits, Policy
 from wallet_app.domain.transactions import Transaction, WalletSnapshot
-from wallet_app.gateways.bank import Bank, SandboxBank, Statement
+from wallet_app.gateways.bank import Bank
 from wallet_app.gateways.delivery import Transport as HttpTransport
+from wallet_app.gateways.sandbox_bank import SandboxBank, Statement
 from wallet_app.services.alerts import AlertPage, Alerts
 from wallet_app.services.approvals.approval import ApprovalSnapshot, Command, Moved
 from wallet_app.services.approvals.approvals import Approvals, SendCode, new_code

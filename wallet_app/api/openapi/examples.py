@@ -43,7 +43,8 @@ from wallet_app.domain.transactions import (
     WalletIdentity,
     WalletSnapshot,
 )
-from wallet_app.gateways.bank import Direction, Statement
+from wallet_app.gateways.bank import Direction
+from wallet_app.gateways.sandbox_bank import Statement
 from wallet_app.services.alerts import Alert
 from wallet_app.services.approvals.approval import ApprovalSnapshot, ApprovalStatus
 from wallet_app.services.approvals.approvals import ATTEMPTS_MAX, RESENDS_MAX, THRESHOLD

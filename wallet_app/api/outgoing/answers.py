@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from flask import Response
 
 from wallet_app.domain.transactions import Transaction, WalletSnapshot
-from wallet_app.gateways.bank import Statement
+from wallet_app.gateways.sandbox_bank import Statement
 from wallet_app.services.audit.audit_report import AuditReport, Problem
 from wallet_app.services.background import Health
 from wallet_app.services.json_forms import (
