@@ -12,7 +12,8 @@ from typing import Any, NoReturn, TypeVar
 from uuid_utils import UUID
 
 from wallet_app.domain.transactions import Transaction, WalletSnapshot
-from wallet_app.gateways.delivery import Reply, Transport, Undelivered
+from wallet_app.gateways.delivery import Transport, Undelivered
+from wallet_app.gateways.delivery_connection import Reply
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings

@@ -27,14 +27,16 @@ from wallet_app.gateways.addresses import is_public
 from wallet_app.gateways.delivery import (
     ATTEMPT_SECONDS,
     CONNECT_SECONDS,
-    IDLE_SECONDS,
-    KEPT_REQUESTS,
-    KEPT_SECONDS,
     USER_AGENT,
-    Reply,
     Transport,
     Undelivered,
     resolve,
+)
+from wallet_app.gateways.delivery_connection import (
+    IDLE_SECONDS,
+    REQUESTS_MAX,
+    REUSED_SECONDS,
+    Reply,
 )
 
 WAIT_SECONDS = 10.0
@@ -617,7 +619,7 @@ def test_a_connection_on_which_more_may_come_or_less_is_not_used_again(
 
 @pytest.mark.parametrize(
     ("times", "seconds", "connections"),
-    [(1, IDLE_SECONDS, 2), (KEPT_REQUESTS, 0, 2), (60, KEPT_SECONDS / 60, 2)],
+    [(1, IDLE_SECONDS, 2), (REQUESTS_MAX, 0, 2), (60, REUSED_SECONDS / 60, 2)],
     ids=["idle", "uses", "age"],
 )
 def test_a_connection_is_used_for_a_bounded_time_and_number_of_messages(

@@ -51,7 +51,8 @@ from wallet_app.domain.errors.webhook_errors import (
 )
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import Transaction, WalletSnapshot
-from wallet_app.gateways.delivery import Reply, Transport
+from wallet_app.gateways.delivery import Transport
+from wallet_app.gateways.delivery_connection import Reply
 from wallet_app.services.alerts import Alert
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.background import THREADS_MAX, Lane

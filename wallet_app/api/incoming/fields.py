@@ -16,7 +16,7 @@ from uuid_utils import UUID
 from wallet_app.domain.clock import SECOND
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.transactions import AMOUNT_MAX, HOUSE
-from wallet_app.gateways.delivery import URL_CHARACTERS_MAX
+from wallet_app.gateways.delivery_url import URL_CHARACTERS_MAX
 from wallet_app.services.events import EventType
 
 DESCRIPTION_LENGTH_MAX = 500

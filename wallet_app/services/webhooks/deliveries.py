@@ -17,7 +17,8 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import SECOND, Clock, NewId
-from wallet_app.gateways.delivery import Reply, Undelivered
+from wallet_app.gateways.delivery import Undelivered
+from wallet_app.gateways.delivery_connection import Reply
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.background import Background, Lane
 from wallet_app.services.json_forms import event_bytes
