@@ -138,7 +138,7 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
 
 def _attempt(service: WalletService, payment_id: str) -> Attempted:
     """Do what a worker of the background does with one payment."""
-    queue = service.payments._lane
+    queue = service.payments._queue
     payment = service.payments._table.find(payment_id)
     try:
         queue.run(payment)

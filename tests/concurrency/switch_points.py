@@ -18,10 +18,10 @@ from unittest.mock import patch
 from tests.concurrency import mutants
 from tests.concurrency.scheduler import Scheduler, site_of
 from wallet_app import services, store
-from wallet_app.services.background import Background
+from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import Wallet
 
-UNDIVIDED = {Background._wake.__code__}
+UNDIVIDED = {WorkQueue.wake.__code__}
 """Functions in which no line is a switch point: they hold something that is no lock of
 the scheduler's, so that another thread would wait for it for ever."""
 

@@ -26,9 +26,9 @@ from wallet_app.domain.errors.wallet_errors import (
 )
 from wallet_app.domain.spending import Limits
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.background import Background
 from wallet_app.services.events import EventType
 from wallet_app.services.service import WalletService
+from wallet_app.services.work_queue import WorkQueue
 from wallet_app.settings import Settings
 from wallet_app.store import Store, Wallet
 
@@ -296,7 +296,7 @@ def test_a_thread_of_a_run_that_is_given_up_still_puts_its_balance_back(
 # Lines
 
 
-WAKE = Background._wake.__code__
+WAKE = WorkQueue.wake.__code__
 UNDIVIDED = {(WAKE.co_filename, line) for _, _, line in WAKE.co_lines()}
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
-from wallet_app.domain.errors import UrlNotAllowed
+from wallet_app.domain.errors.webhook_errors import UrlNotAllowed
 
 URL_CHARACTERS_MAX = 2_000
 """More than that, some servers and proxies refuse."""

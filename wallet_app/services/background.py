@@ -1,11 +1,8 @@
 """Work that is due later, and is done beside the requests.
 
-    lane    items of one kind, and the threads that work on them
-    take    the item of a lane that has been due longest
-    run     outside every lock; it returns when the item is due again, if it is
-
-Each lane has threads of its own, so that a slow one delays no other. Waits are in
-nanoseconds and measured by the monotonic clock: no step of the wall clock changes them.
+Each queue has workers of its own, so that a slow one delays no other. An item is run
+outside every lock. Waits are in nanoseconds and measured by the monotonic clock: no
+step of the wall clock changes them.
 """
 
 from __future__ import annotations
@@ -16,28 +13,25 @@ import itertools
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from wallet_app.domain.clock import SECOND, Clock
 from wallet_app.domain.errors.webhook_errors import ThreadsExhausted
+from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import LockFactory
 
 THREADS_MAX = 4 + 5 * 16 * 2
 """Four for the bank, and five for each of 16 webhooks; 80 more for those of deleted
 webhooks that still wait for their receivers."""
 
-NAP_SECONDS = 5
-"""The longest that a thread waits before it looks again. It is woken before, except if
-there was no memory to do so."""
-
 BUG_SECONDS = 60
-"""When an item is tried again whose error could not even be noted."""
+"""When an item is run again whose error could not even be noted."""
 
 PAUSE_SECONDS = 0.1
-"""How long a thread waits when memory ran out in it, or it met the like."""
+"""How long a worker waits after an error that was not an item's, such as no memory."""
 
 STOP_SECONDS = 5
 """How long a stop waits for what is running. Requests in flight had their own time."""
@@ -47,60 +41,8 @@ T = TypeVar("T")
 logger = logging.getLogger("wallet_app.background")
 
 
-class Signal:
-    """Wakes one thread that waits, or else the next one that would.
-
-    A plain lock that is held while there is no news. `threading.Event` has a lock
-    inside that stays held where memory runs out.
-    """
-
-    def __init__(self) -> None:
-        self._silent = threading.Lock()
-        self._silent.acquire()
-
-    def set(self) -> None:
-        try:
-            if self._silent.locked():
-                self._silent.release()
-        except RuntimeError:
-            pass  # Another thread has just done so.
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the signal, and consume it; return whether it came in time."""
-        return self._silent.acquire(timeout=seconds)
-
-
-class Lane(Generic[T]):
-    """Items that are due, and at most `places` of them at once, each in a thread.
-
-    `run` does what an item asks for; `failed` notes an unexpected error. Both return
-    after how many nanoseconds the item is due again, or None. `idle` is called by a
-    thread that has had nothing to do for a while, and when it ends.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        places: int,
-        run: Callable[[T], int | None],
-        failed: Callable[[T, BaseException], int | None],
-        idle: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.name = name
-        self.places = places
-        self.run = run
-        self.failed = failed
-        self.idle = idle
-        self.running = 0
-        self.is_removed = False
-        self.latest_due = 0
-        self.queue: list[tuple[int, int, T]] = []
-        self.news = Signal()
-        self.threads: list[threading.Thread] = []
-
-
 class Health(Struct, frozen=True):
-    """How the background is: `queued` waits for its time or for a thread. Times are in
+    """How the background is: `queued` waits for its time or for a worker. Times are in
     nanoseconds since 1970, UTC."""
 
     is_running: bool
@@ -112,100 +54,90 @@ class Health(Struct, frozen=True):
 
 
 class Background:
-    """All lanes, and their threads.
+    """All queues, and the threads that work on them.
 
-    Without `start` there are no threads, and `run_due` does what is due in the thread
+    Without `start` there are no threads, and `run_due` runs what is due in the thread
     of its caller: so tests own the time.
     """
 
     def __init__(
-        self,
-        clock: Clock,
-        monotonic: Clock = time.monotonic_ns,
-        lock_factory: LockFactory = threading.Lock,
+        self, clock: Clock, monotonic: Clock, lock_factory: LockFactory
     ) -> None:
         self._clock = clock
         self._monotonic = monotonic
         self._lock = lock_factory()
-        # A dict, because to forget an item of a list can need memory.
-        self._lanes: dict[Lane[Any], None] = {}
+        # A dict, because to remove an item of a list can need memory.
+        self._queues: dict[WorkQueue[Any], None] = {}
         self._numbers = itertools.count()
         self._last_error: tuple[str, int] | None = None
-        self._started = False
-        self._stopping = False
-        self._reported = False
+        self._is_started = False
+        self._is_stopping = False
+        self._is_reported = False
 
-    def add(self, *lanes: Lane[Any]) -> None:
-        """Work on these lanes from now on, or on none of them.
+    @property
+    def queues(self) -> tuple[WorkQueue[Any], ...]:
+        """The queues that are worked on, and removed ones that still run an item."""
+        return tuple(self._queues)
+
+    def add(self, *queues: WorkQueue[Any]) -> None:
+        """Work on these queues from now on, or on none of them.
 
         Raises ThreadsExhausted.
         """
         with self._lock:
-            every = {**self._lanes, **dict.fromkeys(lanes)}
-            if sum(lane.places for lane in every) > THREADS_MAX:
+            every = {**self._queues, **dict.fromkeys(queues)}
+            if sum(queue.workers for queue in every) > THREADS_MAX:
                 raise ThreadsExhausted()
-            self._lanes = every
-            is_started = self._started
+            self._queues = every
+            is_started = self._is_started
         if is_started:
-            self._start_threads(lanes)
+            self._start_threads(queues)
 
-    def remove(self, *lanes: Lane[Any]) -> None:
-        """Forget lanes and what is queued in them, or nothing without memory. What is
-        running ends by itself."""
-        queues: list[list[Any]] = [[] for _ in lanes]  # after these nothing can fail
-        numbers, to_wake = iter(range(len(lanes))), iter(lanes)
-        with self._lock:
-            for n in numbers:
-                lanes[n].queue, queues[n] = queues[n], lanes[n].queue
-                lanes[n].is_removed = True
-                self._forget_if_over(lanes[n])
-        for lane in to_wake:
-            self._wake(lane)
+    def remove(self, *queues: WorkQueue[Any]) -> None:
+        """Forget queues and their items, or nothing without memory. What is running
+        ends by itself."""
+        self._empty(queues, is_removed=True)
 
-    def clear(self, *lanes: Lane[Any]) -> None:
-        """Forget what is queued in lanes, or nothing without memory."""
-        queues: list[list[Any]] = [[] for _ in lanes]
-        numbers = iter(range(len(lanes)))
-        with self._lock:
-            for n in numbers:
-                lanes[n].queue, queues[n] = queues[n], lanes[n].queue
+    def clear(self, *queues: WorkQueue[Any]) -> None:
+        """Forget the items of queues, or nothing without memory."""
+        self._empty(queues, is_removed=False)
 
-    def put(self, lane: Lane[T], wait: int, item: T) -> None:
+    def put(self, queue: WorkQueue[T], wait: int, item: T) -> None:
         """Queue an item that is due after `wait` nanoseconds."""
         due = self._monotonic() + wait
         with self._lock:
-            self._push(lane, due, item)
-        self._wake(lane)
+            queue.push(due, next(self._numbers), item)
+        queue.wake()
 
-    def append(self, lane: Lane[T], wait: int, item: T) -> int:
+    def append(self, queue: WorkQueue[T], wait: int, item: T) -> int:
         """Queue an item that is not due before any that was appended earlier; return
         after how many nanoseconds it is."""
         now = self._monotonic()
         with self._lock:
-            due = max(now + wait, lane.latest_due)
+            due = max(now + wait, queue.latest_due)
             wait = due - now
-            self._push(lane, due, item)
-            lane.latest_due = due
-        self._wake(lane)
+            queue.push(due, next(self._numbers), item)
+            queue.latest_due = due
+        queue.wake()
         return wait
 
     def run_due(self) -> int:
-        """Do all that is due, what has been due longest first; return how much it
+        """Run all that is due, what has been due longest first; return how much it
         was."""
         done = 0
-        while (lane := self._next_lane()) is not None and self._run_next(lane):
+        while (queue := self._next_queue()) is not None and self._run_next(queue):
             done += 1
         return done
 
     def health(self) -> Health:
         now, monotonic = self._clock(), self._monotonic()
         with self._lock:
-            dues = [lane.queue[0][0] for lane in self._lanes if lane.queue]
+            dues = [queue.items[0][0] for queue in self._queues if queue.items]
             what, at = self._last_error or (None, None)
             return Health(
-                any(lane.threads for lane in self._lanes) and not self._stopping,
-                sum(len(lane.queue) for lane in self._lanes),
-                sum(lane.running for lane in self._lanes),
+                any(queue.threads for queue in self._queues) and not self._is_stopping,
+                sum(len(queue.items) for queue in self._queues),
+                sum(queue.running for queue in self._queues),
                 now + min(dues) - monotonic if dues else None,
                 what,
                 at,
@@ -214,175 +146,167 @@ class Background:
     def start(self) -> None:
         """Begin to work, in the process that serves; stop when that ends."""
         with self._lock:
-            self._started = True
-            lanes = list(self._lanes)
-        self._start_threads(lanes)
+            self._is_started = True
+            queues = self.queues
+        self._start_threads(queues)
         atexit.register(self.stop)
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Take nothing more, wait a while for what is running, and report in the log
-        what is left undone. To stop again only waits again."""
-        self._stopping = True
+        """Run nothing more, wait a while for what is running, and log what is left
+        undone. To stop again only waits again."""
+        self._is_stopping = True
         with self._lock:
-            lanes = list(self._lanes)
-            threads = [thread for lane in lanes for thread in lane.threads]
-        for lane in lanes:
-            lane.news.set()
+            queues = self.queues
+            threads = [thread for queue in queues for thread in queue.threads]
+        for queue in queues:
+            queue.signal.set()
         deadline = time.monotonic() + seconds
         for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0))
         atexit.unregister(self.stop)
         with self._lock:
             left = [
-                f"{lane.name}: {len(lane.queue)} queued, {lane.running} running"
-                for lane in self._lanes
-                if lane.queue or lane.running
+                f"{queue.name}: {len(queue.items)} queued, {queue.running} running"
+                for queue in self._queues
+                if queue.items or queue.running
             ]
-        if left and not self._reported:
+        if left and not self._is_reported:
             logger.warning("Left undone at the stop: %s", "; ".join(left))
-        self._reported = True
+        self._is_reported = True
 
-    def _start_threads(self, lanes: Sequence[Lane[Any]]) -> None:
+    def _empty(self, queues: Sequence[WorkQueue[Any]], is_removed: bool) -> None:
+        # The old items are freed after the lock has opened.
+        emptied = [(queue, queue.items, list[Any]()) for queue in queues]
+        with self._lock:
+            for queue, _, items in emptied:  # from here nothing needs memory
+                queue.items = items
+                queue.is_removed = queue.is_removed or is_removed
+                self._forget_if_over(queue)
+                queue.wake()
+
+    def _start_threads(self, queues: Sequence[WorkQueue[Any]]) -> None:
         try:
-            for lane in lanes:
-                for n in range(lane.places):
-                    self._start_thread(lane, n)
+            for queue in queues:
+                for n in range(queue.workers):
+                    self._start_thread(queue, n)
         except (RuntimeError, MemoryError) as error:
-            self.remove(*lanes)
+            self.remove(*queues)
             raise ThreadsExhausted() from error
 
-    def _start_thread(self, lane: Lane[Any], n: int) -> None:
+    def _start_thread(self, queue: WorkQueue[Any], n: int) -> None:
         thread = threading.Thread(
-            target=self._work, args=(lane,), name=f"{lane.name} {n}", daemon=True
+            target=self._work, args=(queue,), name=f"{queue.name} {n}", daemon=True
         )
         with self._lock:
-            lane.threads.append(thread)
+            queue.threads.append(thread)
         try:
             thread.start()
         except BaseException:
-            with self._lock:
-                lane.threads.remove(thread)
-                self._forget_if_over(lane)
+            self._forget_thread(queue, thread)
             raise
 
-    def _work(self, lane: Lane[Any]) -> None:
-        """Work on a lane until it is removed, or the background stops."""
+    def _work(self, queue: WorkQueue[Any]) -> None:
+        """Work on a queue until it is removed, or the background stops."""
         try:
-            while self._work_once(lane):
+            while self._work_once(queue):
                 pass
-            lane.news.set()  # for the other threads of the lane
-            lane.idle()
+            queue.signal.set()  # for the other workers of the queue
+            queue.idle()
         finally:
-            with self._lock:
-                lane.threads.remove(threading.current_thread())
-                self._forget_if_over(lane)
+            self._forget_thread(queue, threading.current_thread())
 
-    def _work_once(self, lane: Lane[Any]) -> bool:
-        """Do what is due, or wait for it; return whether to go on."""
+    def _work_once(self, queue: WorkQueue[Any]) -> bool:
+        """Run what is due, or wait for it; return whether to go on."""
         try:
-            if self._stopping or lane.is_removed:
+            if self._is_stopping or queue.is_removed:
                 return False
-            if not self._run_next(lane) and not lane.news.wait(self._nap(lane)):
-                lane.idle()
+            if not self._run_next(queue):
+                now = self._monotonic()
+                with self._lock:
+                    seconds = queue.seconds_until_due(now)
+                if not queue.signal.wait(seconds):
+                    queue.idle()
         except BaseException as error:  # noqa: B036 - the thread must go on
-            _report("A thread of %s met an error", lane, error)
+            _report("A thread of %s met an error", queue, error)
             time.sleep(PAUSE_SECONDS)
         return True
 
-    def _nap(self, lane: Lane[Any]) -> float:
-        """Return for how many seconds nothing of a lane is due."""
+    def _next_queue(self) -> WorkQueue[Any] | None:
+        """Return the queue whose first item has been due longest."""
         now = self._monotonic()
         with self._lock:
-            if not lane.queue:
-                return NAP_SECONDS
-            return min(max((lane.queue[0][0] - now) / SECOND, 0), NAP_SECONDS)
+            queues = [queue for queue in self._queues if queue.has_due(now)]
+            return min(queues, key=lambda queue: queue.items[0][:2], default=None)
 
-    def _next_lane(self) -> Lane[Any] | None:
-        """Return the lane whose first item has been due longest."""
-        now = self._monotonic()
-        with self._lock:
-            lanes = [lane for lane in self._lanes if _has_due(lane, now)]
-            return min(lanes, key=lambda lane: lane.queue[0][:2], default=None)
+    def _run_next(self, queue: WorkQueue[Any]) -> bool:
+        """Run what has been due longest in a queue; return whether there was any.
 
-    def _run_next(self, lane: Lane[Any]) -> bool:
-        """Do what has been due longest in a lane; return whether there was any.
-
-        Between the two places that are marked, nothing can fail, because an item that
-        was taken is in nobody's queue: no memory is needed there.
+        Between the two lines that are marked nothing can fail, because an item that
+        was taken is in no queue: no memory is needed there.
         """
         now = self._monotonic()
         with self._lock:
-            if not _has_due(lane, now):
+            if not queue.has_due(now):
                 return False
-            taken = heapq.heappop(lane.queue)  # from here
-            lane.running += 1
+            taken = heapq.heappop(queue.items)  # from here
+            queue.running += 1
         due: int | None = taken[0]
         try:  # to here
-            if lane.queue:
-                self._wake(lane)  # a signal wakes one thread, and there is more
-            wait = lane.run(taken[2])
+            if queue.items:
+                queue.wake()  # a signal wakes one worker, and there is more
+            wait = queue.run(taken[2])
             due = None if wait is None else self._monotonic() + wait
         except Exception as error:  # whatever it is, it must not end the thread
-            due = self._note(lane, taken[2], error)
+            due = self._note(queue, taken[2], error)
         except BaseException as error:
-            due = self._note(lane, taken[2], error)
+            due = self._note(queue, taken[2], error)
             raise
         finally:
-            is_over = False
-            while not is_over:
+            while True:
                 try:
-                    is_over = self._put_back(lane, due, taken[2])
+                    self._put_back(queue, due, taken[2])
+                    break
                 except MemoryError:
                     time.sleep(PAUSE_SECONDS)
         return True
 
-    def _put_back(self, lane: Lane[T], due: int | None, item: T) -> bool:
-        """Free the place of an item that has run, and queue it again if it is due."""
+    def _put_back(self, queue: WorkQueue[T], due: int | None, item: T) -> None:
+        """Release the worker of an item that has run, and queue the item again if it
+        is due."""
         with self._lock:
-            if due is not None and not lane.is_removed:
-                self._push(lane, due, item)
-            lane.running -= 1
-            self._forget_if_over(lane)
-        return True
+            if due is not None and not queue.is_removed:
+                queue.push(due, next(self._numbers), item)
+            queue.running -= 1
+            self._forget_if_over(queue)
 
-    def _push(self, lane: Lane[T], due: int, item: T) -> None:
-        """Queue an item: of those that are due at the same time, the first is first."""
-        heapq.heappush(lane.queue, (due, next(self._numbers), item))
+    def _forget_thread(self, queue: WorkQueue[Any], thread: threading.Thread) -> None:
+        with self._lock:
+            queue.threads.remove(thread)
+            self._forget_if_over(queue)
 
-    def _wake(self, lane: Lane[Any]) -> None:
-        """Wake the threads of a lane that wait. Those that run look by themselves."""
-        try:
-            if lane.running < lane.places:
-                lane.news.set()
-        except MemoryError:
-            pass  # They look again after a nap.
+    def _forget_if_over(self, queue: WorkQueue[Any]) -> None:
+        if queue.is_over:
+            self._queues.pop(queue, None)
 
-    def _forget_if_over(self, lane: Lane[Any]) -> None:
-        if lane.is_removed and not lane.running and not lane.threads:
-            self._lanes.pop(lane, None)
-
-    def _note(self, lane: Lane[Any], item: Any, error: BaseException) -> int | None:
+    def _note(
+        self, queue: WorkQueue[Any], item: Any, error: BaseException
+    ) -> int | None:
         """Record an unexpected error; return when its item is due again, if it is."""
-        _report("A job of %s met a bug", lane, error)
+        _report("A job of %s met a bug", queue, error)
         try:
             now = self._clock()
             with self._lock:
-                self._last_error = f"{lane.name}: {type(error).__name__}", now
-            wait = lane.failed(item, error)
+                self._last_error = f"{queue.name}: {type(error).__name__}", now
+            wait = queue.failed(item, error)
         except Exception as worse:  # as above, and the item must not be lost
-            _report("A job of %s could not note it", lane, worse)
+            _report("A job of %s could not note it", queue, worse)
             wait = BUG_SECONDS * SECOND
         return None if wait is None else self._monotonic() + wait
 
 
-def _has_due(lane: Lane[Any], now: int) -> bool:
-    queue = lane.queue
-    return bool(queue) and queue[0][0] <= now and lane.running < lane.places
-
-
-def _report(text: str, lane: Lane[Any], error: BaseException) -> None:
+def _report(text: str, queue: WorkQueue[Any], error: BaseException) -> None:
     """Log an error, unless there is no memory for that."""
     try:
-        logger.error(text, lane.name, exc_info=error)
+        logger.error(text, queue.name, exc_info=error)
     except MemoryError:
         pass

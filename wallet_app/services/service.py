@@ -44,8 +44,9 @@ from wallet_app.services.summary import Summary, Totals
 from wallet_app.services.wallets import Wallets
 from wallet_app.services.webhooks.deliveries import Transport
 from wallet_app.services.webhooks.delivery_log import DeliverySnapshot
+from wallet_app.services.webhooks.standard_webhooks import new_secret
 from wallet_app.services.webhooks.webhook import NewWebhook, WebhookSnapshot
-from wallet_app.services.webhooks.webhooks import DeliveryPage, Webhooks, new_secret
+from wallet_app.services.webhooks.webhooks import DeliveryPage, Webhooks
 from wallet_app.settings import Settings
 from wallet_app.store import LockFactory, Store, ThreadLock
 

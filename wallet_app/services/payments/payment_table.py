@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from wallet_app.domain.errors.payment_errors import PaymentNotFound, PaymentsExhausted
 from wallet_app.domain.transactions import Transaction
-from wallet_app.services.background import Background, Lane
+from wallet_app.services.background import Background
 from wallet_app.services.events import Event
 from wallet_app.services.payments.payment import Payment, PaymentSnapshot, PaymentStatus
+from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import Lock
 
 UNDER_WAY_MAX = 10_000
@@ -25,9 +26,11 @@ class PaymentTable:
     """Payments by id, and how many are under way. All that there ever were are kept, as
     histories are. Its lock protects the table; a payment has its own."""
 
-    def __init__(self, background: Background, lane: Lane[Payment], lock: Lock) -> None:
+    def __init__(
+        self, background: Background, queue: WorkQueue[Payment], lock: Lock
+    ) -> None:
         self._background = background
-        self._lane = lane
+        self._queue = queue
         self._lock = lock
         self._payments: dict[str, Payment] = {}
         self._under_way: set[Payment] = set()
@@ -69,7 +72,7 @@ class PaymentTable:
         """Have a new payment attempted, and let it be found when it exists."""
         with self._lock:
             self._payments[payment.state.id] = payment
-            self._background.put(self._lane, 0, payment)
+            self._background.put(self._queue, 0, payment)
 
     def find(self, payment_id: str) -> Payment:
         """Raise PaymentNotFound where there is no such payment."""

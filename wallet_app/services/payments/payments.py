@@ -28,7 +28,7 @@ from wallet_app.gateways.bank import (
     Direction,
     Paid,
 )
-from wallet_app.services.background import Background, Lane
+from wallet_app.services.background import Background
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Outbox
 from wallet_app.services.money import Money
@@ -44,6 +44,7 @@ from wallet_app.services.payments.payment_table import (
     Opening,
     PaymentTable,
 )
+from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import LockFactory, Store, Wallet
 
 AT_ONCE = 4
@@ -83,9 +84,9 @@ class Payments:
         self._attempts_max = attempts_max
         self._jitter = jitter
         self._new_lock = lock_factory
-        self._lane = Lane("payments", AT_ONCE, self.attempt, self._failed)
-        self._table = PaymentTable(background, self._lane, lock_factory())
-        background.add(self._lane)
+        self._queue = WorkQueue("payments", AT_ONCE, self.attempt, self._failed)
+        self._table = PaymentTable(background, self._queue, lock_factory())
+        background.add(self._queue)
 
     def deposit(
         self,
@@ -168,7 +169,7 @@ class Payments:
                 commit(
                     on_commit,
                     pending,
-                    lambda: self._background.put(self._lane, 0, payment),
+                    lambda: self._background.put(self._queue, 0, payment),
                 )
             except BaseException:
                 self._table.release_slot(payment)

@@ -1,16 +1,11 @@
-"""Deliveries: a message is sent to a webhook until it is received, or given up.
+"""Deliveries: a message is sent to a webhook until it is received or given up.
 
-Follows Standard Webhooks 1.0. The receiver is asked under no lock.
+A message is sent under no lock.
 """
 
 from __future__ import annotations
 
-import base64
-import hmac
-import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Protocol
 
@@ -20,7 +15,7 @@ from wallet_app.domain.clock import SECOND, Clock, NewId
 from wallet_app.gateways.delivery import Undelivered
 from wallet_app.gateways.delivery_connection import Reply
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.background import Background, Lane
+from wallet_app.services.background import Background
 from wallet_app.services.json_forms import event_bytes
 from wallet_app.services.webhooks.delivery_log import (
     DISABLED,
@@ -29,10 +24,15 @@ from wallet_app.services.webhooks.delivery_log import (
     DeliveryStatus,
     Message,
 )
-from wallet_app.services.webhooks.webhook import Webhook, WebhookStatus
+from wallet_app.services.webhooks.standard_webhooks import (
+    headers_of,
+    retry_after_ns,
+)
+from wallet_app.services.webhooks.webhook import Queues, Webhook, WebhookStatus
+from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import Lock
 
-WALLET_LANES = 4
+WALLET_QUEUES = 4
 """Messages that are sent to one receiver at the same time, each about another wallet:
 while one waits for its answer, the others go on."""
 
@@ -41,12 +41,12 @@ EXPIRED = "the code has expired"
 UNEXPECTED = "unexpected error"
 
 GONE = 410
-"""A receiver that answers this wants no more."""
+"""A receiver with this answer wants no more messages."""
 
 
 class Sender(Protocol):
     """Sends messages to one URL, one after the other. `post` raises Undelivered;
-    `close` ends what is kept open between messages."""
+    `close` closes what is open between messages."""
 
     def post(self, headers: Mapping[str, str], body: bytes) -> Reply: ...
     def close(self) -> None: ...
@@ -84,27 +84,27 @@ class Deliveries:
         self._webhooks = webhooks
         self._lock = lock
 
-    def new_lanes(self, webhook_id: str, url: str) -> tuple[Lane[Delivery], ...]:
-        """Return lanes for the messages of a webhook. They know it by its id alone."""
+    def new_queues(self, webhook_id: str, url: str) -> Queues:
+        """Return queues for a webhook. They refer to its id alone, so that a deleted
+        webhook is freed at once."""
         name = f"webhook {webhook_id}"
-        return tuple(self._lane(name, webhook_id, url) for _ in range(WALLET_LANES))
 
-    def new_lane_of_codes(self, webhook_id: str, url: str) -> Lane[Delivery]:
-        return self._lane(f"webhook {webhook_id} codes", webhook_id, url)
+        def new_queue(name: str) -> WorkQueue[Delivery]:
+            sender = self._transport.sender(url)
+            return WorkQueue(
+                name,
+                1,
+                partial(self._attempt, webhook_id, sender),
+                partial(self._failed, webhook_id),
+                sender.close,
+            )
 
-    def _lane(self, name: str, webhook_id: str, url: str) -> Lane[Delivery]:
-        sender = self._transport.sender(url)
-        return Lane(
-            name,
-            1,
-            partial(self.attempt, webhook_id, sender),
-            partial(self.failed, webhook_id),
-            sender.close,
-        )
+        by_wallet = tuple(new_queue(name) for _ in range(WALLET_QUEUES))
+        return Queues(by_wallet, new_queue(f"{name} codes"))
 
     def queue(self, webhook: Webhook, message: Message, now: int) -> None:
         """Queue a message for a held webhook, behind all that came before in its
-        lane."""
+        queue."""
         event, log = message.event, webhook.log
         if isinstance(event.subject, ApprovalSnapshot) and event.code is not None:
             is_full = log.is_full_of_codes
@@ -122,13 +122,13 @@ class Deliveries:
                 log.end(delivery, DeliveryStatus.FAILED, FULL, now)
                 return
             wait = self._jitter(self._delays[0])
-            wait = self._background.append(webhook.lane_of(event), wait, delivery)
+            wait = self._background.append(webhook.queues.of(event), wait, delivery)
             delivery.next_attempt_at = now + wait
         except BaseException:
             log.discard(delivery)
             raise
 
-    def attempt(
+    def _attempt(
         self, webhook_id: str, sender: Sender, delivery: Delivery
     ) -> int | None:
         """Send a message once; return after how many nanoseconds it is sent again."""
@@ -147,7 +147,8 @@ class Deliveries:
             ):
                 webhook.log.end(delivery, DeliveryStatus.FAILED, EXPIRED, now)
                 return None
-        headers, body = _signed(webhook.key, message, now)
+        body = event_bytes(message.event)
+        headers = headers_of(message.id, body, webhook.key, now)
         try:
             reply = sender.post(headers, body)
         except Undelivered as error:
@@ -162,8 +163,8 @@ class Deliveries:
         reply: Reply | None,
         why: str | None,
     ) -> int | None:
-        """Note the outcome of an attempt: `why` is None where it was received. What
-        ended meanwhile, because a newer code was sent or the webhook was disabled,
+        """Note the outcome of an attempt; `why` is None if it was received. A delivery
+        that ended meanwhile, because a newer code was sent or the webhook was disabled,
         stays ended."""
         now, monotonic_now = self._clock(), self._monotonic()
         with self._lock:
@@ -187,15 +188,15 @@ class Deliveries:
     def _later(
         self, webhook: Webhook, delivery: Delivery, reply: Reply | None, now: int
     ) -> int | None:
-        """Return the wait until a held delivery is tried again; give up after the last
-        delay."""
+        """Return the wait until a held delivery is attempted again; give it up after
+        the last delay."""
         if delivery.tries >= len(self._delays):
             why = delivery.last_error
             webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
             return None
         wait = self._jitter(self._delays[delivery.tries])
         if reply is not None and reply.retry_after is not None:
-            asked_for = _wait_asked_for(reply.retry_after, now)
+            asked_for = retry_after_ns(reply.retry_after, now)
             wait = max(wait, min(asked_for, max(self._delays)))
         delivery.next_attempt_at = now + wait
         return wait
@@ -203,14 +204,14 @@ class Deliveries:
     def _disable(
         self, webhook: Webhook, delivery: Delivery, why: str, now: int
     ) -> None:
-        """Send nothing more there: neither this delivery nor any other that waits. If
-        ending these fails half-way, the others end when they are due."""
+        """Send nothing more there, and end this delivery and all that wait. If that
+        fails half-way, the others end when they are due."""
         webhook.state = replace(webhook.state, status=WebhookStatus.DISABLED)
         webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
         webhook.log.end_all(DISABLED, now)
-        self._background.clear(*webhook.lanes)
+        self._background.clear(*webhook.queues.all)
 
-    def failed(
+    def _failed(
         self, webhook_id: str, delivery: Delivery, error: BaseException
     ) -> int | None:
         """Note an unexpected error; the log has the rest."""
@@ -219,31 +220,3 @@ class Deliveries:
         if webhook is None:
             return None
         return self._note(webhook, delivery, None, UNEXPECTED)
-
-
-def _signed(key: bytes, message: Message, now: int) -> tuple[dict[str, str], bytes]:
-    """Return a message's headers for an attempt that is made now, and its body."""
-    body, seconds = event_bytes(message.event), str(now // SECOND)
-    signed = f"{message.id}.{seconds}.".encode() + body
-    signature = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
-    headers = {
-        "Content-Type": "application/json",
-        "webhook-id": message.id,
-        "webhook-timestamp": seconds,
-        "webhook-signature": f"v1,{signature}",
-    }
-    return headers, body
-
-
-def _wait_asked_for(retry_after: str, now: int) -> int:
-    """Return how long a receiver asks to be left alone, in nanoseconds: so many
-    seconds, or until a date (RFC 9110, section 10.2.3). What is neither asks for
-    nothing. Dates are those of the wall clock, which says `now`."""
-    if re.fullmatch("[0-9]+", retry_after):
-        return int(retry_after[:12]) * SECOND
-    try:
-        until = parsedate_to_datetime(retry_after)
-        seconds = int(until.replace(tzinfo=until.tzinfo or UTC).timestamp())
-    except (ValueError, OverflowError):
-        return 0
-    return max(seconds * SECOND - now, 0)

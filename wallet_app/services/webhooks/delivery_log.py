@@ -1,4 +1,4 @@
-"""What becomes of the messages to one webhook: each delivery, and how many are kept."""
+"""The deliveries to one webhook: what became of each, and how many are kept."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.events import Event, EventType
 
 PENDING_MAX = 100_000
-"""Deliveries that wait for one receiver, at about half a kilobyte each. What comes
-while there are as many is not sent by itself, but listed, and can be delivered by
-hand."""
+"""Deliveries that wait for one receiver, at about half a kilobyte each. One that comes
+while the log is full is listed as failed, and can be redelivered by hand."""
 
 UNRECEIVED_MAX = 10_000
-"""The same while the receiver takes nothing. A dead receiver must not hold as much
+"""The same while the receiver accepts nothing. A dead receiver must not hold as much
 memory as a slow one."""
 
 UNRECEIVED_SECONDS = 60
-"""A receiver takes nothing if it has received no message for so long, or none yet. One
-failed attempt does not show that it is dead."""
+"""A receiver accepts nothing if it has received no message for so long, or none yet.
+One failed attempt does not show that it is dead."""
 
 CODES_MAX = 10_000
-"""The same for codes, which no other deliveries crowd out."""
+"""The same for codes, so that other deliveries leave no code unsent."""
 
 ENDED_MAX = 1_000
-"""Deliveries that have ended, and are still listed; then the first is forgotten."""
+"""Deliveries that have ended, and are still listed; then the oldest is evicted."""
 
 FULL = "too many deliveries wait"
 DISABLED = "the webhook is disabled"
@@ -105,9 +104,8 @@ class Delivery(Struct, gc=False):
 
 
 class DeliveryLog:
-    """The deliveries to one webhook, oldest first. Who shares one locks around it."""
-
-    __slots__ = ("received_at", "_deliveries", "_ended", "_codes")
+    """The deliveries to one webhook, oldest first. It has no lock: its user locks
+    around it."""
 
     def __init__(self) -> None:
         self.received_at: int | None = None
@@ -120,13 +118,12 @@ class DeliveryLog:
         return len(self._deliveries)
 
     def is_full(self, monotonic_now: int) -> bool:
-        """Return whether as many deliveries without a code are pending as may be."""
+        """Return whether no delivery without a code can be added."""
         pending = len(self._deliveries) - len(self._ended) - len(self._codes)
         since = monotonic_now - UNRECEIVED_SECONDS * SECOND
         is_receiving = self.received_at is not None and self.received_at > since
-        return pending >= (
-            PENDING_MAX if is_receiving else min(UNRECEIVED_MAX, PENDING_MAX)
-        )
+        size_max = PENDING_MAX if is_receiving else min(UNRECEIVED_MAX, PENDING_MAX)
+        return pending >= size_max
 
     @property
     def is_full_of_codes(self) -> bool:
@@ -140,7 +137,7 @@ class DeliveryLog:
             self._codes[approval.id] = delivery
 
     def discard(self, delivery: Delivery) -> None:
-        """Forget a delivery that could not be queued. If it is in a lane nevertheless,
+        """Forget a delivery that could not be queued. If it is in a queue nevertheless,
         it has no message to send."""
         self._deliveries.pop(delivery.id, None)
         self._forget_code(delivery)
@@ -161,8 +158,8 @@ class DeliveryLog:
     def end(
         self, delivery: Delivery, status: DeliveryStatus, why: str | None, now: int
     ) -> None:
-        """End a pending delivery: it is not attempted any more by itself. One that has
-        a code forgets its message, because nobody keeps codes."""
+        """End a pending delivery: it is attempted again only by hand. One that has a
+        code forgets its message, because codes are not kept."""
         self._ended.append(delivery.id)
         self._forget_code(delivery)
         delivery.status, delivery.last_error = status, why
@@ -184,7 +181,7 @@ class DeliveryLog:
             self.end(each, DeliveryStatus.FAILED, why, now)
 
     def reopen(self, delivery: Delivery, now: int) -> None:
-        """Have an ended delivery delivered again."""
+        """Make an ended delivery pending again."""
         pending, redeliveries = DeliveryStatus.PENDING, delivery.redeliveries + 1
         self._ended.remove(delivery.id)  # after this nothing needs memory
         delivery.status, delivery.redeliveries = pending, redeliveries
@@ -193,7 +190,7 @@ class DeliveryLog:
 
 
 def _approval_of(delivery: Delivery) -> ApprovalSnapshot | None:
-    """Return the approval whose code is delivered, while it is."""
+    """Return the approval whose code is delivered, or None if there is no code."""
     if delivery.message is None or delivery.message.event.code is None:
         return None
     subject = delivery.message.event.subject

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 from enum import StrEnum
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from wallet_app.domain.transactions import Transaction, WalletSnapshot
 from wallet_app.services.alerts import Alert
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.background import Lane
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.webhooks.delivery_log import Delivery, DeliveryLog
-
-PREFIX = "whsec_"
-"""Standard Webhooks: what a secret begins with; the rest is base64."""
+from wallet_app.services.webhooks.standard_webhooks import key_of
+from wallet_app.services.work_queue import WorkQueue
 
 
 class WebhookStatus(StrEnum):
@@ -41,56 +39,49 @@ class NewWebhook(Struct, frozen=True, gc=False):
     secret: str | None
 
 
-class Webhook:
-    """A live webhook, changed only under the lock of the webhooks.
+class Queues(NamedTuple):
+    """The queues of one webhook, each with one worker.
 
-    The messages about a wallet go through one of the lanes `by_wallet`, so that they
-    stay in order. Codes have a lane of their own, where no other message delays them.
-    Nothing here is referred to by a lane: a deleted webhook is freed at once.
+    The messages about a wallet go through one of `by_wallet`, so that they stay in
+    order. Codes have a queue of their own, where no other message delays them.
     """
 
-    __slots__ = (
-        "state",
-        "key",
-        "log",
-        "caller",
-        "by_wallet",
-        "codes",
-        "queued_id",
-        "__weakref__",
-    )
+    by_wallet: tuple[WorkQueue[Delivery], ...]
+    codes: WorkQueue[Delivery]
+
+    @property
+    def all(self) -> tuple[WorkQueue[Delivery], ...]:
+        return (*self.by_wallet, self.codes)
+
+    def of(self, event: Event) -> WorkQueue[Delivery]:
+        """Return the queue that an event goes through."""
+        if event.code is not None:
+            return self.codes
+        return self.by_wallet[hash(_wallet_of(event)) % len(self.by_wallet)]
+
+
+class Webhook:
+    """A live webhook, changed only under the lock of the webhooks."""
 
     def __init__(
         self,
         snapshot: WebhookSnapshot,
         secret: str,
         caller: str | None,
-        by_wallet: tuple[Lane[Delivery], ...],
-        codes: Lane[Delivery],
+        queues: Queues,
     ) -> None:
         self.state = snapshot
-        self.key = base64.b64decode(secret.removeprefix(PREFIX))
+        self.key = key_of(secret)
         self.log = DeliveryLog()
         self.caller = caller
-        self.by_wallet = by_wallet
-        self.codes = codes
+        self.queues = queues
         self.queued_id: str | None = None
         """The id of the message that was queued last."""
-
-    @property
-    def lanes(self) -> tuple[Lane[Delivery], ...]:
-        return (*self.by_wallet, self.codes)
 
     def asks_for(self, event: Event) -> bool:
         """Return whether the webhook is to be notified of an event."""
         is_active = self.state.status is WebhookStatus.ACTIVE
         return is_active and event.type in self.state.events
-
-    def lane_of(self, event: Event) -> Lane[Delivery]:
-        """Return the lane that an event goes through."""
-        if event.code is not None:
-            return self.codes
-        return self.by_wallet[hash(_wallet_of(event)) % len(self.by_wallet)]
 
 
 def _wallet_of(event: Event) -> str:

@@ -1,15 +1,12 @@
-"""Webhooks: who asked for events is notified of them, at least once.
+"""Webhooks: each is notified of the events that it asked for, at least once.
 
-A webhook has lanes of its own. So a slow or dead receiver delays only itself, and the
+A webhook has queues of its own. So a slow or dead receiver delays only itself, and the
 messages about one wallet are sent one at a time, in the order of commit; a retry may be
 overtaken.
 """
 
 from __future__ import annotations
 
-import base64
-import secrets
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -36,7 +33,6 @@ from wallet_app.services.webhooks.delivery_log import (
     Message,
 )
 from wallet_app.services.webhooks.webhook import (
-    PREFIX,
     NewWebhook,
     Webhook,
     WebhookSnapshot,
@@ -47,14 +43,11 @@ from wallet_app.store import LockFactory
 WEBHOOKS_MAX = 16
 """Each has threads, so that none can delay another, nor the bank."""
 
-CALLERS_MAX = 8
-"""Webhooks of one caller, so that no one caller has them all."""
+WEBHOOKS_MAX_OF_CALLER = 8
+"""So that no caller has them all."""
 
 REDELIVERIES_MAX = 10
-"""How often one delivery is made again by hand."""
-
-SECRET_BYTES = 32
-"""Standard Webhooks asks for 24 to 64."""
+"""How often one delivery can be repeated by hand."""
 
 
 class DeliveryPage(Struct, frozen=True):
@@ -64,13 +57,8 @@ class DeliveryPage(Struct, frozen=True):
     total: int
 
 
-def new_secret() -> str:
-    """Return a secret that nobody can guess."""
-    return f"{PREFIX}{base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()}"
-
-
 class Webhooks:
-    """Keeps webhooks, and delivers to each what it asked for."""
+    """The webhooks there are, and the deliveries to each."""
 
     def __init__(
         self,
@@ -83,7 +71,7 @@ class Webhooks:
         outbox: Outbox,
         retry_seconds: Sequence[int],
         jitter: Callable[[int], int],
-        lock_factory: LockFactory = threading.Lock,
+        lock_factory: LockFactory,
     ) -> None:
         self._clock = clock
         self._monotonic = monotonic
@@ -130,11 +118,11 @@ class Webhooks:
         with self._creating:  # so that no other lock is held while threads start
             with self._lock:
                 self._evictable(caller)
-            self._background.add(*webhook.lanes)
+            self._background.add(*webhook.queues.all)
             try:
                 self._register(webhook, replace(created, secret=None), on_commit)
             except BaseException:
-                self._background.remove(*webhook.lanes)
+                self._background.remove(*webhook.queues.all)
                 raise
         return created
 
@@ -148,20 +136,19 @@ class Webhooks:
             ),
             secret,
             caller,
-            self._deliveries.new_lanes(webhook_id, url),
-            self._deliveries.new_lane_of_codes(webhook_id, url),
+            self._deliveries.new_queues(webhook_id, url),
         )
 
     def _register(
         self, webhook: Webhook, outcome: NewWebhook, on_commit: OnCommits
     ) -> None:
-        """Keep a webhook whose threads run, and evict one for it if all slots are
+        """Add a webhook whose workers run, and evict one for it if all slots are
         taken."""
         webhook_id = webhook.state.id
         with self._lock:
             evicted = self._evictable(webhook.caller)
-            if evicted is not None:  # it is disabled, so its lanes have nothing to do
-                self._background.remove(*evicted.lanes)
+            if evicted is not None:  # it is disabled, so its queues are empty
+                self._background.remove(*evicted.queues.all)
             self._webhooks[webhook_id] = webhook
             try:
                 commit(on_commit, outcome)
@@ -173,16 +160,16 @@ class Webhooks:
             self._outbox.is_open = True
 
     def _evictable(self, caller: str | None) -> Webhook | None:
-        """Return the webhook to evict for one more of a caller, None if there is room.
+        """Return the webhook to evict for another one of a caller, or None.
 
         Raises TooManyWebhooks and WebhooksExhausted.
         """
         every = list(self._webhooks.values())
         theirs = [each for each in every if caller and each.caller == caller]
-        if len(theirs) >= CALLERS_MAX:
+        if len(theirs) >= WEBHOOKS_MAX_OF_CALLER:
             evicted = _first_disabled(theirs)
             if evicted is None:
-                raise TooManyWebhooks(CALLERS_MAX)
+                raise TooManyWebhooks(WEBHOOKS_MAX_OF_CALLER)
             return evicted
         if len(every) >= WEBHOOKS_MAX:
             evicted = _first_disabled(every)
@@ -208,7 +195,7 @@ class Webhooks:
         """
         with self._lock:
             webhook = self._find(webhook_id)
-            self._background.remove(*webhook.lanes)  # after this nothing can fail
+            self._background.remove(*webhook.queues.all)  # after this nothing can fail
             del self._webhooks[webhook_id]
             self._outbox.is_open = bool(self._webhooks)
 
@@ -227,8 +214,7 @@ class Webhooks:
     def redeliver(
         self, webhook_id: str, delivery_id: str, on_commit: OnCommits = ()
     ) -> DeliverySnapshot:
-        """Deliver a message again that has been delivered or given up, with the same
-        id.
+        """Deliver a message again that was received or given up, with the same id.
 
         Raises WebhookNotFound, DeliveryNotFound, NotRedeliverable and
         RedeliveriesExhausted.
@@ -250,11 +236,11 @@ class Webhooks:
             if webhook.log.is_full(monotonic_now):
                 raise NotRedeliverable(delivery_id, FULL)
             before = delivery.snapshot()
-            lane = webhook.lane_of(delivery.message.event)
+            queue = webhook.queues.of(delivery.message.event)
             webhook.log.reopen(delivery, now)
             try:
                 reopened = delivery.snapshot()
-                put = partial(self._background.put, lane, 0, delivery)
+                put = partial(self._background.put, queue, 0, delivery)
                 commit(on_commit, reopened, put)
             except BaseException:
                 delivery.redeliveries -= 1
@@ -266,8 +252,8 @@ class Webhooks:
 
     def _notify(self, event: Event) -> None:
         """Queue an event for every webhook that asked for it. The outbox calls this
-        for one event after the other, and again for one at which it failed: then the
-        message has the same id, and who has it already does not get it twice."""
+        for one event after the other, and again if it failed: then the message has the
+        same id, and a webhook that has it already does not get it twice."""
         message = self._message
         if message is None or message.event is not event:
             message = self._message = Message(f"msg_{self._new_id()}", event)
@@ -277,7 +263,7 @@ class Webhooks:
                 if webhook.asks_for(event) and webhook.queued_id != message.id:
                     self._deliveries.queue(webhook, message, now)
                     webhook.queued_id = message.id
-        self._message = None  # it may have a code, which nobody keeps
+        self._message = None  # it may have a code, and codes are not kept
 
     def _find(self, webhook_id: str) -> Webhook:
         webhook = self._webhooks.get(webhook_id)
