@@ -33,7 +33,7 @@ def test_a_code_goes_to_the_webhook_and_confirms(listening: Listening) -> None:
     listening.run()
     (body,) = listening.bodies
     assert (body["type"], body["data"]["approvalId"]) == (ASKED, approval_id)
-    listening.service.approvals.confirm(approval_id, body["data"]["otp"])
+    listening.service.confirm_approval(approval_id, body["data"]["otp"])
     listening.run()
     assert listening.types == [ASKED, MOVED]
 
@@ -42,7 +42,7 @@ def test_a_new_code_is_sent_too() -> None:
     listening = listening_to(["111111", "222222"])
     approval_id = listening.ask_for_approval()
     listening.run()
-    listening.service.approvals.resend(approval_id)
+    listening.service.resend_code(approval_id)
     listening.run()
     assert listening.codes == ["111111", "222222"]
     assert listening.bodies[1]["data"]["resendsLeft"] == 2
@@ -53,7 +53,7 @@ def test_a_code_is_not_retried_after_a_newer_one_was_sent() -> None:
     approval_id = listening.ask_for_approval()
     assert listening.ask_for_approval() != approval_id
     listening.run()
-    listening.service.approvals.resend(approval_id)
+    listening.service.resend_code(approval_id)
     listening.run()
     listening.run(5)
     assert listening.codes == ["111111", "222222", "333333"]
@@ -69,7 +69,7 @@ def test_a_code_is_not_retried_if_a_newer_one_came_while_it_was_sent() -> None:
 
     def resend() -> None:
         receivers.act = lambda: None
-        listening.service.approvals.resend(approval_id)
+        listening.service.resend_code(approval_id)
 
     receivers.act = resend
     listening.run()
