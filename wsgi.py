@@ -48,12 +48,6 @@ def serve_demo() -> None:
 if __name__ == "__main__":
     serve_demo()
 else:
-    from gunicorn.errors import AppImportError
-
     from wallet_app import create_app
-    from wallet_app.settings import SettingsError
 
-    try:
-        app = create_app()
-    except SettingsError as error:
-        raise AppImportError(str(error)) from None
+    app = create_app()

@@ -5,11 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import sys
-from types import SimpleNamespace
 
 import pytest
 
-from wallet_app.server import gunicorn_settings
+from wallet_app.server.gunicorn_settings import greet
 
 
 class FailingOutput(io.StringIO):
@@ -36,9 +35,5 @@ class FailingOutput(io.StringIO):
 def test_a_greeting_that_cannot_be_printed_ends_no_start(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    server = SimpleNamespace(
-        cfg=SimpleNamespace(daemon=False), LISTENERS=["http://127.0.0.1:8000"]
-    )
-    monkeypatch.setenv("WALLET_DEMO", "1")
     monkeypatch.setattr(sys, "stdout", FailingOutput(error))
-    gunicorn_settings.when_ready(server)
+    greet("http://127.0.0.1:8000")

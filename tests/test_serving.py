@@ -177,6 +177,21 @@ def test_a_started_server_is_healthy(server: Server) -> None:
     assert answer.json()["background"]["running"]
 
 
+def test_the_app_can_be_made_where_gunicorn_is_not_installed() -> None:
+    program = """
+import sys
+sys.modules["gunicorn"] = None
+from wallet_app import create_app
+assert create_app().test_client().get("/health").status_code == 200
+"""
+    subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=PROJECT,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
+    )
+
+
 def test_the_demo_server_prints_a_first_request_that_works() -> None:
     with running(DEMO) as server:
         greeting = re.search(r"^ *curl (?:.*\\\n)*.*$", server.printed, re.MULTILINE)

@@ -17,7 +17,7 @@ def create_app(service: WalletService | None = None) -> Flask:
     """Return the app over a service; without one, over a new and empty ledger with
     the settings of the environment, whose work in the background begins.
 
-    Raises SettingsError, and what makes gunicorn refuse a second ledger.
+    Raises SettingsError, and under gunicorn what makes it refuse a second ledger.
     """
     demo, settings = None, Settings()
     if service is None:

@@ -27,8 +27,8 @@ def in_fresh_process(measure: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
 def settle_as_the_server() -> None:
     """Give this process the collector's settings of the server's worker, and its one
     processor. Called when all is imported, as in the worker."""
-    worker._settle_memory()
-    worker._settle_processor()
+    worker.settle_memory()
+    worker.settle_processor()
 
 
 @contextmanager

@@ -6,9 +6,6 @@ from typing import Any
 
 from flask import Flask, request
 
-from wallet_app.server.one_ledger import admit
-
-admit()
 app = Flask(__name__)
 
 

@@ -13,12 +13,10 @@ from flask import request
 from tests.benchmarks.conditions import resident_bytes
 from tests.benchmarks.filled import fill, new_wallets
 from wallet_app import create_app
-from wallet_app.server.one_ledger import admit
 from wallet_app.services.service import WalletService
 
-admit()
 if "BENCHMARK_UNPINNED" in os.environ:
-    patch("wallet_app.server.worker._settle_processor", lambda: None).start()
+    patch("wallet_app.server.worker.settle_processor", lambda: None).start()
 if "BENCHMARK_SWITCH_SECONDS" in os.environ:
     seconds = float(os.environ["BENCHMARK_SWITCH_SECONDS"])
     patch("wallet_app.server.worker.SWITCH_SECONDS", seconds).start()

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from wallet_app.server.one_ledger import WHY, refusal
-from wallet_app.settings import PREFIX, Settings, SettingsError
+from wallet_app.settings import PREFIX, Settings
 
 worker_class = "wallet_app.server.worker.LedgerWorker"
 
@@ -33,10 +33,10 @@ graceful_timeout = 30
 control_socket_disable = True
 """gunicorn's control socket can add workers and reload."""
 
-REFUSED_SIGNALS = ("hup", "ttin", "ttou", "usr2")
-"""Signals by which gunicorn adds, replaces or stops workers while it runs."""
+REFUSED_SIGNALS = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2)
+"""By these gunicorn adds, replaces or stops workers while it runs."""
 
-REFUSED_SIGNALS_OF_A_DAEMON = (*REFUSED_SIGNALS, "winch")
+REFUSED_SIGNALS_OF_A_DAEMON = (*REFUSED_SIGNALS, signal.SIGWINCH)
 """Without a terminal whose window could change its size, SIGWINCH is one too."""
 
 
@@ -46,19 +46,23 @@ def on_starting(server: Any) -> None:
     why = refusal(server.cfg)
     if why is not None:
         raise RuntimeError(why)
-    try:
-        Settings.from_environ(os.environ)
-    except SettingsError as error:
-        raise RuntimeError(str(error)) from None
 
 
 def when_ready(server: Any) -> None:
     """Refuse what would touch the worker, and greet whoever tries it out."""
     daemon = server.cfg.daemon
-    for name in REFUSED_SIGNALS_OF_A_DAEMON if daemon else REFUSED_SIGNALS:
-        setattr(server, f"handle_{name}", partial(_refuse_signal, server, name))
+    for number in REFUSED_SIGNALS_OF_A_DAEMON if daemon else REFUSED_SIGNALS:
+        signal.signal(number, partial(_refuse_signal, server.log))
     if Settings.from_environ(os.environ).demo:
         greet(str(server.LISTENERS[0]))
+
+
+def _refuse_signal(log: Any, number: int, frame: object) -> None:
+    log.warning(
+        "%s ignored. %s: to change it, stop it with SIGTERM and start it again.",
+        signal.Signals(number).name,
+        WHY,
+    )
 
 
 def greet(url: str) -> None:
@@ -67,14 +71,6 @@ def greet(url: str) -> None:
         print(_greeting(url), flush=True)
     except (OSError, ValueError):
         pass
-
-
-def _refuse_signal(server: Any, name: str) -> None:
-    server.log.warning(
-        "SIG%s ignored. %s: to change it, stop it with SIGTERM and start it again.",
-        name.upper(),
-        WHY,
-    )
 
 
 def _greeting(url: str) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 
 from gunicorn.workers.base import Worker
 
+from wallet_app.server.admission import admit_worker
 from wallet_app.server.connections import Connections
 from wallet_app.server.gateway import Answer, environ_of
 from wallet_app.server.reader import Request
@@ -59,6 +60,8 @@ class LedgerWorker(Worker):
     """A worker that serves from an event loop, and that nothing replaces."""
 
     alive: bool
+    is_admitted = False
+    """Whether this process has a worker that may hold the ledger."""
 
     def notify(self) -> None:
         """Report to the arbiter that all is well for decades, so that no time-out of
@@ -82,10 +85,15 @@ class LedgerWorker(Worker):
         add(signal.SIGQUIT, self._stop, 0, 0)
         add(signal.SIGUSR1, self.log.reopen_files)
 
+    def load_wsgi(self) -> None:
+        admit_worker(self)
+        LedgerWorker.is_admitted = True
+        super().load_wsgi()
+
     def run(self) -> None:
         self.notify()
-        _settle_memory()
-        _settle_processor()
+        settle_memory()
+        settle_processor()
         sys.setswitchinterval(SWITCH_SECONDS)
         self._connections = Connections(
             self.wsgi,
@@ -185,7 +193,7 @@ def _connections_max(configured: int) -> int:
     return min(configured, room)
 
 
-def _settle_memory() -> None:
+def settle_memory() -> None:
     """Keep the garbage collector's pauses short, however long the histories grow.
 
     What was loaded stays, so it is never looked at again. Full collections are left
@@ -197,7 +205,7 @@ def _settle_memory() -> None:
     gc.set_threshold(*gc.get_threshold()[:2], OLDEST_THRESHOLD)
 
 
-def _settle_processor() -> None:
+def settle_processor() -> None:
     """Stay on one processor: only one thread runs Python at a time, and moving the
     interpreter's lock between processors costs half again as much. Threads that are
     started later stay there, too."""
