@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import pytest
 import urllib3
+from gunicorn.config import Config
 
 from tests.server import (
     BARE,
@@ -34,7 +35,7 @@ from tests.server import (
     running,
     started,
 )
-from wallet_app.server.one_ledger import WHY
+from wallet_app.server.one_ledger import WHY, refusal
 from wallet_app.server.worker import STOP_READ_SECONDS
 from wallet_app.services.payments.payments import AT_ONCE
 
@@ -56,11 +57,31 @@ each_way = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(scope="module", params=[BARE, CONFIGURED], ids=["bare", "configured"])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """A server for the tests that leave it as it was."""
-    with running(request.param) as server:
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Server]:
+    """A server without our settings, for the tests that leave it as it was."""
+    with running(BARE) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def configured() -> Iterator[Server]:
+    """A server with our settings, which WEB_CONCURRENCY does not change."""
+    with running(CONFIGURED, {"WEB_CONCURRENCY": "2"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Server]:
+    with running(DEMO, {"WALLET_APPROVAL_THRESHOLD": "0"}) as server:
+        yield server
+
+
+@pytest.fixture(params=["bare", "configured"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each of the two."""
+    server: Server = request.getfixturevalue(request.param)
+    return server
 
 
 def ask(
@@ -192,21 +213,20 @@ assert create_app().test_client().get("/health").status_code == 200
     )
 
 
-def test_the_demo_server_prints_a_first_request_that_works() -> None:
-    with running(DEMO) as server:
-        greeting = re.search(r"^ *curl (?:.*\\\n)*.*$", server.printed, re.MULTILINE)
-        assert greeting and server.url in greeting.group()
-        ran = subprocess.run(
-            ["bash", "-euc", greeting.group()],
-            capture_output=True,
-            timeout=TIMEOUT_SECONDS,
-            check=True,
-        )
-        wallet = json.loads(ran.stdout)
-        assert ask("GET", f"{server.url}/wallet/{wallet['id']}").json() == wallet
+def test_the_demo_server_prints_a_first_request_that_works(demo: Server) -> None:
+    greeting = re.search(r"^ *curl (?:.*\\\n)*.*$", demo.printed, re.MULTILINE)
+    assert greeting and demo.url in greeting.group()
+    ran = subprocess.run(
+        ["bash", "-euc", greeting.group()],
+        capture_output=True,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
+    )
+    wallet = json.loads(ran.stdout)
+    assert ask("GET", f"{demo.url}/wallet/{wallet['id']}").json() == wallet
 
 
-def test_the_demo_server_tells_its_options() -> None:
+def test_the_demo_server_lists_its_options() -> None:
     ran = subprocess.run(
         [sys.executable, "wsgi.py", "--help"],
         cwd=PROJECT,
@@ -221,23 +241,12 @@ def test_the_demo_server_tells_its_options() -> None:
 @pytest.mark.parametrize(
     ("command", "environ"),
     [
-        ((*BARE, "--workers", "2"), {}),
         (BARE, {"WEB_CONCURRENCY": "2"}),
-        (BARE, {"GUNICORN_CMD_ARGS": "--workers=2"}),
         ((*CONFIGURED, "--workers", "2"), {}),
-        (CONFIGURED, {"GUNICORN_CMD_ARGS": "--workers=2"}),
         (DEMO, {"GUNICORN_CMD_ARGS": "--workers=2"}),
         ((*GUNICORN, "wallet_app:create_app()", "--workers", "2"), {}),
     ],
-    ids=[
-        "bare, option",
-        "bare, WEB_CONCURRENCY",
-        "bare, GUNICORN_CMD_ARGS",
-        "configured, option",
-        "configured, GUNICORN_CMD_ARGS",
-        "demo, GUNICORN_CMD_ARGS",
-        "the factory, option",
-    ],
+    ids=["bare", "configured", "demo", "the factory"],
 )
 def test_a_start_with_two_workers_is_refused(
     command: tuple[str, ...], environ: dict[str, str]
@@ -247,13 +256,33 @@ def test_a_start_with_two_workers_is_refused(
     assert "Start one (--workers 1, and WEB_CONCURRENCY unset)" in printed
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("workers", 2, f"{WHY}: 2 workers would be 2 different ledgers. Start one"),
+        ("workers", 0, "Start one"),
+        ("preload_app", True, f"{WHY}, the one that serves. Start it without"),
+        ("reload", True, f"{WHY}, and a reload would empty it. Start it without"),
+        ("reuse_port", True, f"{WHY}, and with --reuse-port a second server could"),
+        ("max_requests", 10, "would replace it. Start it with --max-requests 0."),
+        ("certfile", __file__, "TLS is for a proxy before this server."),
+    ],
+)
+def test_settings_that_would_split_or_lose_the_ledger_are_refused(
+    setting: str, value: object, words: str
+) -> None:
+    cfg = Config()
+    cfg.set("workers", 1)
+    assert refusal(cfg) is None
+    cfg.set(setting, value)
+    assert words in (refusal(cfg) or "")
+
+
 @each_way
 @pytest.mark.parametrize(
     ("options", "instead"),
     [
         ("--preload", "Start it without --preload."),
-        ("--reload", "Start it without --reload."),
-        ("--reuse-port", "with --reuse-port a second server could share its address."),
         ("--max-requests 10", "Start it with --max-requests 0."),
         ("-k asgi", "Start it without --worker-class."),
     ],
@@ -267,14 +296,6 @@ def test_a_start_that_would_split_or_lose_the_ledger_is_refused(
 
 
 @each_way
-def test_a_start_with_tls_is_refused(command: tuple[str, ...]) -> None:
-    printed = printed_by_refusal(
-        (*command, "--certfile", __file__, "--keyfile", __file__)
-    )
-    assert "TLS is for a proxy before this server." in printed
-
-
-@each_way
 def test_settings_that_cannot_be_used_stop_the_start(command: tuple[str, ...]) -> None:
     environ = {"WALLET_DEMOO": "1", "WALLET_DEFAULT_CURRENCY": "XXX"}
     printed = printed_by_refusal(command, environ)
@@ -282,25 +303,32 @@ def test_settings_that_cannot_be_used_stop_the_start(command: tuple[str, ...]) -
     assert "WALLET_DEFAULT_CURRENCY='XXX' must be an ISO 4217 code" in printed
 
 
-def test_web_concurrency_does_not_move_a_configured_server() -> None:
-    with running(CONFIGURED, {"WEB_CONCURRENCY": "2"}) as server:
-        assert_every_request_finds(open_wallet(server))
-        assert_one_worker_ever(server)
+def test_web_concurrency_does_not_change_a_configured_server(
+    configured: Server,
+) -> None:
+    assert_every_request_finds(open_wallet(configured))
+    assert_one_worker_ever(configured)
 
 
-def test_no_signal_touches_the_ledger_of_a_configured_server() -> None:
-    signals = ("SIGTTIN", "SIGTTIN", "SIGTTOU", "SIGHUP", "SIGUSR2")
-    with running(CONFIGURED) as server:
-        wallet = open_wallet(server)
-        for number, name in enumerate(signals, start=1):
-            server.signal(signal.Signals[name])
-            wait_for_count(server, f" ignored. {WHY}", number)
-            assert f"{name} ignored." in server.printed
-            assert_every_request_finds(wallet)
-        server.signal(signal.SIGWINCH)
-        server.wait_for("Handling signal: winch")
-        assert_every_request_finds(wallet)
-        assert_one_worker_ever(server)
+@pytest.mark.parametrize("name", ["SIGTTIN", "SIGTTOU", "SIGHUP", "SIGUSR2"])
+def test_no_signal_touches_the_ledger_of_a_configured_server(
+    configured: Server, name: str
+) -> None:
+    wallet = open_wallet(configured)
+    warning = f"{name} ignored. {WHY}: "
+    count = configured.printed.count(warning)
+    configured.signal(signal.Signals[name])
+    wait_for_count(configured, warning, count + 1)
+    assert_every_request_finds(wallet)
+    assert_one_worker_ever(configured)
+
+
+def test_a_window_that_changes_its_size_touches_no_ledger(configured: Server) -> None:
+    wallet = open_wallet(configured)
+    configured.signal(signal.SIGWINCH)
+    configured.wait_for("Handling signal: winch")
+    assert_every_request_finds(wallet)
+    assert_one_worker_ever(configured)
 
 
 def test_a_second_worker_of_a_bare_server_never_serves() -> None:
@@ -516,14 +544,16 @@ def test_no_signal_to_the_worker_ends_the_ledger(server: Server, name: str) -> N
     assert_every_request_finds(wallet)
 
 
-def test_no_signal_to_a_whole_process_group_ends_a_configured_ledger() -> None:
+def test_no_signal_to_a_whole_process_group_ends_a_configured_ledger(
+    configured: Server,
+) -> None:
     """A terminal that closes sends SIGHUP to the whole group."""
-    with running() as server:
-        wallet = open_wallet(server)
-        for name in ("SIGHUP", "SIGUSR2", "SIGALRM"):
-            os.killpg(server.process.pid, signal.Signals[name])
-        server.wait_for("SIGUSR2 ignored.")
-        assert_every_request_finds(wallet)
+    wallet = open_wallet(configured)
+    count = configured.printed.count("SIGUSR2 ignored.")
+    for name in ("SIGHUP", "SIGUSR2", "SIGALRM"):
+        os.killpg(configured.process.pid, signal.Signals[name])
+    wait_for_count(configured, "SIGUSR2 ignored.", count + 1)
+    assert_every_request_finds(wallet)
 
 
 @pytest.mark.parametrize(
@@ -568,21 +598,20 @@ def test_a_worker_ends_whose_first_process_was_killed() -> None:
         assert "Traceback" not in server.printed
 
 
-def test_the_demo_server_tells_its_settings_and_the_codes_of_approvals() -> None:
-    with running(DEMO, {"WALLET_APPROVAL_THRESHOLD": "0"}) as server:
-        for setting in ("APPROVAL_THRESHOLD=0", "DEMO=1", "OTP_CHANNEL=log"):
-            assert f"\n  WALLET_{setting}\n" in server.printed
-        wallet_id = open_wallet(server).rpartition("/")[2]
-        body: dict[str, object] = {"walletId": wallet_id, "amount": 100}
-        ask("POST", f"{server.url}/wallet/add", body)
-        body["amount"] = 60
-        asked = ask("POST", f"{server.url}/wallet/deduct", body)
-        assert asked.status == 202
-        approval_id = asked.json()["approvalId"]
-        said = re.search(
-            rf"code of approval {approval_id} is (\d{{6}})", server.printed
-        )
-        assert said
-        path = f"{server.url}/approvals/{approval_id}/confirm"
-        confirmed = ask("POST", path, {"otp": said.group(1)})
-        assert confirmed.json()["wallet"]["balance"] == 40
+def test_the_demo_server_prints_its_settings_and_the_codes_of_approvals(
+    demo: Server,
+) -> None:
+    for setting in ("APPROVAL_THRESHOLD=0", "DEMO=1", "OTP_CHANNEL=log"):
+        assert f"\n  WALLET_{setting}\n" in demo.printed
+    wallet_id = open_wallet(demo).rpartition("/")[2]
+    body: dict[str, object] = {"walletId": wallet_id, "amount": 100}
+    ask("POST", f"{demo.url}/wallet/add", body)
+    body["amount"] = 60
+    asked = ask("POST", f"{demo.url}/wallet/deduct", body)
+    assert asked.status == 202
+    approval_id = asked.json()["approvalId"]
+    said = re.search(rf"code of approval {approval_id} is (\d{{6}})", demo.printed)
+    assert said
+    path = f"{demo.url}/approvals/{approval_id}/confirm"
+    confirmed = ask("POST", path, {"otp": said.group(1)})
+    assert confirmed.json()["wallet"]["balance"] == 40
