@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Seconds:
-    """A monotonic clock that stands still until it is told to go on."""
+    """A monotonic clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now = 1_000.0

@@ -30,13 +30,12 @@ from wallet_app.server.connection import (
     STREAM_SECONDS,
 )
 from wallet_app.server.connections import (
-    BESIDE_MAX_OF_CLIENT,
     HELD_BYTES_MAX,
     STREAMS_MAX,
     STREAMS_MAX_OF_CLIENT,
-    THREADS_MAX_OF_CLIENT,
 )
 from wallet_app.server.reader import RequestReader
+from wallet_app.server.threads import QUEUE_MAX_OF_CLIENT, THREADS_MAX_OF_CLIENT
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\na"
@@ -130,7 +129,7 @@ def test_a_client_that_has_hung_up_its_half_is_answered(echo: ServingLoop) -> No
         assert statuses(read_all(connection)) == [200]
 
 
-def test_a_client_that_asks_is_told_to_go_on(echo: ServingLoop) -> None:
+def test_a_client_that_expects_a_continue_gets_it(echo: ServingLoop) -> None:
     head, body = POST[:-3] + b"Expect: 100-continue\r\n\r\n", b"a"
     with echo.connect() as connection:
         connection.sendall(head)
@@ -224,13 +223,12 @@ def test_silent_and_trickling_clients_hold_no_thread() -> None:
 @needs_second_address
 def test_one_client_that_asks_for_much_keeps_no_other_client_waiting() -> None:
     app = HeldApp()
-    most = THREADS_MAX_OF_CLIENT + BESIDE_MAX_OF_CLIENT
-    with serving(app, connections_max=most + 10) as server, ExitStack() as held:
-        clients = [held.enter_context(server.connect()) for _ in range(most)]
+    count = THREADS_MAX_OF_CLIENT + QUEUE_MAX_OF_CLIENT
+    with serving(app, connections_max=count + 10) as server, ExitStack() as held:
+        clients = [held.enter_context(server.connect()) for _ in range(count)]
         for client in clients:
             client.sendall(GET)
-        waiting = BESIDE_MAX_OF_CLIENT
-        wait_for(lambda: server.on_loop(lambda: waiting_count(server)) == waiting)
+        wait_for(lambda: server.on_loop(lambda: queued(server)) == QUEUE_MAX_OF_CLIENT)
         refused = server.exchange(LAST)
         assert statuses(refused) == [503] and b"Retry-After: 1\r\n" in refused
         for _ in range(THREADS_MAX_OF_CLIENT):
@@ -244,8 +242,8 @@ def test_one_client_that_asks_for_much_keeps_no_other_client_waiting() -> None:
         assert statuses(server.exchange(LAST)) == [200]
 
 
-def waiting_count(server: ServingLoop) -> int:
-    return server.connections.waiting_count
+def queued(server: ServingLoop) -> int:
+    return server.connections.threads.queued_count
 
 
 def test_a_refusal_of_a_head_request_has_no_body() -> None:
@@ -263,7 +261,7 @@ def test_a_refusal_of_a_head_request_has_no_body() -> None:
 # Too many connections
 
 
-def test_the_connection_that_has_waited_longest_makes_place_for_a_new_one() -> None:
+def test_the_connection_that_has_waited_longest_is_evicted_for_a_new_one() -> None:
     with serving(EchoApp(), connections_max=3) as server, ExitStack() as held:
         first, second, third = (held.enter_context(server.connect()) for _ in range(3))
         wait_for(lambda: server.count() == 3)
@@ -285,7 +283,7 @@ def test_a_connection_with_a_request_that_runs_is_never_evicted() -> None:
         for each in running:
             each.sendall(GET)
             assert app.entered.acquire(timeout=TIMEOUT_SECONDS)
-        for _ in range(3):  # who was turned away and stays makes no room either
+        for _ in range(3):  # one that was turned away and stays counts, too
             newcomer = held.enter_context(server.connect())
             assert statuses(read_all(newcomer)) == [503]
         app.go.set()
@@ -355,7 +353,7 @@ def test_a_server_out_of_descriptors_closes_who_waited_longest_and_goes_on() -> 
         assert "Too many open files" in server.reports[0]
 
 
-def test_connections_that_ask_nothing_go_before_those_that_have_asked() -> None:
+def test_connections_without_a_request_are_evicted_before_those_with_one() -> None:
     with serving(EchoApp(), connections_max=8) as server, ExitStack() as held:
         asking = held.enter_context(server.connect())
         asking.sendall(GET)
@@ -389,7 +387,7 @@ def test_clients_that_ask_once_and_stay_do_not_keep_new_ones_out() -> None:
     ],
     ids=["silent", "in the head", "in the body", "kept alive", "closed", "refused"],
 )
-def test_a_client_that_stalls_is_given_up_at_its_deadline_and_not_before(
+def test_a_client_that_stalls_expires_at_its_deadline_and_not_before(
     echo: ServingLoop, sent: bytes, seconds: int, answered: list[int]
 ) -> None:
     with echo.connect() as connection:
@@ -569,7 +567,7 @@ def test_a_stop_closes_what_is_idle_and_lets_the_rest_end() -> None:
         assert b"Connection: close" in read_all(runs)
 
 
-def test_a_stop_gives_up_who_trickles() -> None:
+def test_a_stop_does_not_wait_for_a_client_that_trickles() -> None:
     with serving(EchoApp()) as server, server.connect() as connection:
         connection.sendall(POST[:-1])
         wait_for(lambda: server.on_loop(lambda: has_begun(server)))

@@ -1,5 +1,5 @@
 """A client's socket on the event loop. Nothing here waits: what cannot be sent yet is
-kept, and sent when the client has room for it.
+kept, and sent when the client has read more.
 
 asyncio's transports do the same, but each of them refers to itself, so that only a full
 garbage collection frees it, and those are rare in a process with long histories.

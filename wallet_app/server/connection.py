@@ -54,7 +54,7 @@ RUN_SECONDS = 600
 """How long a request may run. Nothing ends it, but its connection is closed."""
 
 SHORT_BODY_BYTES = 64 * 1024
-"""A larger body takes milliseconds to load, and runs beside the event loop."""
+"""A larger body takes milliseconds to load, and runs on a thread."""
 
 RETRY = {"Retry-After": "1"}
 
@@ -135,7 +135,7 @@ class Connection:
         self._end_stream()
 
     def turn_away(self) -> None:
-        """Refuse a new connection that there is no room for."""
+        """Refuse a new connection, of which there are too many."""
         self._closes = True
         self._answer(problem(503, "Too many requests are under way.", **RETRY))
 
@@ -154,7 +154,7 @@ class Connection:
             self._socket.close()
 
     def expire(self) -> None:
-        """Give up a client that kept the connection waiting past its deadline."""
+        """Refuse or close what a client has kept waiting past its deadline."""
         if self._state is State.WAITING and self._reader.has_begun:
             self._refuse(Refused(408))
         else:
@@ -214,12 +214,12 @@ class Connection:
         run = partial(call, self._connections.app, environ)
         if _is_short(self._request):
             self._answer(run())
-        elif self._connections.has_room_beside(self.client):
+        elif self._connections.threads.is_full_for(self.client):
+            self._answer(problem(503, "Too many requests wait.", **RETRY))
+        else:
             self._socket.pause_reading()
             self._note_held_bytes()
-            self._connections.run_beside(self, run, self._answer)
-        else:
-            self._answer(problem(503, "Too many requests wait.", **RETRY))
+            self._connections.threads.run(self.client, run, self._answer, self.fail)
 
     def _answer(self, answer: Answer) -> None:
         """Write an answer, or begin to stream it."""
@@ -297,15 +297,15 @@ class Connection:
     # Streaming
 
     def _next_piece(self) -> None:
-        """Have the next piece made beside the event loop, if the client has room."""
+        """Have the next piece made on a thread, if the client has read the last."""
         now = self._connections.clock()
         self._set_deadline(min(now + SEND_SECONDS, self._stream_ends_at))
         self._note_held_bytes()
         is_sent = not self._socket.unsent_bytes
         if self._stream is not None and is_sent and not self._makes_piece:
             self._makes_piece = True
-            make = self._stream.next_piece
-            self._connections.run_beside(self, make, self._write_piece)
+            make, then = self._stream.next_piece, self._write_piece
+            self._connections.threads.run(self.client, make, then, self.fail)
 
     def _write_piece(self, piece: bytes | None) -> None:
         """Write a piece; an empty one is the end, and None a failure."""
@@ -332,7 +332,7 @@ class Connection:
 
 
 def _is_short(request: Request) -> bool:
-    """Tell whether a request takes well under a millisecond, and so is run at once.
+    """Return whether a request takes well under a millisecond, and so is run at once.
 
     What only reads may read a whole history.
     """

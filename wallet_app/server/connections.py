@@ -1,4 +1,4 @@
-"""All connections, and what they share: bounded memory, few threads, few streams."""
+"""All connections, and the bounds that they share: their number, memory and streams."""
 
 from __future__ import annotations
 
@@ -6,42 +6,24 @@ import math
 import socket
 import time
 from asyncio import AbstractEventLoop
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any
-
-from msgspec import Struct
 
 from wallet_app.server.connection import Connection
 from wallet_app.server.gateway import Answer, App
 from wallet_app.server.reader import Request
-
-THREADS = 4
-"""For what may take long: audits, exports, long histories. One interpreter runs them
-in turn, so more of them would not be faster."""
-
-THREADS_MAX_OF_CLIENT = 3
-"""So many of them for one address: no audits of one client make every reader wait."""
-
-BESIDE_MAX = 500
-"""Requests that wait for a thread. Pieces of streams are not counted: each stream makes
-one at a time."""
-
-BESIDE_MAX_OF_CLIENT = 250
-"""So many of them for one address."""
+from wallet_app.server.threads import Threads
 
 HELD_BYTES_MAX = 16 * 1024 * 1024
 """Bytes of requests that are not answered and of answers that are not sent, in all
-connections: sixteen of the largest bodies, of which most requests have a thousandth."""
+connections: sixteen of the largest bodies. Most have a thousandth of one."""
 
 NEW_SHARE = 4
 """New connections that have not made a request yet are evicted before those that have,
 as soon as they are more than one part in so many of all."""
 
 PAUSE_SECONDS = 0.1
-"""How long nothing is accepted where nothing can be, and nobody can be evicted."""
+"""How long nothing is accepted after that failed and nothing could be evicted."""
 
 ACCEPTED_AT_ONCE = 50
 """Connections that are accepted before the loop looks at the others again."""
@@ -50,23 +32,14 @@ STREAMS_MAX = 16
 """Exports under way: each holds a piece of about 100 kB."""
 
 STREAMS_MAX_OF_CLIENT = 8
-"""So many of them for one address, which may read them slowly."""
+"""Of these for one address, which may read them slowly."""
 
 LogAccess = Callable[[Request, str, Answer, float], None]
 """From a request, its client's address, its answer, and how many seconds it took."""
 
 
-class Job(Struct):
-    """A call to make on a thread, and what gets its result on the event loop."""
-
-    connection: Connection
-    function: Callable[[], Any]
-    then: Callable[[Any], None]
-
-
 class Connections:
-    """The connections of one process. All of this happens on its event loop, except
-    `_work`."""
+    """The connections of one process. All of this happens on its event loop."""
 
     def __init__(
         self,
@@ -92,11 +65,7 @@ class Connections:
         self.held_bytes = 0
         """What is kept for all connections."""
         self._streams: Counter[str] = Counter()
-        self._waiting_jobs: OrderedDict[str, deque[Job]] = OrderedDict()
-        self._running_jobs: Counter[str] = Counter()
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        for n in range(THREADS):  # made now: later there may be none to be had
-            Thread(target=self._work, name=f"beside-{n}", daemon=True).start()
+        self.threads = Threads(loop)
 
     def __len__(self) -> int:
         return len(self._open)
@@ -117,8 +86,8 @@ class Connections:
             self.loop.add_reader(listener, self.accept, listener)
 
     def accept(self, listener: socket.socket) -> None:
-        """Take the new connections of a listening socket, some of them: the next time
-        the loop looks there the rest is taken."""
+        """Accept new connections of a listening socket, some of them: the rest is
+        accepted the next time that the loop looks there."""
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 connected, client = listener.accept()
@@ -137,7 +106,7 @@ class Connections:
         self.loop.call_later(PAUSE_SECONDS, self.start_accepting, listener)
 
     def _add(self, connected: socket.socket, client: object, server: object) -> None:
-        """Take a new connection, for which others are evicted, or turn it away."""
+        """Take a new connection, evicting others for it, or turn it away."""
         while self._is_full and self._evict():
             pass
         is_accepted = not self._is_full
@@ -155,8 +124,7 @@ class Connections:
 
     @property
     def _is_full(self) -> bool:
-        """Whether there is no room: those that are turned away are open, too, while
-        their clients read why."""
+        """Those that are turned away count, too, while their clients read why."""
         return len(self._open) >= self._connections_max
 
     def _evict(self) -> bool:
@@ -185,8 +153,8 @@ class Connections:
             self._kept[connection] = None
 
     def note_held_bytes(self, connection: Connection, count: int) -> None:
-        """Note what is kept for a connection. Where that is too much in all, those that
-        wait and hold most are closed."""
+        """Set what is kept for a connection. If that is too much in all, the largest of
+        those that wait are closed."""
         if connection not in self._open:
             return
         self.held_bytes += count - self._held_bytes.get(connection, 0)
@@ -202,77 +170,10 @@ class Connections:
     def _waits(self, connection: Connection) -> bool:
         return connection in self._new or connection in self._kept
 
-    # Running beside the event loop
-
-    def has_room_beside(self, client: str) -> bool:
-        """Tell whether one more request of an address may wait for a thread."""
-        waiting = len(self._waiting_jobs.get(client, ()))
-        return waiting < BESIDE_MAX_OF_CLIENT and self.waiting_count < BESIDE_MAX
-
-    @property
-    def waiting_count(self) -> int:
-        """How many calls wait for a thread."""
-        return sum(map(len, self._waiting_jobs.values()))
-
-    def run_beside(
-        self,
-        connection: Connection,
-        function: Callable[[], Any],
-        then: Callable[[Any], None],
-    ) -> None:
-        """Call a function on another thread, and `then` with its result on the event
-        loop. Addresses take turns."""
-        job = Job(connection, function, then)
-        self._waiting_jobs.setdefault(connection.client, deque()).append(job)
-        self._start_jobs()
-
-    def _start_jobs(self) -> None:
-        while self._running_jobs.total() < THREADS:
-            client = next(filter(self._may_run, self._waiting_jobs), None)
-            if client is None:
-                return
-            jobs = self._waiting_jobs.pop(client)
-            job = jobs.popleft()
-            if jobs:
-                self._waiting_jobs[client] = jobs  # behind the other addresses
-            self._running_jobs[client] += 1
-            self._jobs.put(job)
-
-    def _may_run(self, client: str) -> bool:
-        return self._running_jobs[client] < THREADS_MAX_OF_CLIENT
-
-    def _work(self) -> None:
-        """Make one call after the other."""
-        while (job := self._jobs.get()) is not None:
-            result, has_failed = None, False
-            try:
-                result = job.function()
-            except BaseException:  # noqa: B036 - it ends this call only
-                has_failed = True
-            try:
-                self.loop.call_soon_threadsafe(self._end_job, job, result, has_failed)
-            except RuntimeError:  # the loop is closed
-                return
-
-    def _end_job(self, job: Job, result: Any, has_failed: bool) -> None:
-        client = job.connection.client
-        self._running_jobs[client] -= 1
-        if not self._running_jobs[client]:
-            del self._running_jobs[client]
-        self._start_jobs()
-        if has_failed:
-            job.connection.fail()
-            return
-        try:
-            job.then(result)
-        except BaseException:
-            job.connection.fail()
-            raise
-
     # Streams
 
     def acquire_stream(self, client: str) -> bool:
-        """Count one stream more for an address, unless there are too many."""
+        """Count one more stream for an address; return False if there are too many."""
         is_full = self._streams.total() >= STREAMS_MAX
         if is_full or self._streams[client] >= STREAMS_MAX_OF_CLIENT:
             return False
@@ -287,7 +188,7 @@ class Connections:
     # Ending
 
     def expire(self) -> None:
-        """Give up the connections whose deadline has passed. Called once a second."""
+        """Expire the connections whose deadline has passed. Called once a second."""
         now = self.clock()
         for connection in [each for each in self._open if each.deadline <= now]:
             connection.expire()
@@ -303,5 +204,4 @@ class Connections:
         """End everything at once."""
         for connection in list(self._open):
             connection.abort()
-        for _ in range(THREADS):
-            self._jobs.put(None)
+        self.threads.close()

@@ -122,7 +122,7 @@ def call(app: App, environ: dict[str, Any]) -> Answer:
 
 
 def _is_stream(method: str, status: str, headers: list[tuple[str, str]]) -> bool:
-    """Tell whether the answer has a body of unknown length (RFC 9110, section 6.4)."""
+    """Return whether an answer has a body of unknown length (RFC 9110, section 6.4)."""
     if method == "HEAD" or status[:3] in ("204", "304"):
         return False
     return all(name.lower() != "content-length" for name, _ in headers)

@@ -36,9 +36,6 @@ control_socket_disable = True
 REFUSED_SIGNALS = (signal.SIGHUP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2)
 """By these gunicorn adds, replaces or stops workers while it runs."""
 
-REFUSED_SIGNALS_OF_A_DAEMON = (*REFUSED_SIGNALS, signal.SIGWINCH)
-"""Without a terminal whose window could change its size, SIGWINCH is one too."""
-
 
 def on_starting(server: Any) -> None:
     """Stop before anything listens if the settings cannot be used."""
@@ -49,10 +46,11 @@ def on_starting(server: Any) -> None:
 
 
 def when_ready(server: Any) -> None:
-    """Refuse what would touch the worker, and greet whoever tries it out."""
-    daemon = server.cfg.daemon
-    for number in REFUSED_SIGNALS_OF_A_DAEMON if daemon else REFUSED_SIGNALS:
+    """Refuse signals that would touch the worker, and greet who tries the demo."""
+    for number in REFUSED_SIGNALS:
         signal.signal(number, partial(_refuse_signal, server.log))
+    if server.cfg.daemon:  # which has no terminal that could change its size
+        signal.signal(signal.SIGWINCH, partial(_refuse_signal, server.log))
     if Settings.from_environ(os.environ).demo:
         greet(str(server.LISTENERS[0]))
 
@@ -67,21 +65,14 @@ def _refuse_signal(log: Any, number: int, frame: object) -> None:
 
 def greet(url: str) -> None:
     """Print what to try out. A stdout that is full or closed ends no server."""
-    try:
-        print(_greeting(url), flush=True)
-    except (OSError, ValueError):
-        pass
-
-
-def _greeting(url: str) -> str:
     settings = "\n".join(
         f"  {name}={value}"
         for name, value in sorted(os.environ.items())
         if name.startswith(PREFIX)
     )
-    return f"""
+    greeting = f"""
 The wallet service is ready. Open its page in a browser: {url}/
-Its settings, besides the defaults:
+Its settings, except the defaults:
 
 {settings}
 
@@ -92,3 +83,7 @@ Or open a wallet from a terminal:
 
 All of the API: {url}/docs   Stop with Ctrl-C.
 """
+    try:
+        print(greeting, flush=True)
+    except (OSError, ValueError):
+        pass

@@ -3,7 +3,7 @@ client, no signal and no failure ends.
 
 Heads and bodies are read and answers are written by the loop, so a slow client costs a
 connection and never a thread. Short requests are run by the loop itself, one at a
-time; what may take long is run by a few threads beside it.
+time; what may take long is run by a few threads.
 """
 
 from __future__ import annotations
@@ -181,16 +181,15 @@ class LedgerWorker(Worker):
 
 
 def _connections_max(configured: int) -> int:
-    """Return how many connections there may be: as many as gunicorn is told, and as the
-    limit of descriptors leaves room for, which is raised as far as that needs."""
+    """Return how many connections there may be: as many as are configured and as the
+    limit of descriptors allows, which is raised as far as that needs."""
     in_use = len(os.listdir("/dev/fd"))
     needed = in_use + configured + SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    room = max(soft - in_use - SPARE_DESCRIPTORS, soft // 4)
-    return min(configured, room)
+    return min(configured, max(soft - in_use - SPARE_DESCRIPTORS, soft // 4))
 
 
 def settle_memory() -> None:
