@@ -590,8 +590,7 @@ def test_a_second_signal_hurries_a_stop() -> None:
 
 
 def test_a_worker_ends_whose_first_process_was_killed() -> None:
-    with running() as server, connect(server) as connection:
-        connection.sendall(STALLED_BODY)
+    with running() as server:
         pid = worker_pid(server)
         os.kill(server.process.pid, signal.SIGKILL)
         wait_until_gone(pid)

@@ -51,9 +51,10 @@ def refusal(cfg: Any) -> str | None:
 def admit() -> None:
     """Let this process hold the ledger, or raise what makes gunicorn say why not.
 
-    Called where the ledger is created. Another server starts no process by itself.
+    Called where the ledger is created.
     """
-    if "gunicorn.arbiter" in sys.modules:
+    software = os.environ.get("SERVER_SOFTWARE", "")  # gunicorn's children inherit it
+    if software.startswith("gunicorn/") and "gunicorn.arbiter" in sys.modules:
         from wallet_app.server.bare_worker import admit_process
 
         admit_process()
