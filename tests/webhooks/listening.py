@@ -82,7 +82,7 @@ class Listening:
         return self.service.background.run_due()
 
     def quote(self) -> str:
-        return self.service.create_quote("INR", "USD", 831).id
+        return self.service.create_quote("INR", "USD", 416).id
 
     def ask_for_approval(self) -> str:
         """Ask for an approval, whose code goes to the webhook; return its id."""

@@ -35,7 +35,7 @@ def exchange(listening: Listening) -> None:
     listening.service.transfer(
         listening.source,
         listening.dollars,
-        831,
+        416,
         quote_id=listening.quote(),
     )
 
@@ -118,7 +118,7 @@ UNCOMMITTED: dict[str, Act] = {
         n.source, n.target, 1, on_commit=FULL
     ),
     "exchange": lambda n: n.service.money.exchange(
-        n.source, n.dollars, 831, n.quote(), on_commit=FULL, approved=True
+        n.source, n.dollars, 416, n.quote(), on_commit=FULL, approved=True
     ),
     "withdraw": lambda n: n.service.payments.withdraw(n.source, 1, "sandbox-ok", FULL),
     "deposit": lambda n: n.service.payments.deposit(n.source, 1, "sandbox-ok", FULL),
