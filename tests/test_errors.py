@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from flask import Response
+from flask import Blueprint, Response
 from flask.testing import FlaskClient
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -15,7 +15,7 @@ from tests.ledgers import new_service
 from tests.refusals import every_refusal
 from wallet_app import create_app
 from wallet_app.api import wallet_api
-from wallet_app.api.openapi.blueprint import Blueprint, refuses
+from wallet_app.api.openapi.operation import refuses
 from wallet_app.api.outgoing.problems import STATUSES, document
 from wallet_app.domain.errors.families import (
     Conflict,
@@ -113,7 +113,8 @@ def client(monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
 
     blueprint.get("/shop")(shop)
     blueprint.get("/shelves")(shelves)
-    monkeypatch.setattr(wallet_api, "BLUEPRINTS", (*wallet_api.BLUEPRINTS, blueprint))
+    blueprints = wallet_api.BLUEPRINTS | {blueprint: "A shop."}
+    monkeypatch.setattr(wallet_api, "BLUEPRINTS", blueprints)
     return create_app(new_service()).test_client()
 
 
@@ -140,10 +141,12 @@ def test_a_new_refusal_of_a_full_table_says_when_to_retry(client: FlaskClient) -
 
 
 def test_a_new_refusal_is_described_by_its_class_alone(client: FlaskClient) -> None:
-    paths = client.get("/openapi.json").get_json()["paths"]
-    described = paths["/shop"]["get"]["responses"]
+    description = client.get("/openapi.json").get_json()
+    described = description["paths"]["/shop"]["get"]["responses"]
     [content] = described["409"]["content"].values()
-    assert content["examples"]["shop_closed"]["value"] == {
+    reference = {"$ref": "#/components/examples/shop_closed"}
+    assert content["examples"] == {"shop_closed": reference}
+    assert description["components"]["examples"]["shop_closed"]["value"] == {
         "type": "tag:wallet.example,2026:shop_closed",
         "title": "Shop closed",
         "status": 409,

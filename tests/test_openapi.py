@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
 from typing import Any
@@ -207,8 +208,9 @@ def test_every_operation_says_all_that_it_can_answer(
         (method.upper(), path): {
             (int(status), code)
             for status, answer in operation["responses"].items()
-            for content in answer.get("content", {}).values()
-            for code in content.get("examples", {})
+            for media, content in answer.get("content", {}).items()
+            if media == "application/problem+json"
+            for code in content["examples"]
         }
         for path, operations in description["paths"].items()
         for method, operation in operations.items()
@@ -263,7 +265,8 @@ def test_every_answer_has_an_example_that_fits_its_schema(
                         "text/csv" if path.endswith(".csv") else "application/json"
                     )
                 examples = [
-                    each["value"] for each in content.get("examples", {}).values()
+                    resolved(each, description)["value"]
+                    for each in content.get("examples", {}).values()
                 ]
                 examples += [content["example"]] if "example" in content else []
                 assert examples, (method, place)
@@ -273,6 +276,34 @@ def test_every_answer_has_an_example_that_fits_its_schema(
                     assert expected or example["status"] == int(place)
                     fitted += 1
     assert fitted > 50
+
+
+def resolved(part: dict[str, Any], description: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of the description, or what it refers to."""
+    if "$ref" in part:
+        for name in part["$ref"].removeprefix("#/").split("/"):
+            description = description[name]
+        return description
+    return part
+
+
+def test_every_enumeration_has_one_name(description: dict[str, Any]) -> None:
+    schemas = description["components"].pop("schemas")
+    named = [name for name, schema in schemas.items() if "enum" in schema]
+    assert {"Currency", "EventType", "TransactionType", "WalletStatus"} <= set(named)
+    for name in named:
+        assert len(set(schemas.pop(name)["enum"])) > 1
+    single = json.dumps([description, schemas])
+    assert re.findall(r'"enum": \[([^]]*)\]', single) == ['"ok"']
+
+
+def test_every_problem_has_a_name(description: dict[str, Any]) -> None:
+    schemas = description["components"]["schemas"]
+    for code, example in description["components"]["examples"].items():
+        name = code.title().replace("_", "")
+        whole = schemas[name] | {"components": description["components"]}
+        assert schemas[name]["properties"]["code"] == {"const": code}
+        validator_for(whole).validate(example["value"])
 
 
 def test_every_command_takes_an_idempotency_key(description: dict[str, Any]) -> None:

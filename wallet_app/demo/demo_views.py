@@ -18,10 +18,9 @@ from wallet_app.demo.guard import POLICY
 from wallet_app.demo.inbox import Inbox, Received
 from wallet_app.demo.people import People, Person
 from wallet_app.demo.phone import Phone
-from wallet_app.demo.phone import Text as TextMessage
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.request_errors import InvalidRequest
-from wallet_app.services.json_forms import Json, approval_json, timestamp
+from wallet_app.services.json_forms import ApprovalRequest, Json, timestamp
 
 PAGE = Path(__file__).parent / "page"
 
@@ -79,7 +78,10 @@ def blueprint(people: People, phone: Phone, inbox: Inbox) -> Blueprint:
 
     @routes.get("/demo/phone")
     def texts() -> Response:
-        return answer({"messages": [_text_json(each) for each in phone.texts()]})
+        messages = [
+            ApprovalRequest.of(text.approval, otp=text.code) for text in phone.texts()
+        ]
+        return answer({"messages": messages})
 
     @routes.get("/demo/inbox")
     def messages() -> Response:
@@ -117,10 +119,6 @@ def _file(name: str) -> Response:
 
 def _person_json(person: Person) -> Json:
     return {"userId": person.user_id, "name": person.name}
-
-
-def _text_json(text: TextMessage) -> Json:
-    return approval_json(text.approval) | {"otp": text.code}
 
 
 def _inbox_json(inbox: Inbox) -> Json:

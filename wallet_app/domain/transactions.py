@@ -104,6 +104,11 @@ class WalletSnapshot(Struct, frozen=True, gc=False):
     updated_at: int
 
     @property
+    def wallet_id(self) -> str:
+        """The same as `id`: answers have both."""
+        return self.id
+
+    @property
     def status(self) -> WalletStatus:
         frozen = self.frozen_reason is not None
         return WalletStatus.FROZEN if frozen else WalletStatus.ACTIVE

@@ -48,6 +48,19 @@ class Usage(Struct, frozen=True):
     day_ends: int
     month_ends: int
 
+    @property
+    def remaining_today(self) -> int | None:
+        return _remaining(self.limits.daily, self.spent_today)
+
+    @property
+    def remaining_this_month(self) -> int | None:
+        return _remaining(self.limits.monthly, self.spent_this_month)
+
+
+def _remaining(limit: int | None, spent: int) -> int | None:
+    """Return what may still leave; None where there is no limit."""
+    return None if limit is None else max(limit - spent, 0)
+
 
 class SpendingLimits:
     """Sets limits and tells what of them is used."""

@@ -55,6 +55,10 @@ class UuidText(fields.String):
 
     default_error_messages = {"invalid": "Must be a UUID."}
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.metadata = {"format": "uuid", **self.metadata}
+
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         if not isinstance(value, str) or not _UUID.fullmatch(value):
             raise self.make_error("invalid")
@@ -123,6 +127,10 @@ class Timestamp(fields.String):
     default_error_messages = {
         "invalid": "Must be a time by RFC 3339, such as 2026-01-10T10:02:00.000Z."
     }
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.metadata = {"format": "date-time", **self.metadata}
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         match = _RFC_3339.fullmatch(value)

@@ -1,295 +1,234 @@
-"""One example of everything that an operation answers, for the API description."""
+"""One example of everything that an operation takes and answers, for the API
+description."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from typing import Any, TypeVar
 
+from msgspec import inspect
 from msgspec.structs import replace
 from uuid_utils import UUID
 
 from wallet_app.api.outgoing.answers import (
-    audit_json,
-    delivery_json,
-    health_json,
-    limits_json,
-    movement_json,
-    new_webhook_json,
-    quote_json,
-    statements_json,
-    summary_json,
-    transfer_json,
-    wallets_json,
-    webhook_json,
+    Alerts,
+    Audit,
+    Background,
+    CategoryTotals,
+    CurrencyTotals,
+    Deliveries,
+    Delivery,
+    Health,
+    History,
+    Movement,
+    NewWebhook,
+    Quote,
+    Statement,
+    Statements,
+    Summary,
+    Transfer,
+    TypeTotals,
+    WalletLimits,
+    Wallets,
+    Webhook,
+    Webhooks,
 )
 from wallet_app.api.outgoing.csv_answers import csv_chunks
-from wallet_app.domain.clock import Deadline
-from wallet_app.domain.errors.example_values import (
-    APPROVAL_ID,
-    DAY_ENDS,
-    DELIVERY_ID,
-    MOVED_AT,
-    PAYMENT_ID,
-    QUOTE_ID,
-    SOURCE_ID,
-    TARGET_ID,
-    TRANSACTION_ID,
-    WEBHOOK_ID,
-)
-from wallet_app.domain.spending import Limits
+from wallet_app.domain import transactions
 from wallet_app.domain.transactions import (
     HOUSE,
-    Transaction,
     TransactionType,
-    WalletIdentity,
-    WalletSnapshot,
+    WalletStatus,
 )
 from wallet_app.gateways.bank import Direction
-from wallet_app.gateways.sandbox_bank import Statement
-from wallet_app.services.alerts import Alert
-from wallet_app.services.approvals.approval import ApprovalSnapshot, ApprovalStatus
+from wallet_app.services.approvals.approval import ApprovalStatus
 from wallet_app.services.approvals.approvals import ATTEMPTS_MAX, RESENDS_MAX, THRESHOLD
-from wallet_app.services.audit.audit_report import AuditReport, CurrencyTotals
-from wallet_app.services.background import Health
 from wallet_app.services.events import EventType
-from wallet_app.services.fraud import Verdict
 from wallet_app.services.json_forms import (
-    alert_json,
-    approval_json,
-    payment_json,
-    transaction_json,
-    wallet_json,
+    Alert,
+    Approval,
+    JsonObject,
+    Payment,
+    Transaction,
+    Wallet,
 )
-from wallet_app.services.limits import Usage
-from wallet_app.services.payments.payment import (
-    BankAnswer,
-    PaymentSnapshot,
-    PaymentStatus,
+from wallet_app.services.payments.payment import BankAnswer
+from wallet_app.services.webhooks.delivery_log import DeliveryStatus
+
+T = TypeVar("T", bound=JsonObject)
+
+
+def example(form: type[T], **given: object) -> T:
+    """Return an example of an answer: what is given, and the examples of its fields."""
+    info = inspect.type_info(form)
+    assert isinstance(info, inspect.StructType)
+    others = (each for each in info.fields if each.required and each.name not in given)
+    return form(**given, **{each.name: _example(each.type) for each in others})
+
+
+def _example(info: inspect.Type) -> Any:
+    match info:
+        case inspect.Metadata(extra_json_schema={"examples": [first, *_]}):
+            return first
+        case inspect.Metadata():
+            return _example(info.type)
+        case inspect.StructType():
+            assert issubclass(info.cls, JsonObject)
+            return example(info.cls)
+        case inspect.EnumType():
+            return next(iter(info.cls))
+        case inspect.LiteralType():
+            return info.values[0]
+        case inspect.UnionType():  # one of them is None
+            return None
+        case inspect.BoolType():
+            return True
+        case inspect.IntType():
+            return 0
+    raise TypeError(f"{info} needs an example")
+
+
+_MOVED = 1_768_039_320_000_000_000
+_OPENED_AT = "2026-01-01T00:00:00.000Z"
+
+WALLET = example(Wallet, balance=0, created_at=_OPENED_AT, updated_at=_OPENED_AT)
+SOURCE_ID, USER_ID = WALLET.id, WALLET.user_id
+TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
+_SOURCE = example(Wallet, created_at=_OPENED_AT)
+_TARGET = replace(_SOURCE, id=TARGET_ID, wallet_id=TARGET_ID, balance=15_000)
+WALLETS = Wallets([_SOURCE])
+FROZEN = replace(
+    _SOURCE, status=WalletStatus.FROZEN, frozen_reason="Card reported stolen"
 )
-from wallet_app.services.quotes import Quote
-from wallet_app.services.summary import CategoryTotals, Totals, TypeTotals
-from wallet_app.services.webhooks.delivery_log import DeliverySnapshot, DeliveryStatus
-from wallet_app.services.webhooks.webhook import (
-    NewWebhook,
-    WebhookSnapshot,
-    WebhookStatus,
+LIQUIDITY = Wallets(
+    [
+        replace(_SOURCE, user_id=HOUSE, balance=-831_200),
+        replace(_TARGET, user_id=HOUSE, balance=10_000, currency="USD"),
+    ]
 )
 
-_OPENED = 1_767_225_600_000_000_000
-
-USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"
-
-
-def _wallet(
-    id: str,
-    balance: int,
-    updated_at: int = MOVED_AT,
-    frozen_reason: str | None = None,
-) -> WalletSnapshot:
-    return WalletSnapshot(
-        id, USER_ID, "INR", balance, frozen_reason, _OPENED, updated_at
-    )
-
-
-def _transaction(
-    id: str, wallet_id: str, type: TransactionType, balance_after: int, reference: bool
-) -> Transaction:
-    return Transaction(
-        id=UUID(id),
-        wallet=WalletIdentity(wallet_id, USER_ID, "INR", _OPENED),
-        type=type,
-        amount=15_000,
-        balance_after=balance_after,
-        reference_id=UUID(TRANSACTION_ID) if reference else None,
-        category="food",
-        description="Dinner on Friday",
-        created_at=MOVED_AT,
-    )
-
-
-WALLET = wallet_json(_wallet(SOURCE_ID, 0, _OPENED))
-WALLETS = wallets_json([_wallet(SOURCE_ID, 35_000)])
-_quote = Quote(
-    QUOTE_ID,
-    "USD",
-    "INR",
-    Decimal("83.12"),
-    10_000,
-    831_200,
-    Deadline(MOVED_AT + 60_000_000_000, 0),
+_DEBIT = example(
+    Transaction,
+    type=TransactionType.DEBIT,
+    category="food",
+    description="Dinner on Friday",
 )
-QUOTE = quote_json(_quote)
-LIQUIDITY = wallets_json(
-    WalletSnapshot(id, HOUSE, currency, balance, None, _OPENED, MOVED_AT)
-    for id, currency, balance in (
-        (SOURCE_ID, "INR", -831_200),
-        (TARGET_ID, "USD", 10_000),
-    )
+_CREDIT = replace(_DEBIT, type=TransactionType.CREDIT, balance_after=50_000)
+_SENT = replace(_DEBIT, type=TransactionType.TRANSFER_OUT, reference_id=_DEBIT.id)
+_RECEIVED = replace(
+    _SENT,
+    id=UUID("e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a"),
+    wallet_id=TARGET_ID,
+    type=TransactionType.TRANSFER_IN,
+    balance_after=15_000,
 )
-FROZEN = wallet_json(_wallet(SOURCE_ID, 35_000, MOVED_AT, "Card reported stolen"))
-CREDIT = movement_json(
-    _wallet(SOURCE_ID, 50_000),
-    _transaction(TRANSACTION_ID, SOURCE_ID, TransactionType.CREDIT, 50_000, False),
+CREDIT = Movement(replace(_SOURCE, balance=50_000), _CREDIT)
+DEBIT = Movement(_SOURCE, _DEBIT)
+TRANSFER = Transfer(
+    _SENT.reference_id, Movement(_SOURCE, _SENT), Movement(_TARGET, _RECEIVED)
 )
-_debit = _transaction(TRANSACTION_ID, SOURCE_ID, TransactionType.DEBIT, 35_000, False)
-DEBIT = movement_json(_wallet(SOURCE_ID, 35_000), _debit)
-TRANSFER = transfer_json(
-    movement_json(
-        _wallet(SOURCE_ID, 35_000),
-        _transaction(
-            TRANSACTION_ID, SOURCE_ID, TransactionType.TRANSFER_OUT, 35_000, True
-        ),
-    ),
-    movement_json(
-        _wallet(TARGET_ID, 15_000),
-        _transaction(
-            "e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a",
-            TARGET_ID,
-            TransactionType.TRANSFER_IN,
-            15_000,
-            True,
-        ),
-    ),
+_PAGE = {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
+PAGE = example(History, transactions=[_DEBIT], **_PAGE)
+_EXPORTED = transactions.Transaction(
+    id=UUID(str(_DEBIT.id)),
+    wallet=transactions.WalletIdentity(SOURCE_ID, USER_ID, "INR", _MOVED),
+    type=_DEBIT.type,
+    amount=_DEBIT.amount,
+    balance_after=_DEBIT.balance_after,
+    reference_id=None,
+    category=_DEBIT.category,
+    description=_DEBIT.description,
+    created_at=_MOVED,
 )
-PAGE = {
-    "transactions": [transaction_json(_debit)],
-    "page": 1,
-    "limit": 20,
-    "total": 1,
-    "totalPages": 1,
-}
-_approval = ApprovalSnapshot(
-    id=APPROVAL_ID,
-    wallet_id=SOURCE_ID,
-    target_id=None,
-    amount=15_000,
-    currency="INR",
+EXPORT = b"".join(csv_chunks([_EXPORTED])).decode()
+SUMMARY = example(
+    Summary,
+    since=_OPENED_AT,
+    count=2,
+    by_type={type: TypeTotals(0, 0) for type in TransactionType}
+    | {
+        TransactionType.CREDIT: TypeTotals(1, 50_000),
+        TransactionType.DEBIT: TypeTotals(1, 15_000),
+    },
+    by_category=[
+        CategoryTotals("food", count=1, incoming=0, outgoing=15_000),
+        CategoryTotals(None, count=1, incoming=50_000, outgoing=0),
+    ],
+)
+LIMITS = example(
+    WalletLimits,
+    per_transaction=20_000,
+    daily=50_000,
+    spent_today=15_000,
+    spent_this_month=15_000,
+    remaining_today=35_000,
+    day_ends="2026-01-11T00:00:00.000Z",
+    month_ends="2026-02-01T00:00:00.000Z",
+)
+QUOTE = example(
+    Quote,
+    from_currency="USD",
+    from_amount=10_000,
+    to_amount=831_200,
+    expires_at="2026-01-10T10:03:00.000Z",
+)
+APPROVAL = example(
+    Approval,
     reason=THRESHOLD,
-    status=ApprovalStatus.PENDING,
     attempts_left=ATTEMPTS_MAX,
     resends_left=RESENDS_MAX,
-    created_at=MOVED_AT,
-    expires_at=MOVED_AT + 300_000_000_000,
-    monotonic_expiry=0,
+    expires_at="2026-01-10T10:07:00.000Z",
 )
-APPROVAL = approval_json(_approval)
-CANCELLED = approval_json(replace(_approval, status=ApprovalStatus.CANCELLED))
-RESENT = approval_json(replace(_approval, resends_left=RESENDS_MAX - 1))
-_payment = PaymentSnapshot(
-    id=PAYMENT_ID,
-    wallet_id=SOURCE_ID,
-    direction=Direction.WITHDRAWAL,
-    amount=15_000,
-    currency="INR",
-    bank_account="sandbox-ok",
-    status=PaymentStatus.PENDING,
-    bank_answer=BankAnswer.NONE,
-    attempts=0,
-    last_error=None,
-    next_attempt_at=MOVED_AT,
-    created_at=MOVED_AT,
-    updated_at=MOVED_AT,
+CANCELLED = replace(APPROVAL, status=ApprovalStatus.CANCELLED)
+RESENT = replace(APPROVAL, resends_left=RESENDS_MAX - 1)
+DEPOSIT = example(Payment, next_attempt_at=_SOURCE.updated_at)
+WITHDRAWAL = replace(DEPOSIT, direction=Direction.WITHDRAWAL)
+RETRIED = replace(
+    WITHDRAWAL,
+    bank_answer=BankAnswer.UNKNOWN,
+    attempts=6,
+    last_error="the answer did not arrive",
 )
-WITHDRAWAL = payment_json(_payment)
-DEPOSIT = payment_json(replace(_payment, direction=Direction.DEPOSIT))
-RETRIED = payment_json(
-    replace(
-        _payment,
-        bank_answer=BankAnswer.UNKNOWN,
-        attempts=6,
-        last_error="the answer did not arrive",
-    )
+STATEMENTS = Statements({"INR": Statement(paid_in=50_000, paid_out=15_000)})
+ALERTS = example(
+    Alerts,
+    alerts=[example(Alert, target_id=TARGET_ID, approval_id=APPROVAL.id)],
+    **_PAGE,
 )
-STATEMENTS = statements_json({"INR": Statement(paid_in=50_000, paid_out=15_000)})
-HEALTH = health_json(Health(True, 1, 0, MOVED_AT, None, None))
-_webhook = WebhookSnapshot(
-    WEBHOOK_ID,
-    "https://receiver.example/wallets",
-    (EventType.TRANSACTION_CREATED, EventType.PAYMENT_FAILED),
-    WebhookStatus.ACTIVE,
-    _OPENED,
+_EVENTS = (EventType.TRANSACTION_CREATED, EventType.PAYMENT_FAILED)
+WEBHOOK = example(Webhook, events=_EVENTS, created_at=_OPENED_AT)
+NEW_WEBHOOK = example(
+    NewWebhook,
+    events=_EVENTS,
+    created_at=_OPENED_AT,
+    secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 )
-WEBHOOK = webhook_json(_webhook)
-WEBHOOKS = {"webhooks": [WEBHOOK]}
-NEW_WEBHOOK = new_webhook_json(
-    NewWebhook(_webhook, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-)
-_delivery = DeliverySnapshot(
-    id=DELIVERY_ID,
-    message_id="msg_5d1c8e3a-7f42-4b9d-a6c0-e83b2f5d7a14",
-    type=EventType.TRANSACTION_CREATED,
-    status=DeliveryStatus.FAILED,
+WEBHOOKS = Webhooks([WEBHOOK])
+REDELIVERED = example(
+    Delivery,
     attempts=7,
     answer=503,
     last_error="the answer was 503",
-    next_attempt_at=None,
-    created_at=MOVED_AT,
-    updated_at=MOVED_AT,
+    next_attempt_at=_SOURCE.updated_at,
 )
-DELIVERIES = {
-    "deliveries": [delivery_json(_delivery)],
-    "page": 1,
-    "limit": 20,
-    "total": 1,
-    "totalPages": 1,
-}
-REDELIVERED = delivery_json(
-    replace(_delivery, status=DeliveryStatus.PENDING, next_attempt_at=MOVED_AT)
+_FAILED = replace(REDELIVERED, status=DeliveryStatus.FAILED, next_attempt_at=None)
+DELIVERIES = example(Deliveries, deliveries=[_FAILED], **_PAGE)
+AUDIT = example(
+    Audit,
+    wallets=2,
+    transactions=3,
+    currencies={"INR": CurrencyTotals(50_000, 50_000, 0, 0, 0)},
+    problems=[],
 )
-ALERTS = {
-    "alerts": [
-        alert_json(
-            Alert(
-                id="e8d1b4a7-6c3f-4d2e-9b5a-7f0c1e2d3b48",
-                wallet_id=SOURCE_ID,
-                rule="drain",
-                verdict=Verdict.REVIEW,
-                amount=950_000,
-                currency="INR",
-                target_id=TARGET_ID,
-                approval_id=APPROVAL_ID,
-                created_at=MOVED_AT,
-            )
-        )
-    ],
-    "page": 1,
-    "limit": 20,
-    "total": 1,
-    "totalPages": 1,
-}
-LIMITS = limits_json(
-    Usage(
-        wallet_id=SOURCE_ID,
-        currency="INR",
-        limits=Limits(per_transaction=20_000, daily=50_000),
-        spent_today=15_000,
-        spent_this_month=15_000,
-        day_ends=DAY_ENDS,
-        month_ends=1_769_904_000_000_000_000,
-    )
+HEALTH = example(
+    Health, background=example(Background, queued=1, oldest_due_at=_SOURCE.updated_at)
 )
-EXPORT = b"".join(csv_chunks([_debit])).decode()
-_totals = Totals("INR", count=2)
-_totals.by_type[TransactionType.CREDIT] = TypeTotals(1, 50_000)
-_totals.by_type[TransactionType.DEBIT] = TypeTotals(1, 15_000)
-_totals.by_category["food"] = CategoryTotals(1, outgoing=15_000)
-_totals.by_category[None] = CategoryTotals(1, incoming=50_000)
-SUMMARY = summary_json(SOURCE_ID, _OPENED, None, _totals)
-_report = AuditReport(wallets=2, transactions=3)
-_report.currencies["INR"] = CurrencyTotals(50_000, 50_000, 0)
-AUDIT = audit_json(_report)
+
 CREATE_BODY = {"userId": USER_ID}
 AMOUNT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
+TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
 CONFIRM_BODY = {"otp": "493817"}
 QUOTE_BODY = {"fromCurrency": "USD", "toCurrency": "INR", "amount": 10_000}
-PAYMENT_BODY = {
-    "walletId": SOURCE_ID,
-    "amount": 15_000,
-    "bankAccount": "sandbox-ok",
-}
-WEBHOOK_BODY = {
-    "url": "https://receiver.example/wallets",
-    "events": ["transaction.created", "payment.failed"],
-}
+PAYMENT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "bankAccount": "sandbox-ok"}
+WEBHOOK_BODY = {"url": WEBHOOK.url, "events": list(WEBHOOK.events)}
 FREEZE_BODY = {"reason": "Card reported stolen"}
 LIMITS_BODY = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}
-TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}

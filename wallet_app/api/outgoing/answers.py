@@ -1,203 +1,304 @@
-"""What the service returns becomes answers in JSON. `answer_schemas.py` describes the
-same shapes for the API description.
+"""What operations answer in JSON. Each answer is declared once, as a class, and made
+from what the service returns; those that webhooks send, too, are in `json_forms.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self
 
 from flask import Response
+from msgspec import Meta, field
+from msgspec.structs import asdict
 
-from wallet_app.domain.transactions import Transaction, WalletSnapshot
-from wallet_app.gateways.sandbox_bank import Statement
-from wallet_app.services.audit.audit_report import AuditReport, Problem
-from wallet_app.services.background import Health
+from wallet_app.domain.transactions import TransactionType
+from wallet_app.services import limits, quotes, summary
+from wallet_app.services.audit import audit_report
+from wallet_app.services.events import EventType
 from wallet_app.services.json_forms import (
+    Alert,
+    Amount,
+    Currency,
     Json,
+    JsonObject,
+    Time,
+    Transaction,
+    TransactionId,
+    Wallet,
+    WalletId,
+    doc,
     json_bytes,
-    timestamp,
-    transaction_json,
-    wallet_json,
+    uuid,
 )
-from wallet_app.services.limits import Usage
-from wallet_app.services.quotes import Quote
-from wallet_app.services.summary import CategoryTotals, Totals
-from wallet_app.services.webhooks.delivery_log import DeliverySnapshot
-from wallet_app.services.webhooks.webhook import NewWebhook, WebhookSnapshot
+from wallet_app.services.webhooks.delivery_log import DeliveryStatus
+from wallet_app.services.webhooks.webhook import WebhookStatus
+
+QuoteId = Annotated[str, uuid("c4f8b2d6-3e7a-4c1b-8d5f-6a9e0b2c4d71")]
+WebhookId = Annotated[str, uuid("3c9a7e5d-2b8f-4d61-9e0c-b7f4a1d2c386")]
+DeliveryId = Annotated[str, uuid("f9e2c7a4-1d6b-4b3f-8e5c-2a7d9c0b4e63")]
+Sum = Annotated[
+    int,
+    doc(
+        "Minor units, exact. As a sum it may pass 2^53-1, the largest integer that "
+        "every JSON client reads exactly."
+    ),
+]
 
 
-def answer(body: Json, status: int = 200, **headers: str) -> Response:
+def answer(body: JsonObject | Json, status: int = 200, **headers: str) -> Response:
     """Return a JSON response."""
     return Response(json_bytes(body), status, headers, content_type="application/json")
 
 
-def wallets_json(wallets: Iterable[WalletSnapshot]) -> Json:
-    return {"wallets": [wallet_json(wallet) for wallet in wallets]}
+class Wallets(JsonObject):
+    wallets: list[Wallet]
 
 
-def quote_json(quote: Quote) -> Json:
-    return {
-        "quoteId": quote.id,
-        "fromCurrency": quote.from_currency,
-        "toCurrency": quote.to_currency,
-        "rate": f"{quote.rate:f}",
-        "fromAmount": quote.from_amount,
-        "toAmount": quote.to_amount,
-        "expiresAt": timestamp(quote.expires_at),
-    }
+class Movement(JsonObject):
+    wallet: Wallet
+    transaction: Transaction
 
 
-def limits_json(usage: Usage) -> Json:
-    limits = usage.limits
-    return {
-        "walletId": usage.wallet_id,
-        "currency": usage.currency,
-        "perTransaction": limits.per_transaction,
-        "daily": limits.daily,
-        "monthly": limits.monthly,
-        "approvalThreshold": limits.approval_threshold,
-        "spentToday": usage.spent_today,
-        "spentThisMonth": usage.spent_this_month,
-        "remainingToday": _remaining(limits.daily, usage.spent_today),
-        "remainingThisMonth": _remaining(limits.monthly, usage.spent_this_month),
-        "dayResetsAt": timestamp(usage.day_ends),
-        "monthResetsAt": timestamp(usage.month_ends),
-    }
+class Transfer(JsonObject):
+    reference_id: TransactionId | None
+    source: Movement = field(name="from")
+    target: Movement = field(name="to")
 
 
-def _remaining(limit: int | None, spent: int) -> int | None:
-    return None if limit is None else max(limit - spent, 0)
+class Quote(JsonObject):
+    id: QuoteId = field(name="quoteId")
+    from_currency: Currency
+    to_currency: Currency
+    rate: Annotated[
+        str,
+        doc("Major units of the second currency for one of the first, exact."),
+        Meta(examples=["83.12"]),
+    ]
+    from_amount: Amount
+    to_amount: Amount
+    expires_at: Time
+
+    @classmethod
+    def from_quote(cls, quote: quotes.Quote) -> Self:
+        return cls.of(quote, rate=f"{quote.rate:f}")
 
 
-def movement_json(wallet: WalletSnapshot, transaction: Transaction) -> Json:
-    return {
-        "wallet": wallet_json(wallet),
-        "transaction": transaction_json(transaction),
-    }
+class WalletLimits(JsonObject):
+    wallet_id: WalletId
+    currency: Currency
+    per_transaction: int | None
+    daily: int | None
+    monthly: int | None
+    approval_threshold: int | None
+    spent_today: int
+    spent_this_month: int
+    remaining_today: Annotated[int | None, doc("Null without limit.")]
+    remaining_this_month: Annotated[int | None, doc("Null without limit.")]
+    day_ends: Time = field(name="dayResetsAt")
+    month_ends: Time = field(name="monthResetsAt")
+
+    @classmethod
+    def from_usage(cls, usage: limits.Usage) -> Self:
+        return cls.of(usage, **asdict(usage.limits))
 
 
-def transfer_json(source: Json, target: Json) -> Json:
-    return {
-        "referenceId": source["transaction"]["referenceId"],
-        "from": source,
-        "to": target,
-    }
+class History(JsonObject):
+    transactions: list[Transaction]
+    page: Annotated[int | None, doc("Null where the page was asked for by `before`.")]
+    limit: int
+    total: int
+    total_pages: int
 
 
-def summary_json(
-    wallet_id: str, since: int | None, until: int | None, totals: Totals
-) -> Json:
-    others = totals.other_categories
-    return {
-        "walletId": wallet_id,
-        "currency": totals.currency,
-        "from": None if since is None else timestamp(since),
-        "to": None if until is None else timestamp(until),
-        "count": totals.count,
-        "byType": {
-            type: {"count": each.count, "amount": each.amount}
-            for type, each in totals.by_type.items()
-        },
-        "byCategory": [
-            {"category": category} | _directions_json(each)
-            for category, each in sorted(totals.by_category.items(), key=_null_last)
-        ],
-        "otherCategories": {"categories": others.categories} | _directions_json(others),
-    }
+class Alerts(JsonObject):
+    alerts: list[Alert]
+    page: int
+    limit: int
+    total: int
+    total_pages: int
 
 
-def _null_last(item: tuple[str | None, CategoryTotals]) -> tuple[bool, str]:
-    category, _ = item
-    return category is None, category or ""
+class TypeTotals(JsonObject):
+    count: int
+    amount: Sum
 
 
-def _directions_json(totals: CategoryTotals) -> Json:
-    return {
-        "count": totals.count,
-        "incoming": totals.incoming,
-        "outgoing": totals.outgoing,
-    }
+class CategoryTotals(JsonObject):
+    category: Annotated[
+        str | None, doc("Null stands for the transactions without one.")
+    ]
+    count: int
+    incoming: Sum
+    outgoing: Sum
 
 
-def audit_json(report: AuditReport) -> Json:
-    return {
-        "balanced": report.balanced,
-        "wallets": report.wallets,
-        "transactions": report.transactions,
-        "currencies": {
-            currency: {
-                "balances": totals.balances,
-                "credits": totals.credits,
-                "debits": totals.debits,
-                "withdrawalsInFlight": totals.withdrawals_in_flight,
-                "depositsInFlight": totals.deposits_in_flight,
-            }
-            for currency, totals in sorted(report.currencies.items())
-        },
-        "problems": [_problem_json(problem) for problem in report.problems],
-    }
+class OtherCategories(JsonObject):
+    categories: int
+    count: int
+    incoming: Sum
+    outgoing: Sum
 
 
-def _problem_json(problem: Problem) -> Json:
-    transaction_id = problem.transaction_id
-    return {
-        "walletId": problem.wallet_id,
-        "transactionId": None if transaction_id is None else str(transaction_id),
-        "detail": problem.detail,
-    }
+class Summary(JsonObject):
+    wallet_id: WalletId
+    currency: Currency
+    since: Time | None = field(name="from")
+    until: Time | None = field(name="to")
+    count: int
+    by_type: Annotated[
+        dict[TransactionType, TypeTotals],
+        Meta(extra_json_schema={"required": list(TransactionType)}),
+    ]
+    by_category: Annotated[
+        list[CategoryTotals],
+        Meta(
+            max_length=summary.CATEGORIES_MAX,
+            description="By name, null last; of more than these, the ones with the "
+            "largest amounts.",
+        ),
+    ]
+    other_categories: Annotated[
+        OtherCategories, doc("Those that `byCategory` has no room for.")
+    ]
+
+    @classmethod
+    def from_totals(
+        cls,
+        totals: summary.Totals,
+        wallet_id: str,
+        since: int | None,
+        until: int | None,
+    ) -> Self:
+        by_category = sorted(
+            totals.by_category.items(),
+            key=lambda item: (item[0] is None, item[0] or ""),
+        )
+        return cls.of(
+            totals,
+            wallet_id=wallet_id,
+            since=since,
+            until=until,
+            by_type={
+                type: TypeTotals.of(sums) for type, sums in totals.by_type.items()
+            },
+            by_category=[
+                CategoryTotals.of(sums, category=category)
+                for category, sums in by_category
+            ],
+            other_categories=OtherCategories.of(totals.other_categories),
+        )
 
 
-def webhook_json(webhook: WebhookSnapshot) -> Json:
-    return {
-        "id": webhook.id,
-        "url": webhook.url,
-        "events": list(webhook.events),
-        "status": webhook.status,
-        "createdAt": timestamp(webhook.created_at),
-    }
+class CurrencyTotals(JsonObject):
+    balances: int
+    credits: int
+    debits: int
+    withdrawals_in_flight: Annotated[
+        int, doc("Taken from wallets, and not known to be paid by the bank.")
+    ]
+    deposits_in_flight: Annotated[
+        int, doc("Paid by the bank, and not in the wallets yet.")
+    ]
 
 
-def new_webhook_json(created: NewWebhook) -> Json:
-    return webhook_json(created.webhook) | {"secret": created.secret}
+class AuditProblem(JsonObject):
+    wallet_id: WalletId | None
+    transaction_id: TransactionId | None
+    detail: str
 
 
-def delivery_json(delivery: DeliverySnapshot) -> Json:
-    return {
-        "id": delivery.id,
-        "messageId": delivery.message_id,
-        "type": delivery.type,
-        "status": delivery.status,
-        "attempts": delivery.attempts,
-        "answerStatus": delivery.answer,
-        "lastError": delivery.last_error,
-        "nextAttemptAt": _timestamp_or_null(delivery.next_attempt_at),
-        "createdAt": timestamp(delivery.created_at),
-        "updatedAt": timestamp(delivery.updated_at),
-    }
+class Audit(JsonObject):
+    balanced: bool
+    wallets: int
+    transactions: int
+    currencies: dict[str, CurrencyTotals]
+    problems: list[AuditProblem]
+
+    @classmethod
+    def from_report(cls, report: audit_report.AuditReport) -> Self:
+        currencies = sorted(report.currencies.items())
+        return cls.of(
+            report,
+            currencies={name: CurrencyTotals.of(each) for name, each in currencies},
+            problems=[AuditProblem.of(each) for each in report.problems],
+        )
 
 
-def health_json(health: Health) -> Json:
-    return {
-        "status": "ok",
-        "background": {
-            "running": health.is_running,
-            "queueLength": health.queued,
-            "inProgress": health.running,
-            "oldestDueAt": _timestamp_or_null(health.oldest_due_at),
-            "lastError": health.last_error,
-            "lastErrorAt": _timestamp_or_null(health.last_error_at),
-        },
-    }
+class Webhook(JsonObject):
+    id: WebhookId
+    url: Annotated[str, Meta(examples=["https://receiver.example/wallets"])]
+    events: tuple[EventType, ...]
+    status: Annotated[WebhookStatus, doc("DISABLED: the receiver answered 410.")]
+    created_at: Time
 
 
-def statements_json(statements: Mapping[str, Statement]) -> Json:
-    return {
-        "currencies": {
-            currency: {"paidIn": each.paid_in, "paidOut": each.paid_out}
-            for currency, each in statements.items()
-        }
-    }
+class NewWebhook(Webhook):
+    secret: Annotated[
+        str | None, doc("Signs each message. It is shown once: null in a replay.")
+    ]
 
 
-def _timestamp_or_null(nanoseconds: int | None) -> str | None:
-    return None if nanoseconds is None else timestamp(nanoseconds)
+class Webhooks(JsonObject):
+    webhooks: list[Webhook]
+
+
+class Delivery(JsonObject):
+    id: DeliveryId
+    message_id: Annotated[
+        str,
+        doc("The `webhook-id`, the same at each attempt."),
+        Meta(examples=["msg_5d1c8e3a-7f42-4b9d-a6c0-e83b2f5d7a14"]),
+    ]
+    type: EventType
+    status: DeliveryStatus
+    attempts: int
+    answer: Annotated[
+        int | None, doc("Of the latest answer; null where none came.")
+    ] = field(name="answerStatus")
+    last_error: str | None
+    next_attempt_at: Time | None
+    created_at: Time
+    updated_at: Time
+
+
+class Deliveries(JsonObject):
+    deliveries: list[Delivery]
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+
+
+class Background(JsonObject):
+    is_running: bool = field(name="running")
+    queued: int = field(name="queueLength")
+    running: int = field(name="inProgress")
+    oldest_due_at: Time | None
+    last_error: Annotated[str | None, doc("The latest error that nobody expected.")]
+    last_error_at: Time | None
+
+
+class Health(JsonObject):
+    status: Literal["ok"]
+    background: Background
+
+
+class Statement(JsonObject):
+    paid_in: Sum
+    paid_out: Sum
+
+
+class Statements(JsonObject):
+    currencies: dict[str, Statement]
+
+
+class Problem(JsonObject, forbid_unknown_fields=False):
+    """A problem document (RFC 9457), with the values that a client needs to act."""
+
+    type: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, doc("For programs.")]
+    errors: Annotated[
+        dict[str, list[str]] | None, doc("What is wrong with each field.")
+    ] = None

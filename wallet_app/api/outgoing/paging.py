@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from flask import Response, request
-
-from wallet_app.api.outgoing.answers import answer
-from wallet_app.services.json_forms import Json
+from flask import request
 
 Starts = dict[str, Mapping[str, object]]
 """The parameters at which the page of each relation starts."""
@@ -37,12 +34,3 @@ def links(starts: Starts) -> str:
         f'<{request.path}?{urlencode(kept | dict(start))}>; rel="{relation}"'
         for relation, start in starts.items()
     )
-
-
-def numbered(
-    name: str, items: list[Json], page: int, limit: int, total: int
-) -> Response:
-    """Return one page of items, which go by this name, with links to the others."""
-    total_pages = pages_of(total, limit)
-    numbers = {"page": page, "limit": limit, "total": total, "totalPages": total_pages}
-    return answer({name: items} | numbers, Link=links(around(page, total_pages)))

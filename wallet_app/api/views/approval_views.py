@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import ConfirmBody, EmptyBody
 from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.answer_schemas import (
-    ApprovalAnswer,
-    MovementAnswer,
-    PaymentAnswer,
-    TransferAnswer,
+from wallet_app.api.openapi.operation import (
+    REPLAYED,
+    answers,
+    refuses,
+    takes_command,
 )
-from wallet_app.api.openapi.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.outcomes import outcome
 from wallet_app.domain.errors.approval_errors import (
@@ -43,25 +42,23 @@ from wallet_app.domain.errors.wallet_errors import (
     LimitExceeded,
     WalletFrozen,
 )
-from wallet_app.services.json_forms import approval_json
+from wallet_app.services.json_forms import Approval
 
-blueprint = Blueprint("approvals", __name__, description="Movements that wait.")
+blueprint = Blueprint("approvals", __name__)
 
 
 @blueprint.get("/approvals/<uuid:id>")
-@blueprint.answers(200, ApprovalAnswer, examples.APPROVAL)
+@answers(200, examples.APPROVAL)
 @refuses(ApprovalNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get an approval"""
-    return answer(approval_json(service().get_approval(str(id))))
+    return answer(Approval.of(service().get_approval(str(id))))
 
 
 @blueprint.post("/approvals/<uuid:id>/confirm")
-@blueprint.takes_command(ConfirmBody(), examples.CONFIRM_BODY)
-@blueprint.answers(200, [MovementAnswer, TransferAnswer], examples.DEBIT, **REPLAYED)
-@blueprint.answers(
-    202, PaymentAnswer, examples.WITHDRAWAL, Location="The payment.", **REPLAYED
-)
+@takes_command(ConfirmBody(), examples.CONFIRM_BODY)
+@answers(200, examples.DEBIT, examples.TRANSFER, **REPLAYED)
+@answers(202, examples.WITHDRAWAL, Location="The payment.", **REPLAYED)
 @refuses(
     ApprovalNotFound,
     NotFound,
@@ -92,17 +89,17 @@ def confirm(body: dict[str, Any], id: UUID) -> Response:
 
 
 @blueprint.post("/approvals/<uuid:id>/cancel")
-@blueprint.takes_command(EmptyBody(), {})
-@blueprint.answers(200, ApprovalAnswer, examples.CANCELLED, **REPLAYED)
+@takes_command(EmptyBody(), {})
+@answers(200, examples.CANCELLED, **REPLAYED)
 @refuses(ApprovalNotFound, NotFound, ApprovalExpired, ApprovalClosed)
 def cancel(body: dict[str, Any], id: UUID) -> Response:
     """Cancel an approval: its movement will not be made"""
-    return answer(approval_json(service().cancel_approval(str(id), **once())))
+    return answer(Approval.of(service().cancel_approval(str(id), **once())))
 
 
 @blueprint.post("/approvals/<uuid:id>/resend")
-@blueprint.takes_command(EmptyBody(), {})
-@blueprint.answers(200, ApprovalAnswer, examples.RESENT, **REPLAYED)
+@takes_command(EmptyBody(), {})
+@answers(200, examples.RESENT, **REPLAYED)
 @refuses(ApprovalNotFound, NotFound, ApprovalExpired, ApprovalClosed, ResendsExhausted)
 def resend(body: dict[str, Any], id: UUID) -> Response:
     """Send a new code
@@ -110,4 +107,4 @@ def resend(body: dict[str, Any], id: UUID) -> Response:
     It alone counts from now on, and the time to confirm begins anew, though for an
     exchange it ends with the quote. The wrong codes so far still count.
     """
-    return answer(approval_json(service().resend_code(str(id), **once())))
+    return answer(Approval.of(service().resend_code(str(id), **once())))

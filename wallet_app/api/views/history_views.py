@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
@@ -15,23 +15,26 @@ from wallet_app.api.incoming.request_schemas import (
     SummaryQuery,
 )
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.answer_schemas import CSV_TEXT, PageAnswer, SummaryAnswer
-from wallet_app.api.openapi.blueprint import Blueprint, refuses
-from wallet_app.api.outgoing.answers import answer, summary_json
-from wallet_app.api.outgoing.csv_answers import MEDIA_TYPE, csv_answer
+from wallet_app.api.openapi.operation import (
+    answers,
+    refuses,
+    takes_query,
+)
+from wallet_app.api.outgoing.answers import History, Summary, answer
+from wallet_app.api.outgoing.csv_answers import csv_answer
 from wallet_app.api.outgoing.paging import Starts, around, links, pages_of
 from wallet_app.domain.errors.wallet_errors import TransactionNotFound, WalletNotFound
 from wallet_app.services.history import HistoryFilter, Page
-from wallet_app.services.json_forms import transaction_json
+from wallet_app.services.json_forms import Transaction
 
-blueprint = Blueprint("history", __name__, description="What happened to a wallet.")
+blueprint = Blueprint("history", __name__)
 
 FILTERS = ("type", "category", "since", "until")
 
 
 @blueprint.get("/wallet/<uuid:id>/transactions")
-@blueprint.takes_query(HistoryQuery())
-@blueprint.answers(200, PageAnswer, examples.PAGE, Link="The pages around this one.")
+@takes_query(HistoryQuery())
+@answers(200, examples.PAGE, Link="The pages around this one.")
 @refuses(WalletNotFound, TransactionNotFound, NotFound)
 def transactions(query: dict[str, Any], id: UUID) -> Response:
     """List a wallet's transactions, latest first
@@ -43,24 +46,20 @@ def transactions(query: dict[str, Any], id: UUID) -> Response:
     page = service().get_history(str(id), wanted, **query)
     total_pages = pages_of(page.total, page.limit)
     return answer(
-        {
-            "transactions": [transaction_json(each) for each in page.transactions],
-            "page": page.page,
-            "limit": page.limit,
-            "total": page.total,
-            "totalPages": total_pages,
-        },
+        History.of(
+            page,
+            transactions=[Transaction.of(each) for each in page.transactions],
+            total_pages=total_pages,
+        ),
         Link=links(_starts(page, total_pages)),
     )
 
 
 @blueprint.get("/wallet/<uuid:id>/transactions.csv")
-@blueprint.takes_query(ExportQuery())
-@blueprint.answers(
+@takes_query(ExportQuery())
+@answers(
     200,
-    CSV_TEXT,
     examples.EXPORT,
-    MEDIA_TYPE,
     **{"Content-Disposition": "Names the file `transactions-{id}.csv`."},
 )
 @refuses(WalletNotFound, NotFound)
@@ -77,8 +76,8 @@ def export(query: dict[str, Any], id: UUID) -> Response:
 
 
 @blueprint.get("/wallet/<uuid:id>/summary")
-@blueprint.takes_query(SummaryQuery())
-@blueprint.answers(200, SummaryAnswer, examples.SUMMARY)
+@takes_query(SummaryQuery())
+@answers(200, examples.SUMMARY)
 @refuses(WalletNotFound, NotFound)
 def summary(query: dict[str, Any], id: UUID) -> Response:
     """Add up a wallet's transactions by type and by category
@@ -89,7 +88,7 @@ def summary(query: dict[str, Any], id: UUID) -> Response:
     """
     since, until = query.get("since"), query.get("until")
     totals = service().summarize(str(id), since, until)
-    return answer(summary_json(str(id), since, until, totals))
+    return answer(Summary.from_totals(totals, str(id), since, until))
 
 
 def _starts(page: Page, total_pages: int) -> Starts:

@@ -5,32 +5,35 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import LimitsBody
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.answer_schemas import LimitsAnswer
-from wallet_app.api.openapi.blueprint import Blueprint, refuses
-from wallet_app.api.outgoing.answers import answer, limits_json
+from wallet_app.api.openapi.operation import (
+    answers,
+    refuses,
+    takes_body,
+)
+from wallet_app.api.outgoing.answers import WalletLimits, answer
 from wallet_app.domain.errors.wallet_errors import WalletNotFound
 from wallet_app.domain.spending import Limits
 
-blueprint = Blueprint("limits", __name__, description="How much may leave a wallet.")
+blueprint = Blueprint("limits", __name__)
 
 
 @blueprint.get("/wallet/<uuid:id>/limits")
-@blueprint.answers(200, LimitsAnswer, examples.LIMITS)
+@answers(200, examples.LIMITS)
 @refuses(WalletNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get a wallet's limits and what of them is used"""
-    return answer(limits_json(service().get_limits(str(id))))
+    return answer(WalletLimits.from_usage(service().get_limits(str(id))))
 
 
 @blueprint.put("/wallet/<uuid:id>/limits")
-@blueprint.takes_body(LimitsBody(), examples.LIMITS_BODY)
-@blueprint.answers(200, LimitsAnswer, examples.LIMITS)
+@takes_body(LimitsBody(), examples.LIMITS_BODY)
+@answers(200, examples.LIMITS)
 @refuses(WalletNotFound, NotFound)
 def put(body: dict[str, Any], id: UUID) -> Response:
     """Set a wallet's limits
@@ -38,4 +41,5 @@ def put(body: dict[str, Any], id: UUID) -> Response:
     These are all its limits from now on: one that is null or not given is none. What
     was spent before counts. The settings' limits no longer hold for this wallet.
     """
-    return answer(limits_json(service().set_limits(str(id), Limits(**body))))
+    usage = service().set_limits(str(id), Limits(**body))
+    return answer(WalletLimits.from_usage(usage))

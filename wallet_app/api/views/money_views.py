@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response
+from flask import Blueprint, Response
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import AmountBody, TransferBody
 from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.answer_schemas import (
-    ApprovalAnswer,
-    MovementAnswer,
-    TransferAnswer,
-)
-from wallet_app.api.openapi.blueprint import (
+from wallet_app.api.openapi.operation import (
     OF_ANY_OUTGOING,
     REPLAYED,
-    Blueprint,
+    answers,
     refuses,
+    takes_command,
 )
 from wallet_app.api.outgoing.outcomes import outcome
 from wallet_app.domain.errors.exchange_errors import (
@@ -39,12 +35,12 @@ from wallet_app.domain.errors.wallet_errors import (
 
 WAITING = REPLAYED | {"Location": "The approval."}
 
-blueprint = Blueprint("money", __name__, description="Movements of money.")
+blueprint = Blueprint("money", __name__)
 
 
 @blueprint.post("/wallet/add")
-@blueprint.takes_command(AmountBody(), examples.AMOUNT_BODY)
-@blueprint.answers(200, MovementAnswer, examples.CREDIT, **REPLAYED)
+@takes_command(AmountBody(), examples.AMOUNT_BODY)
+@answers(200, examples.CREDIT, **REPLAYED)
 @refuses(WalletNotFound, WalletFrozen, BalanceOverflow)
 def add(body: dict[str, Any]) -> Response:
     """Add money to a wallet"""
@@ -52,9 +48,9 @@ def add(body: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/wallet/deduct")
-@blueprint.takes_command(AmountBody(), examples.AMOUNT_BODY)
-@blueprint.answers(200, MovementAnswer, examples.DEBIT, **REPLAYED)
-@blueprint.answers(202, ApprovalAnswer, examples.APPROVAL, **WAITING)
+@takes_command(AmountBody(), examples.AMOUNT_BODY)
+@answers(200, examples.DEBIT, **REPLAYED)
+@answers(202, examples.APPROVAL, **WAITING)
 @refuses(*OF_ANY_OUTGOING)
 def deduct(body: dict[str, Any]) -> Response:
     """Deduct money from a wallet
@@ -65,9 +61,9 @@ def deduct(body: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/wallet/transfer")
-@blueprint.takes_command(TransferBody(), examples.TRANSFER_BODY)
-@blueprint.answers(200, TransferAnswer, examples.TRANSFER, **REPLAYED)
-@blueprint.answers(202, ApprovalAnswer, examples.APPROVAL, **WAITING)
+@takes_command(TransferBody(), examples.TRANSFER_BODY)
+@answers(200, examples.TRANSFER, **REPLAYED)
+@answers(202, examples.APPROVAL, **WAITING)
 @refuses(
     *OF_ANY_OUTGOING,
     SameWallet,

@@ -7,31 +7,31 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
 from wallet_app.api.current_service import service
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.answer_schemas import (
-    AuditAnswer,
-    HealthAnswer,
-    StatementsAnswer,
+from wallet_app.api.openapi.operation import (
+    answers,
+    refuses,
 )
-from wallet_app.api.openapi.blueprint import Blueprint, refuses
 from wallet_app.api.outgoing.answers import (
+    Audit,
+    Background,
+    Health,
+    Statement,
+    Statements,
     answer,
-    audit_json,
-    health_json,
-    statements_json,
 )
 
-blueprint = Blueprint("operations", __name__, description="The service as a whole.")
+blueprint = Blueprint("operations", __name__)
 
 
 @blueprint.get("/audit")
-@blueprint.answers(200, AuditAnswer, examples.AUDIT)
+@answers(200, examples.AUDIT)
 @refuses()
 def audit() -> Response:
     """Prove the books on the live data
@@ -41,22 +41,22 @@ def audit() -> Response:
     credits less the debits. Money in flight is what the bank and the wallets do not
     agree on yet.
     """
-    return answer(audit_json(service().audit()))
+    return answer(Audit.from_report(service().audit()))
 
 
 @blueprint.get("/health")
-@blueprint.answers(200, HealthAnswer, examples.HEALTH)
+@answers(200, examples.HEALTH)
 @refuses()
 def health() -> Response:
     """Tell that the service answers, and how its background is
 
     Payments and deliveries that wait for their time are queued there.
     """
-    return answer(health_json(service().health()))
+    return answer(Health("ok", Background.of(service().health())))
 
 
 @blueprint.get("/sandbox-bank")
-@blueprint.answers(200, StatementsAnswer, examples.STATEMENTS)
+@answers(200, examples.STATEMENTS)
 @refuses(NotFound)
 def sandbox_bank() -> Response:
     """Show the sandbox bank's own books
@@ -67,7 +67,9 @@ def sandbox_bank() -> Response:
     statements = service().get_statements()
     if statements is None:
         raise NotFound()
-    return answer(statements_json(statements))
+    return answer(
+        Statements({name: Statement.of(each) for name, each in statements.items()})
+    )
 
 
 def register_docs(app: Flask, describe: Callable[[], dict[str, Any]]) -> None:

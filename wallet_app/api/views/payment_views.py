@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import EmptyBody, PaymentBody
 from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.answer_schemas import ApprovalAnswer, PaymentAnswer
-from wallet_app.api.openapi.blueprint import (
+from wallet_app.api.openapi.operation import (
     OF_ANY_OUTGOING,
     REPLAYED,
-    Blueprint,
+    answers,
     refuses,
+    takes_command,
 )
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.outcomes import outcome
@@ -31,16 +31,16 @@ from wallet_app.domain.errors.wallet_errors import (
     WalletFrozen,
     WalletNotFound,
 )
-from wallet_app.services.json_forms import payment_json
+from wallet_app.services.json_forms import Payment
 
 GOES_ON = REPLAYED | {"Location": "The payment, or the approval that it waits for."}
 
-blueprint = Blueprint("payments", __name__, description="Money from and to a bank.")
+blueprint = Blueprint("payments", __name__)
 
 
 @blueprint.post("/wallet/deposit")
-@blueprint.takes_command(PaymentBody(), examples.PAYMENT_BODY)
-@blueprint.answers(202, PaymentAnswer, examples.DEPOSIT, **GOES_ON)
+@takes_command(PaymentBody(), examples.PAYMENT_BODY)
+@answers(202, examples.DEPOSIT, **GOES_ON)
 @refuses(WalletNotFound, WalletFrozen, BalanceOverflow, PaymentsExhausted)
 def deposit(body: dict[str, Any]) -> Response:
     """Deposit money from a bank account
@@ -53,8 +53,8 @@ def deposit(body: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/wallet/withdraw")
-@blueprint.takes_command(PaymentBody(), examples.PAYMENT_BODY)
-@blueprint.answers(202, [PaymentAnswer, ApprovalAnswer], examples.WITHDRAWAL, **GOES_ON)
+@takes_command(PaymentBody(), examples.PAYMENT_BODY)
+@answers(202, examples.WITHDRAWAL, examples.APPROVAL, **GOES_ON)
 @refuses(*OF_ANY_OUTGOING, PaymentsExhausted)
 def withdraw(body: dict[str, Any]) -> Response:
     """Withdraw money to a bank account
@@ -67,16 +67,16 @@ def withdraw(body: dict[str, Any]) -> Response:
 
 
 @blueprint.get("/payments/<uuid:id>")
-@blueprint.answers(200, PaymentAnswer, examples.WITHDRAWAL)
+@answers(200, examples.WITHDRAWAL)
 @refuses(PaymentNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get a payment"""
-    return answer(payment_json(service().get_payment(str(id))))
+    return answer(Payment.of(service().get_payment(str(id))))
 
 
 @blueprint.post("/payments/<uuid:id>/retry")
-@blueprint.takes_command(EmptyBody(), {})
-@blueprint.answers(202, PaymentAnswer, examples.RETRIED, **REPLAYED)
+@takes_command(EmptyBody(), {})
+@answers(202, examples.RETRIED, **REPLAYED)
 @refuses(PaymentNotFound, NotFound, PaymentNotParked, PaymentsExhausted)
 def retry(body: dict[str, Any], id: UUID) -> Response:
     """Take up a parked payment again

@@ -5,28 +5,29 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import EmptyBody, PageQuery, WebhookBody
 from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.answer_schemas import (
-    DeliveryAnswer,
-    DeliveryPageAnswer,
-    NewWebhookAnswer,
-    WebhookAnswer,
-    WebhooksAnswer,
+from wallet_app.api.openapi.operation import (
+    REPLAYED,
+    answers,
+    refuses,
+    takes_command,
+    takes_query,
 )
-from wallet_app.api.openapi.blueprint import REPLAYED, Blueprint, refuses
 from wallet_app.api.outgoing.answers import (
+    Deliveries,
+    Delivery,
+    NewWebhook,
+    Webhook,
+    Webhooks,
     answer,
-    delivery_json,
-    new_webhook_json,
-    webhook_json,
 )
-from wallet_app.api.outgoing.paging import numbered
+from wallet_app.api.outgoing.paging import around, links, pages_of
 from wallet_app.domain.errors.webhook_errors import (
     DeliveryNotFound,
     NotRedeliverable,
@@ -38,14 +39,12 @@ from wallet_app.domain.errors.webhook_errors import (
     WebhooksExhausted,
 )
 
-blueprint = Blueprint("webhooks", __name__, description="Events, sent to receivers.")
+blueprint = Blueprint("webhooks", __name__)
 
 
 @blueprint.post("/webhooks")
-@blueprint.takes_command(WebhookBody(), examples.WEBHOOK_BODY)
-@blueprint.answers(
-    201, NewWebhookAnswer, examples.NEW_WEBHOOK, Location="The webhook.", **REPLAYED
-)
+@takes_command(WebhookBody(), examples.WEBHOOK_BODY)
+@answers(201, examples.NEW_WEBHOOK, Location="The webhook.", **REPLAYED)
 @refuses(UrlNotAllowed, WebhooksExhausted, TooManyWebhooks, ThreadsExhausted)
 def create(body: dict[str, Any]) -> Response:
     """Have events sent to a URL
@@ -58,28 +57,29 @@ def create(body: dict[str, Any]) -> Response:
     """
     created = service().create_webhook(**body, **once())
     location = f"/webhooks/{created.webhook.id}"
-    return answer(new_webhook_json(created), 201, Location=location)
+    shown = NewWebhook.of(created.webhook, secret=created.secret)
+    return answer(shown, 201, Location=location)
 
 
 @blueprint.get("/webhooks")
-@blueprint.answers(200, WebhooksAnswer, examples.WEBHOOKS)
+@answers(200, examples.WEBHOOKS)
 @refuses()
 def list_all() -> Response:
     """List the webhooks, oldest first"""
     webhooks = service().list_webhooks()
-    return answer({"webhooks": [webhook_json(webhook) for webhook in webhooks]})
+    return answer(Webhooks([Webhook.of(webhook) for webhook in webhooks]))
 
 
 @blueprint.get("/webhooks/<uuid:id>")
-@blueprint.answers(200, WebhookAnswer, examples.WEBHOOK)
+@answers(200, examples.WEBHOOK)
 @refuses(WebhookNotFound, NotFound)
 def get(id: UUID) -> Response:
     """Get a webhook"""
-    return answer(webhook_json(service().get_webhook(str(id))))
+    return answer(Webhook.of(service().get_webhook(str(id))))
 
 
 @blueprint.delete("/webhooks/<uuid:id>")
-@blueprint.answers_nothing()
+@answers(204)
 @refuses(WebhookNotFound, NotFound)
 def delete(id: UUID) -> Response:
     """Delete a webhook
@@ -91,24 +91,26 @@ def delete(id: UUID) -> Response:
 
 
 @blueprint.get("/webhooks/<uuid:id>/deliveries")
-@blueprint.takes_query(PageQuery())
-@blueprint.answers(
-    200, DeliveryPageAnswer, examples.DELIVERIES, Link="The pages around this one."
-)
+@takes_query(PageQuery())
+@answers(200, examples.DELIVERIES, Link="The pages around this one.")
 @refuses(WebhookNotFound, NotFound)
-def deliveries(query: dict[str, Any], id: UUID) -> Response:
+def list_deliveries(query: dict[str, Any], id: UUID) -> Response:
     """List what was sent to a webhook, or is to be, newest first
 
     All that waits is listed, and the latest 1,000 that were delivered or given up.
     """
     page = service().list_deliveries(str(id), **query)
-    items = [delivery_json(each) for each in page.deliveries]
-    return numbered("deliveries", items, page.page, page.limit, page.total)
+    total_pages = pages_of(page.total, page.limit)
+    deliveries = [Delivery.of(delivery) for delivery in page.deliveries]
+    return answer(
+        Deliveries.of(page, deliveries=deliveries, total_pages=total_pages),
+        Link=links(around(page.page, total_pages)),
+    )
 
 
 @blueprint.post("/webhooks/<uuid:id>/deliveries/<uuid:delivery_id>/redeliver")
-@blueprint.takes_command(EmptyBody(), {})
-@blueprint.answers(202, DeliveryAnswer, examples.REDELIVERED, **REPLAYED)
+@takes_command(EmptyBody(), {})
+@answers(202, examples.REDELIVERED, **REPLAYED)
 @refuses(
     WebhookNotFound, DeliveryNotFound, NotFound, NotRedeliverable, RedeliveriesExhausted
 )
@@ -119,4 +121,4 @@ def redeliver(body: dict[str, Any], id: UUID, delivery_id: UUID) -> Response:
     that asked for an approval is not kept, because it had a code.
     """
     reopened = service().redeliver(str(id), str(delivery_id), **once())
-    return answer(delivery_json(reopened), 202)
+    return answer(Delivery.of(reopened), 202)

@@ -1,0 +1,250 @@
+"""The API description (OpenAPI 3.1), made of what is noted beside the views."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+from msgspec.json import schema_components
+from uuid_utils import UUID
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from wallet_app.api.incoming.requests import KEY, KEY_LENGTH_MAX
+from wallet_app.api.openapi.operation import Answers, Operation, Refusal, operation_of
+from wallet_app.api.outgoing import csv_answers, problems
+from wallet_app.api.outgoing.answers import Problem
+from wallet_app.services.json_forms import (
+    CURRENCIES,
+    FLAG_VERDICTS,
+    JsonObject,
+    json_bytes,
+)
+from wallet_app.settings import FRAUD_RULES
+
+Described = dict[str, Any]
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": f"^({KEY.pattern})$"},
+    "description": "Makes it safe to send the request again: the first answer is "
+    "kept and replayed, with `Idempotent-Replayed: true`. 1 to "
+    f"{KEY_LENGTH_MAX} visible ASCII characters, bare or in double quotes.",
+    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+}
+UUID_SCHEMA = {"type": "string", "format": "uuid"}
+ENUMS = {
+    "Currency": CURRENCIES,
+    "FraudRule": FRAUD_RULES,
+    "FlagVerdict": FLAG_VERDICTS,
+}
+"""Enumerations that are no classes, by the names that they have in the description."""
+
+
+def describe(app: Flask, tags: Mapping[str, str]) -> Described:
+    """Return the API description of an app; `tags` describes its blueprints by name."""
+    spec = _new_spec(tags)
+    operations = []
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        operation = operation_of(view)
+        if operation is None:
+            continue
+        operations.append(operation)
+        described = _text(view) | {"tags": [rule.endpoint.partition(".")[0]]}
+        (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        spec.path(
+            re.sub(r"<uuid:(\w+)>", r"{\1}", rule.rule),
+            operations={method.lower(): described | _described(operation)},
+            parameters=[
+                {"name": name, "in": "path", "schema": UUID_SCHEMA}
+                for name in sorted(rule.arguments)
+            ],
+        )
+    schemas = _answer_schemas(operations)
+    enums = {name: schema for name, schema in schemas.items() if "enum" in schema}
+    enums |= {name: {"enum": list(values)} for name, values in ENUMS.items()}
+    for documents in _documents(operations).values():
+        for code, document in documents.items():
+            schemas[_name(code)] = _problem_schema(document)
+            spec.components.example(code, {"value": document})
+    for name in sorted(schemas.keys() - enums.keys()):
+        spec.components.schema(name, schemas[name])
+    names = {frozenset(schema["enum"]): name for name, schema in enums.items()}
+    description: Described = _with_named_enums(spec.to_dict(), names)
+    description["components"]["schemas"] |= enums
+    return description
+
+
+def _new_spec(tags: Mapping[str, str]) -> APISpec:
+    return APISpec(
+        title="Wallet service",
+        version="1",
+        openapi_version="3.1.0",
+        plugins=[MarshmallowPlugin()],
+        info={
+            "description": "Wallets that are created, credited, debited and "
+            "transferred between. Amounts are integers of minor units. Every error "
+            "is a problem document (RFC 9457)."
+        },
+        tags=[{"name": name, "description": text} for name, text in tags.items()],
+    )
+
+
+def _text(view: Callable[..., object]) -> Described:
+    """Return the first line of a docstring as the summary, and what follows."""
+    summary, _, rest = (inspect.getdoc(view) or "").partition("\n\n")
+    return {"summary": summary} | ({"description": rest} if rest else {})
+
+
+def _described(operation: Operation) -> Described:
+    parameters: list[object] = []
+    described: Described = {"parameters": parameters, "responses": {}}
+    if operation.query is not None:
+        parameters.append({"in": "query", "schema": operation.query})
+    if operation.takes_key:
+        parameters.append(IDEMPOTENCY_KEY)
+    if operation.body is not None:
+        body = {"schema": operation.body, "example": operation.body_example}
+        described["requestBody"] = {
+            "required": bool(operation.body.fields),
+            "content": {"application/json": body},
+        }
+    for status, answers in operation.answers.items():
+        described["responses"][status] = _answers(status, answers)
+    for status, documents in _documents([operation]).items():
+        described["responses"][status] = _refusals(sorted(documents))
+    return described
+
+
+def _answers(status: int, answers: Answers) -> Described:
+    """Describe what is answered with one status when all is well."""
+    described: Described = {"description": HTTP_STATUS_CODES[status]}
+    if answers.headers:
+        described["headers"] = {
+            name: {"schema": {"type": "string"}, "description": text}
+            for name, text in answers.headers.items()
+        }
+    match answers.examples:
+        case []:
+            return described
+        case [str(text)]:
+            media, content = (
+                csv_answers.MEDIA_TYPE,
+                {
+                    "schema": {"type": "string"},
+                    "example": text,
+                },
+            )
+        case [*several]:
+            media, content = (
+                "application/json",
+                {
+                    "schema": _one_of(type(each).__name__ for each in several),
+                    "examples": {
+                        type(each).__name__: {"value": json.loads(json_bytes(each))}
+                        for each in several
+                    },
+                },
+            )
+    described["content"] = {media: content}
+    return described
+
+
+def _refusals(codes: list[str]) -> Described:
+    """Describe what is refused with one status."""
+    content = {
+        "schema": _one_of(map(_name, codes)),
+        "examples": {code: code for code in codes},  # they are among the components
+    }
+    return {
+        "description": " or ".join(f"`{code}`" for code in codes),
+        "content": {problems.MEDIA_TYPE: content},
+    }
+
+
+def _documents(operations: Iterable[Operation]) -> dict[int, dict[str, Described]]:
+    """Return an example of each refusal, by status and code."""
+    documents: dict[int, dict[str, Described]] = defaultdict(dict)
+    for operation in operations:
+        for refusal in operation.refusals:
+            document = _example(refusal)
+            documents[document["status"]][document["code"]] = document
+    return documents
+
+
+def _example(refusal: Refusal) -> Described:
+    if issubclass(refusal, HTTPException):
+        assert refusal.code is not None
+        return problems.http_document(refusal.code, refusal.description)
+    return problems.document(refusal.example())
+
+
+def _problem_schema(document: Described) -> Described:
+    """Return the schema of one kind of problem."""
+    named = {name: {"const": document[name]} for name in ("status", "code")}
+    return {"allOf": [_reference(Problem.__name__)], "properties": named}
+
+
+def _answer_schemas(operations: Iterable[Operation]) -> dict[str, Described]:
+    """Return the schemas of all answers and of what they consist of, by their names."""
+    answered = {
+        type(example): None
+        for operation in operations
+        for answers in operation.answers.values()
+        for example in answers.examples
+        if isinstance(example, JsonObject)
+    }
+    _, schemas = schema_components(
+        [*answered, Problem],
+        schema_hook=_schema_of_ids,
+        ref_template=_reference("{name}")["$ref"],
+    )
+    return schemas
+
+
+def _schema_of_ids(type: type[object]) -> Described:
+    assert type is UUID
+    return UUID_SCHEMA
+
+
+def _one_of(names: Iterable[str]) -> Described:
+    references = [_reference(name) for name in names]
+    return references[0] if len(references) == 1 else {"oneOf": references}
+
+
+def _reference(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _name(code: str) -> str:
+    """Return the name of a problem's schema."""
+    return code.title().replace("_", "")
+
+
+def _with_named_enums(part: Any, names: Mapping[frozenset[str], str]) -> Any:
+    """Return a part of the description with references in place of the enumerations
+    that have a name."""
+    if isinstance(part, list):
+        return [_with_named_enums(each, names) for each in part]
+    if not isinstance(part, dict):
+        return part
+    named = {key: _with_named_enums(value, names) for key, value in part.items()}
+    values = frozenset(part.get("enum", ()))
+    name = names.get(values - {None})
+    if name is None:
+        return named
+    del named["enum"]
+    named.pop("type", None)
+    if None in values:
+        return named | {"anyOf": [_reference(name), {"type": "null"}]}
+    return named | _reference(name)

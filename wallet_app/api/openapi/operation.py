@@ -1,0 +1,178 @@
+"""What each view takes and answers, noted beside it for the API description."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial, wraps
+from typing import Any
+
+from flask import Response
+from marshmallow import Schema
+from werkzeug.exceptions import (
+    BadRequest,
+    Forbidden,
+    HTTPException,
+    InternalServerError,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
+
+from wallet_app.api.incoming.requests import BodyReader, read_query
+from wallet_app.domain.errors.approval_errors import (
+    ApprovalsExhausted,
+    TooManyApprovals,
+    TooManyWrongCodes,
+)
+from wallet_app.domain.errors.families import WalletError
+from wallet_app.domain.errors.request_errors import (
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    IdempotencyKeysExhausted,
+    InvalidIdempotencyKey,
+    InvalidRequest,
+)
+from wallet_app.domain.errors.wallet_errors import (
+    FraudBlocked,
+    InsufficientFunds,
+    LimitExceeded,
+    WalletFrozen,
+    WalletNotFound,
+)
+from wallet_app.services.json_forms import JsonObject
+
+View = Callable[..., Response]
+Decorator = Callable[[View], View]
+Refusal = type[WalletError] | type[HTTPException]
+
+OF_ANY_OPERATION = (Forbidden, InternalServerError)
+OF_ANY_QUERY = (InvalidRequest,)
+OF_ANY_BODY = (
+    InvalidRequest,
+    BadRequest,
+    RequestEntityTooLarge,
+    UnsupportedMediaType,
+)
+OF_ANY_KEY = (
+    InvalidIdempotencyKey,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    IdempotencyKeysExhausted,
+)
+"""What every POST can answer, besides its own refusals."""
+
+OF_ANY_OUTGOING = (
+    WalletNotFound,
+    WalletFrozen,
+    InsufficientFunds,
+    LimitExceeded,
+    FraudBlocked,
+    TooManyApprovals,
+    TooManyWrongCodes,
+    ApprovalsExhausted,
+)
+"""What everything that leaves a wallet can be refused for."""
+
+REPLAYED = {
+    "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
+}
+
+
+@dataclass(slots=True)
+class Operation:
+    """What a view takes and answers. `answers` are by their status."""
+
+    body: Schema | None = None
+    body_example: Mapping[str, Any] | None = None
+    query: Schema | None = None
+    takes_key: bool = False
+    answers: dict[int, Answers] = field(default_factory=dict)
+    refusals: list[Refusal] = field(default_factory=lambda: [*OF_ANY_OPERATION])
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a view answers with one status: an example of each alternative, a text for
+    one in CSV, and its headers, each with its description."""
+
+    examples: tuple[JsonObject | str, ...]
+    headers: Mapping[str, str]
+
+
+def operation_of(view: object) -> Operation | None:
+    """Return what is noted of a view."""
+    return getattr(view, "operation", None)
+
+
+def takes_body(schema: Schema, example: Mapping[str, Any]) -> Decorator:
+    """Pass the view the JSON body as `schema` loads it. One that has no fields may be
+    left out."""
+
+    def decorate(view: View) -> View:
+        operation = _noted(view)
+        operation.body, operation.body_example = schema, example
+        operation.refusals += OF_ANY_BODY
+        return _reading(view, BodyReader(schema))
+
+    return decorate
+
+
+def takes_command(schema: Schema, example: Mapping[str, Any]) -> Decorator:
+    """Do the same for a view that takes an Idempotency-Key."""
+
+    def decorate(view: View) -> View:
+        operation = _noted(view)
+        operation.takes_key = True
+        operation.refusals += OF_ANY_KEY
+        return takes_body(schema, example)(view)
+
+    return decorate
+
+
+def takes_query(schema: Schema) -> Decorator:
+    """Pass the view the query string as `schema` loads it."""
+
+    def decorate(view: View) -> View:
+        operation = _noted(view)
+        operation.query = schema
+        operation.refusals += OF_ANY_QUERY
+        return _reading(view, partial(read_query, schema))
+
+    return decorate
+
+
+def answers(status: int, *examples: JsonObject | str, **headers: str) -> Decorator:
+    """Say what the view answers when all is well, by an example of each alternative;
+    none for an answer without a body."""
+
+    def decorate(view: View) -> View:
+        _noted(view).answers[status] = Answers(examples, headers)
+        return view
+
+    return decorate
+
+
+def refuses(*refusals: Refusal) -> Decorator:
+    """Say what the view refuses."""
+
+    def decorate(view: View) -> View:
+        _noted(view).refusals += refusals
+        return view
+
+    return decorate
+
+
+def _noted(view: View) -> Operation:
+    """Return what is noted of a view, to note more."""
+    noted: Operation = view.__dict__.setdefault("operation", Operation())
+    return noted
+
+
+def _reading(view: View, read: Callable[[], dict[str, Any]]) -> View:
+    """Return a view that first reads what the given one takes."""
+
+    @wraps(view)
+    def reading(**path: Any) -> Response:
+        return view(read(), **path)
+
+    return reading
