@@ -10,17 +10,18 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from marshmallow import ValidationError
 from werkzeug.test import TestResponse
 
 from tests.ledgers import balances, everything, nothing_moves, open_wallet
 from tests.test_api import assert_problem
+from wallet_app import create_app
+from wallet_app.api.incoming.body import BODY_BYTES_MAX, BodyReader
+from wallet_app.api.incoming.field_errors import ERRORS_MAX, NAME_LENGTH_MAX
 from wallet_app.api.incoming.fields import DESCRIPTION_LENGTH_MAX
-from wallet_app.api.incoming.requests import (
-    BODY_BYTES_MAX,
-    ERRORS_MAX,
-    MEMBERS_MAX,
-    NAME_LENGTH_MAX,
-)
+from wallet_app.api.incoming.strict_json import MEMBERS_MAX
+from wallet_app.api.openapi.operation import operation_of
+from wallet_app.domain.errors.request_errors import InvalidRequest
 from wallet_app.domain.transactions import HOUSE
 from wallet_app.services.service import WalletService
 
@@ -322,6 +323,37 @@ def test_a_body_shorter_than_its_length_is_refused(
             },
         )
         assert_problem(response, 400, "bad_request")
+
+
+# What schemas say, and the reader does
+
+OPERATIONS = {
+    name: operation
+    for name, view in create_app().view_functions.items()
+    if (operation := operation_of(view)) and operation.body
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_body_is_read_as_its_schema_loads_it(client: FlaskClient, name: str) -> None:
+    schema, example = OPERATIONS[name].body, OPERATIONS[name].body_example
+    assert schema is not None and example is not None
+    read = BodyReader(schema)
+    for body in (
+        dict(example),
+        *({**example, key: None} for key in example),
+        *({k: v for k, v in example.items() if k != key} for key in example),
+        {**example, "unknown": 1},
+    ):
+        with client.application.test_request_context(method="POST", json=body):
+            try:
+                expected: Any = schema.load(body)
+            except ValidationError as error:
+                with pytest.raises(InvalidRequest) as refusal:
+                    read()
+                assert refusal.value.values["errors"] == error.messages
+            else:
+                assert read() == expected
 
 
 # What Hypothesis makes up

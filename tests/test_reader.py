@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wallet_app.api.incoming.requests import BODY_BYTES_MAX
+from wallet_app.api.incoming.body import BODY_BYTES_MAX
 from wallet_app.server.reader import (
     CHUNKS_MAX,
     HEAD_BYTES_MAX,

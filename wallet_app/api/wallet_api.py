@@ -9,7 +9,7 @@ from flask import Flask, request
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import bind
-from wallet_app.api.incoming import origins, requests
+from wallet_app.api.incoming import body, idempotency_header, origins
 from wallet_app.api.openapi.description import describe
 from wallet_app.api.outgoing import problems
 from wallet_app.api.views import (
@@ -53,11 +53,11 @@ def register(
     app: Flask, service: WalletService, allowed_hosts: tuple[str, ...] = ()
 ) -> None:
     """Add every endpoint to the app."""
-    app.config["MAX_CONTENT_LENGTH"] = requests.READ_BYTES_MAX
+    app.config["MAX_CONTENT_LENGTH"] = body.READ_BYTES_MAX
     app.url_map.merge_slashes = False  # a doubled slash is a 404, not a redirect
     app.before_request(_refuse_doubled_slash)
     bind(app, service)
-    service.idempotency.on_replay = requests.mark_replayed
+    service.idempotency.on_replay = idempotency_header.mark_replayed
     origins.register(app, allowed_hosts)
     problems.register(app)
     for blueprint in BLUEPRINTS:

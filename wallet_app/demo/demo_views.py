@@ -10,8 +10,8 @@ from flask import Blueprint, Response, request, send_from_directory
 from marshmallow import fields
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from wallet_app.api.incoming.body import BodyReader
 from wallet_app.api.incoming.fields import Text
-from wallet_app.api.incoming.requests import BodyReader
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.camel import CamelSchema
 from wallet_app.demo.guard import POLICY

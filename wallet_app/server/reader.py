@@ -14,7 +14,7 @@ from gunicorn.asgi.parser import (
 )
 from msgspec import Struct
 
-from wallet_app.api.incoming.requests import BODY_BYTES_MAX
+from wallet_app.api.incoming.body import BODY_BYTES_MAX
 
 REQUEST_LINE_BYTES_MAX = 4_094
 """gunicorn's own default; the longest of ours has some 300."""

@@ -17,7 +17,7 @@ from uuid_utils import UUID
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from wallet_app.api.incoming.requests import KEY, KEY_LENGTH_MAX
+from wallet_app.api.incoming.idempotency_header import KEY, KEY_LENGTH_MAX
 from wallet_app.api.openapi.operation import Answers, Operation, Refusal, operation_of
 from wallet_app.api.outgoing import csv_answers, problems
 from wallet_app.api.outgoing.answers import Problem

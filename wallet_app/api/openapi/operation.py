@@ -18,7 +18,8 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
-from wallet_app.api.incoming.requests import BodyReader, read_query
+from wallet_app.api.incoming.body import BodyReader
+from wallet_app.api.incoming.query import read_query
 from wallet_app.domain.errors.approval_errors import (
     ApprovalsExhausted,
     TooManyApprovals,

@@ -7,8 +7,8 @@ from typing import Any
 from flask import Blueprint, Response
 
 from wallet_app.api.current_service import service
+from wallet_app.api.incoming.idempotency_header import once
 from wallet_app.api.incoming.request_schemas import QuoteBody
-from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.operation import (
     REPLAYED,

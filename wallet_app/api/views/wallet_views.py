@@ -9,8 +9,8 @@ from flask import Blueprint, Response
 from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
+from wallet_app.api.incoming.idempotency_header import once
 from wallet_app.api.incoming.request_schemas import CreateBody
-from wallet_app.api.incoming.requests import once
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.operation import (
     REPLAYED,
