@@ -5,12 +5,12 @@ Each shape is declared once, as a class: the API description is made from it, to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
-from typing import Annotated, Any, Self, get_type_hints
+from typing import Annotated, Any, Self, get_args, get_type_hints
 
 from msgspec import Meta, Struct, field, json
-from uuid_utils import UUID
 
 from wallet_app.domain import transactions
 from wallet_app.domain.currencies import MINOR_DIGITS
@@ -33,6 +33,7 @@ from wallet_app.services.payments.payment import (
 from wallet_app.settings import FRAUD_RULES
 
 Json = dict[str, Any]
+Writer = Callable[[Any], str]
 
 CURRENCIES = tuple(MINOR_DIGITS)
 FLAG_VERDICTS = (Verdict.REVIEW, Verdict.BLOCK)
@@ -53,21 +54,21 @@ def one_of(values: tuple[str, ...], example: str) -> Meta:
     return Meta(extra_json_schema={"enum": list(values)}, examples=[example])
 
 
+_TRANSACTION_ID = uuid("d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f")
+_TIME = Meta(
+    extra_json_schema={"format": "date-time"}, examples=["2026-01-10T10:02:00.000Z"]
+)
+
 WalletId = Annotated[str, uuid("6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11")]
 UserId = Annotated[str, uuid("0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01")]
 ApprovalId = Annotated[str, uuid("a7c3e1f9-5b2d-4e8a-9c6f-1d0b3a5c7e92")]
 AlertId = Annotated[str, uuid("e8d1b4a7-6c3f-4d2e-9b5a-7f0c1e2d3b48")]
 PaymentId = Annotated[str, uuid("8b5e2d9c-4f1a-4c7e-b3d6-0a9c8e7f6d52")]
-TransactionId = Annotated[UUID, uuid("d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f")]
+TransactionId = Annotated[str, _TRANSACTION_ID]
 Currency = Annotated[str, one_of(CURRENCIES, "INR")]
 Amount = Annotated[int, Meta(ge=1, le=AMOUNT_MAX, examples=[15_000])]
 Balance = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX, examples=[35_000])]
-Time = Annotated[
-    str,
-    Meta(
-        extra_json_schema={"format": "date-time"}, examples=["2026-01-10T10:02:00.000Z"]
-    ),
-]
+Time = Annotated[str, _TIME]
 FraudRule = Annotated[str, one_of(FRAUD_RULES, "drain")]
 FlagVerdict = Annotated[str, one_of(FLAG_VERDICTS, Verdict.REVIEW)]
 
@@ -81,21 +82,32 @@ class JsonObject(
     def of(cls, value: object, **given: object) -> Self:
         """Return what the value's attributes of the same names say, except for the
         fields that are given. Times are nanoseconds since 1970, UTC."""
-        fields, times = _fields(cls)
-        said = given | {
-            name: getattr(value, name) for name in fields if name not in given
-        }
-        for name in times:
-            if said[name] is not None:
-                said[name] = timestamp(said[name])
-        return cls(**said)
+        names, writers = _fields(cls)
+        said = [given[n] if n in given else getattr(value, n) for n in names]
+        for index, write in writers:
+            if said[index] is not None:
+                said[index] = write(said[index])
+        return cls(*said)
 
 
 @cache
-def _fields(cls: type[Struct]) -> tuple[list[str], list[str]]:
-    """Return the names of the fields, and those of the times among them."""
+def _fields(cls: type[Struct]) -> tuple[list[str], list[tuple[int, Writer]]]:
+    """Return the names of the fields, and what writes some of them, by position."""
     types = get_type_hints(cls, include_extras=True)
-    return list(types), [name for name in types if types[name] in (Time, Time | None)]
+    writers: list[tuple[int, Writer]] = [
+        (index, write)
+        for index, type in enumerate(types.values())
+        for marker, write in _WRITERS
+        if _is_marked(type, marker)
+    ]
+    return list(types), writers
+
+
+def _is_marked(type: object, marker: Meta) -> bool:
+    """Tell whether an annotated type, or a part of it, has this annotation."""
+    return marker in getattr(type, "__metadata__", ()) or any(
+        _is_marked(part, marker) for part in get_args(type)
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -214,6 +226,10 @@ def event_bytes(event: Event) -> bytes:
     return json_bytes(body)
 
 
+_WRITERS: list[tuple[Meta, Writer]] = [(_TIME, timestamp), (_TRANSACTION_ID, str)]
+"""How a value is written that is no JSON yet, by the annotation of its field."""
+
+
 def json_bytes(body: object) -> bytes:
     """Return JSON. msgspec's `encode` ends the process where memory runs out within it
     (msgspec 0.22.0); its `encode_into` raises MemoryError."""
@@ -222,10 +238,4 @@ def json_bytes(body: object) -> bytes:
     return bytes(written)
 
 
-def _id_text(value: object) -> str:
-    if not isinstance(value, UUID):
-        raise TypeError(f"{type(value).__name__} has no form in JSON")
-    return str(value)
-
-
-_ENCODER = json.Encoder(enc_hook=_id_text)
+_ENCODER = json.Encoder()

@@ -13,7 +13,6 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from msgspec.json import schema_components
-from uuid_utils import UUID
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
@@ -206,15 +205,9 @@ def _answer_schemas(operations: Iterable[Operation]) -> dict[str, Described]:
     }
     _, schemas = schema_components(
         [*answered, Problem],
-        schema_hook=_schema_of_ids,
         ref_template=_reference("{name}")["$ref"],
     )
     return schemas
-
-
-def _schema_of_ids(type: type[object]) -> Described:
-    assert type is UUID
-    return UUID_SCHEMA
 
 
 def _one_of(names: Iterable[str]) -> Described:

@@ -116,7 +116,7 @@ _CREDIT = replace(_DEBIT, type=TransactionType.CREDIT, balance_after=50_000)
 _SENT = replace(_DEBIT, type=TransactionType.TRANSFER_OUT, reference_id=_DEBIT.id)
 _RECEIVED = replace(
     _SENT,
-    id=UUID("e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a"),
+    id="e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a",
     wallet_id=TARGET_ID,
     type=TransactionType.TRANSFER_IN,
     balance_after=15_000,
@@ -129,7 +129,7 @@ TRANSFER = Transfer(
 _PAGE = {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
 PAGE = example(History, transactions=[_DEBIT], **_PAGE)
 _EXPORTED = transactions.Transaction(
-    id=UUID(str(_DEBIT.id)),
+    id=UUID(_DEBIT.id),
     wallet=transactions.WalletIdentity(SOURCE_ID, USER_ID, "INR", _MOVED),
     type=_DEBIT.type,
     amount=_DEBIT.amount,
@@ -205,6 +205,7 @@ NEW_WEBHOOK = example(
 WEBHOOKS = Webhooks([WEBHOOK])
 REDELIVERED = example(
     Delivery,
+    type=EventType.TRANSACTION_CREATED,
     attempts=7,
     answer=503,
     last_error="the answer was 503",
