@@ -62,7 +62,7 @@ STAGES = list(range(1, len(TITLES)))
 COMMAND_SECONDS, ALARM_SECONDS = 60, 70
 
 MEET_SECONDS = 1.0
-"""How long one waits who cannot be met."""
+"""How long a thread waits for one that a lock keeps away."""
 
 LOST, LOCKED, UNSORTED, SORTED, BROKEN, RESTORED, LAST = 3, 4, 5, 6, 7, 8, 10
 
@@ -110,8 +110,8 @@ DOCUMENT = _read()
 
 @cache
 def small_file(stage: int) -> str:
-    """Return the file as it is after a stage: what a piece defines anew takes the place
-    of what had that name, and imports go to the top."""
+    """Return the file as it is after a stage: a definition replaces an earlier one of
+    that name, and imports go to the top."""
     imports: dict[str, None] = {}
     pieces: dict[str, str] = {}
     for each in DOCUMENT[: stage + 1]:
@@ -142,8 +142,8 @@ def _name(node: ast.stmt) -> str:
 
 
 @pytest.fixture(autouse=True)
-def nobody_waits_for_ever() -> Iterator[None]:
-    """Break into a test that waits for a lock of the small file, which knows no
+def no_test_waits_forever() -> Iterator[None]:
+    """Interrupt a test that waits for a lock of the small file, which has no
     time-out."""
 
     def late(number: int, frame: object) -> None:
@@ -163,7 +163,7 @@ Load = Callable[[int], Any]
 
 @pytest.fixture
 def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Return what runs the file as it is after a stage, afresh."""
+    """Return what runs the file as it is after a stage, as a new module."""
 
     def run(stage: int) -> Any:
         path = tmp_path / f"ledger_{stage}.py"
@@ -173,7 +173,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
         module: Any = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, path.stem, module)
         spec.loader.exec_module(module)
-        # However busy the machine is, those who can meet do, and those who can end do.
+        # However busy the machine is, threads that can meet or end have the time to.
         together = stage in (LOST, UNSORTED)
         module.MEET_SECONDS = TIMEOUT_SECONDS if together else MEET_SECONDS
         if stage != UNSORTED:
@@ -211,6 +211,17 @@ def test_every_piece_can_be_typed_while_people_watch() -> None:
             assert max(map(len, lines)) <= 88, code
 
 
+def test_a_transfer_is_shown_in_at_most_five_files() -> None:
+    _, _, shown = DOCUMENT[0].text.partition("\n## Show me a transfer\n")
+    files = re.findall(r"^\d\. `([^`]+)`", shown, re.M)
+    assert 3 <= len(files) <= 5
+    assert files[0].startswith("wallet_app/api/views/")
+    assert files[1] == "wallet_app/services/service.py"
+    assert files[-2:] == ["wallet_app/services/money.py", "wallet_app/store.py"]
+    for name in ("WalletService.transfer", "Money.transfer", "move", "Wallet.__exit__"):
+        assert name in code_spans(shown)
+
+
 # The small file
 
 
@@ -221,9 +232,9 @@ def test_a_session_answers_what_is_shown(number: int, load: Load) -> None:
         example = doctest.DocTestParser().get_doctest(
             session, dict(vars(module)), f"stage {number}", "WALKTHROUGH.md", 0
         )
-        told: list[str] = []
-        result = doctest.DocTestRunner().run(example, out=told.append)
-        assert result.attempted and not result.failed, "".join(told)
+        printed: list[str] = []
+        result = doctest.DocTestRunner().run(example, out=printed.append)
+        assert result.attempted and not result.failed, "".join(printed)
 
 
 @pytest.mark.parametrize(
@@ -246,18 +257,18 @@ def test_two_who_deduct_at_once_spend_the_money_twice_until_there_is_a_lock(
 ) -> None:
     ledger = load(stage)
     asha = ledger.wallets["asha"] = ledger.Stepped("asha", 100)
-    told = ledger.at_once(*[lambda: ledger.deduct("asha", 60)] * 2)
-    assert told.count("insufficient funds") == (stage != LOST)
+    outcomes = ledger.at_once(*[lambda: ledger.deduct("asha", 60)] * 2)
+    assert outcomes.count("insufficient funds") == (stage != LOST)
     assert sum(each.amount for each in asha.history) == spent
     assert asha.balance == 40
 
 
 @pytest.mark.parametrize(
-    ("stage", "told"),
-    [(UNSORTED, "waits for ever"), (SORTED, "done"), (LAST, "done")],
+    ("stage", "outcome"),
+    [(UNSORTED, "waits forever"), (SORTED, "done"), (LAST, "done")],
 )
 def test_transfers_that_cross_wait_for_ever_until_the_locks_are_sorted(
-    load: Load, stage: int, told: str
+    load: Load, stage: int, outcome: str
 ) -> None:
     ledger = load(stage)
     for name in ("asha", "ravi"):
@@ -266,8 +277,8 @@ def test_transfers_that_cross_wait_for_ever_until_the_locks_are_sorted(
         lambda: ledger.transfer("asha", "ravi", 60),
         lambda: ledger.transfer("ravi", "asha", 30),
     )
-    assert outcomes == [told, told]
-    moved = 30 if told == "done" else 0
+    assert outcomes == [outcome, outcome]
+    moved = 30 if outcome == "done" else 0
     assert ledger.wallets["asha"].balance == 100 - moved
     assert ledger.wallets["ravi"].balance == 100 + moved
 
@@ -283,8 +294,8 @@ def test_a_crash_half_way_loses_money_until_there_is_a_mark(
     ravi = ledger.wallets["ravi"] = ledger.Broken("ravi")
     for _ in range(2):  # the second time shows that no lock was leaked
         asha.balance, asha.history[:] = 100, []
-        told = ledger.at_once(lambda: ledger.transfer("asha", "ravi", 60))
-        assert told == ["the write failed"]
+        outcomes = ledger.at_once(lambda: ledger.transfer("asha", "ravi", 60))
+        assert outcomes == ["the write failed"]
         assert asha.balance == left
         assert len(asha.history) == (left == 40)
         assert ravi.history == []
@@ -335,8 +346,8 @@ def test_a_key_of_the_finished_file_runs_once_and_is_free_after_a_crash(
     ledger.wallets["ravi"] = ledger.Broken("ravi")
     ledger.add("asha", 100)
 
-    def send(keep: Any) -> object:
-        return ledger.transfer("asha", "ravi", 60, keep)
+    def send(on_commit: Any) -> object:
+        return ledger.transfer("asha", "ravi", 60, on_commit)
 
     with pytest.raises(OSError, match="the write failed"):
         ledger.once("rent", send)
@@ -384,7 +395,7 @@ def test_the_finished_file_outlives_a_storm_of_threads(load: Load) -> None:
             thread.start()
         for thread in threads:
             thread.join(TIMEOUT_SECONDS)
-            assert not thread.is_alive(), "waits for ever"
+            assert not thread.is_alive(), "waits forever"
     assert not unexpected and not problems
     assert ledger.audit() == []
     assert sum(ledger.wallets[name].balance for name in names) == sum(came)
@@ -417,7 +428,7 @@ def test_the_audit_of_the_finished_file_finds_each_kind_of_corruption(
     def lose_money(ledger: Any) -> None:
         ledger.wallets["ravi"].balance -= 1
 
-    for corrupt, told in (
+    for corrupt, found in (
         (lose_a_side, "has one side"),
         (lose_a_transaction, "does not follow"),
         (lose_money, "ravi holds 59, its history says 60"),
@@ -429,7 +440,7 @@ def test_the_audit_of_the_finished_file_finds_each_kind_of_corruption(
         ledger.transfer("asha", "ravi", 60)
         assert ledger.audit() == []
         corrupt(ledger)
-        assert any(told in problem for problem in ledger.audit())
+        assert any(found in problem for problem in ledger.audit())
 
 
 # The commands
