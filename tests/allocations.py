@@ -54,7 +54,7 @@ def with_failing(n: int, times: int, act: Callable[[], object]) -> Trial:
     try:
         try:
             result = act()
-        except BaseException as error:  # noqa: B036 the trial goes on, whatever it is
+        except BaseException as error:  # noqa: BLE001 - the trial goes on, whatever it is
             result = error
         for index in probes:
             try:
@@ -101,5 +101,5 @@ def _send_result(work: Callable[[], Any], sending: Connection) -> None:
     gc.freeze()
     try:
         sending.send((work(), None))
-    except BaseException:  # noqa: B036 the parent raises it
+    except BaseException:  # noqa: BLE001 - the parent raises it
         sending.send((None, traceback.format_exc()))

@@ -142,7 +142,7 @@ def test_the_filters_of_the_list_hold_for_the_export() -> None:
 
 def unescaped(cell: str) -> str:
     """Return what was written, as the documentation says."""
-    return cell[1:] if cell.startswith("'") else cell
+    return cell.removeprefix("'")
 
 
 FORMULA = re.compile(r"\s*[=+\-@\t\r＝＋－＠]")

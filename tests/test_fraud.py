@@ -167,7 +167,7 @@ class Watched:
         self.clock, self.codes = Clock(), Codes()
         names = {f"fraud_{name}": number for name, number in others.items()}
         self.service = new_service(
-            Settings(fraud_rules=tuple(rules.split(",")), **names),  # type: ignore
+            Settings(fraud_rules=tuple(rules.split(",")), **names),  # type: ignore[arg-type]
             clock=self.clock,
             new_code=self.codes,
             send_code=self.codes.send,
@@ -270,7 +270,7 @@ def test_what_is_remembered_is_bounded() -> None:
         past = past.sent(BY, n, f"payee {n}", True)
         past = past.received(BY, n, 1)
     assert len(past.payees) == PAYEES_MAX
-    assert list(past.payees)[0] == "payee 10"
+    assert next(iter(past.payees)) == "payee 10"
     assert list(past.payees)[-1] == f"payee {PAYEES_MAX + 9}"
     assert len(past.sent_times) == len(past.near_times) == 3
     assert len(past.arrivals) == ARRIVALS_MAX

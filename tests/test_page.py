@@ -9,7 +9,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,7 @@ def test_money_is_moved_by_amounts_as_people_write_them(visit: Visit, api: Api) 
     says(send(visit, "add", amount="1,250.50"), "Added ₹1,250.50.")
     says(send(visit, "add", amount=" 12,50,000 "), "Added ₹12,50,000.00.")
     says(send(visit, "deduct", amount="0.5", category="food"), "Deducted ₹0.50.")
-    told = dict(amount="1000", category="rent", description="My half, for May")
+    told = {"amount": "1000", "category": "rent", "description": "My half, for May"}
     form = send(visit, "transfer", to=target, **told)
     says(form, f"₹1,000.00 went to {target.called}.")
     owner.shows("₹12,51,250.00")
@@ -765,7 +765,7 @@ def test_everything_has_a_name_and_every_heading_its_place(
         ".map(({ tagName }) => Number(tagName[1]))"
     )
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:]))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     for tab in ("transfer", "add", "deduct", "exchange", "bank", "limits", "freeze"):
         visit.on(f"tab-{tab}").click()
         assert unnamed(page) == []

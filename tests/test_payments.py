@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -206,7 +207,7 @@ def assert_both_books_agree(paying: Paying) -> None:
     """Assert that the bank has moved what the wallets have, to the last unit."""
     histories = [each.history for each in paying.service.store.wallets.values()]
     moved: dict[str, int] = {}
-    for transaction in sum(histories, []):
+    for transaction in chain.from_iterable(histories):
         if transaction.reference_id is not None:
             key = str(transaction.reference_id)
             moved[key] = moved.get(key, 0) + transaction.change

@@ -93,7 +93,7 @@ def test_values_that_are_rounded_agree_and_one_rate_that_is_wrong_shows(
     product = Decimal(1)
     for source, target in pairwise(circle):
         forward = by_pair.get((source, target))
-        product *= forward if forward else 1 / by_pair[target, source]
+        product *= forward or 1 / by_pair[target, source]
     assert circle[0] == circle[-1] and product > Decimal("1.04")
 
 

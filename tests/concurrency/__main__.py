@@ -94,7 +94,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         try:
             program, schedule = arguments.replay
             arguments.replay = program_from(program), schedule_from(schedule)
-        except Exception as error:  # whatever has been typed is no program
+        except Exception as error:  # noqa: BLE001 - whatever has been typed is no program
             parser.error(f"cannot read that: {error}")
     return arguments
 

@@ -44,7 +44,7 @@ class Client:
         label = operation.key or label
         try:
             answer = call(self._service, operation, label, self)
-        except Exception as failure:  # whatever it is, it is judged
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is judged
             answer = failure
         if isinstance(answer, ApprovalSnapshot | Quote | PaymentSnapshot):
             self._made[label] = answer.id

@@ -389,7 +389,7 @@ class Scheduler:
                 me.body()
             except Aborted:
                 pass
-            except BaseException as failure:  # noqa: B036, raised again by run()
+            except BaseException as failure:  # noqa: BLE001 - raised again by run()
                 if self._current is me and not self._aborting:
                     self._failure = failure
                     self._aborting = True

@@ -74,6 +74,7 @@ def test_what_is_printed_shows_the_same_failure_again(
         cwd=PROJECT,
         capture_output=True,
         text=True,
+        check=False,
         timeout=TIMEOUT_SECONDS,
     )
     assert ran.returncode == 1

@@ -470,8 +470,10 @@ def test_a_key_that_was_refused_meanwhile_has_no_effect() -> None:
         (Report((), 0, 0, ()), "balanced: 0 wallets with 0"),
         (
             Report((), 1, 1, (Totals("INR", 20, 40, 20, 20, 5),)),
-            "balanced: 1 wallets with INR 20 (and 20 on its way out) "
-            "(and 5 on its way in)",
+            (
+                "balanced: 1 wallets with INR 20 (and 20 on its way out) "
+                "(and 5 on its way in)"
+            ),
         ),
         (
             Payment("asha", "WITHDRAWAL", 60, "PARKED"),

@@ -322,5 +322,5 @@ def test_a_schedule_is_read_as_it_is_written() -> None:
 
 @pytest.mark.parametrize("text", ["[]", "{4}", "{4: None}", "{'4': 1}", "{4: True}"])
 def test_what_is_no_schedule_is_not_read_as_one(text: str) -> None:
-    with pytest.raises(ValueError, match="a schedule is {step: thread}"):
+    with pytest.raises(ValueError, match=r"a schedule is \{step: thread}"):
         schedule_from(text)

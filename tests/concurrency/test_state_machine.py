@@ -8,6 +8,7 @@ service makes the same calls one at a time, and its books are proved at each res
 from __future__ import annotations
 
 from contextlib import ExitStack
+from itertools import chain
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ class Histories(RuleBasedStateMachine):
         threads = [queue for queue in self.queues if queue]
         program = Program(self.wallets, *threads, before=self.signals)
         assert_held(self.laboratory.explore(program, 1))
-        for operation in sum(threads, []):
+        for operation in chain.from_iterable(threads):
             self.client.ask(operation, SETUP)
             self.signals.append(operation)
         self.queues = [[] for _ in range(THREADS)]

@@ -129,7 +129,7 @@ def failing_allocation(n: int) -> bool:
         testcapi.set_nomemory(n, n + 1)
         try:
             act()
-        except BaseException:  # noqa: B036 - in Rust it is no MemoryError
+        except BaseException:
             failed = True
         finally:
             testcapi.remove_mem_hooks()

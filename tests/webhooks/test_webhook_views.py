@@ -71,7 +71,7 @@ def test_a_webhook_with_a_key_is_created_once_and_its_secret_is_shown_once(
     assert replayed.status_code == 201
     assert first.get_json()["secret"] == SECRET
     assert replayed.get_json() == first.get_json() | {"secret": None}
-    assert all(SECRET != each for each in reachable(listening.service.idempotency))
+    assert all(each != SECRET for each in reachable(listening.service.idempotency))
     assert replayed.headers["Idempotent-Replayed"] == "true"
     assert len(listening.service.list_webhooks()) == 2
 

@@ -36,7 +36,7 @@ class Stream:
         """Return the next piece, nothing at the end, or None if the app fails."""
         try:
             return next(filter(None, self._pieces), b"")
-        except BaseException as error:  # noqa: B036 - it ends this stream only
+        except BaseException as error:  # it ends this stream only
             logger.error("A stream met a bug", exc_info=error)
             return None
 
@@ -116,7 +116,7 @@ def call(app: App, environ: dict[str, Any]) -> Answer:
             return Answer(status, headers, b"", Stream(produced))
         with closing(Stream(produced)) as body:
             return Answer(status, headers, b"".join(body))
-    except BaseException as error:  # noqa: B036 - it ends this request only
+    except BaseException as error:  # it ends this request only
         logger.error("A request met a bug", exc_info=error)
         return problem(500)
 

@@ -105,7 +105,7 @@ class RequestReader:
             raise Refused(431) from None
         except UnsupportedTransferCoding:
             raise Refused(501) from None
-        except Exception:  # every other error of the parser is a malformed request
+        except Exception:  # noqa: BLE001 - every other error of the parser is a malformed request
             raise Refused(400, "The request is not valid HTTP/1.1.") from None
         if not self.has_head and self._head_bytes > HEAD_BYTES_MAX:
             raise Refused(431)

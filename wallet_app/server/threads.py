@@ -96,7 +96,7 @@ class Threads:
             result, has_failed = None, False
             try:
                 result = job.function()
-            except BaseException:  # noqa: B036 - it ends this call only
+            except BaseException:
                 has_failed = True
             try:
                 self._loop.call_soon_threadsafe(self._end_job, job, result, has_failed)

@@ -119,7 +119,7 @@ class LedgerWorker(Worker):
                 return
             except SystemExit:
                 raise
-            except BaseException as error:  # noqa: B036 - the ledger goes on
+            except BaseException as error:  # noqa: BLE001 - the ledger goes on
                 self._report("the event loop failed", error)
 
     def _tick(self) -> None:

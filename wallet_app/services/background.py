@@ -226,7 +226,7 @@ class Background:
                     seconds = queue.seconds_until_due(now)
                 if not queue.signal.wait(seconds):
                     queue.idle()
-        except BaseException as error:  # noqa: B036 - the thread must go on
+        except BaseException as error:
             _report("A thread of %s met an error", queue, error)
             time.sleep(PAUSE_SECONDS)
         return True

@@ -81,7 +81,7 @@ class Outbox:
                     self._hand_over_next()
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as error:  # noqa: B036 - in Rust it is no MemoryError
+        except BaseException as error:  # noqa: BLE001 - in Rust it is no MemoryError
             _report("An event is handed over later", error)
 
     def _hand_over_next(self) -> None:
@@ -92,7 +92,7 @@ class Outbox:
             self.listener(self._next[0])
         except MemoryError:
             raise
-        except Exception as error:  # a bug must not stop the events behind this one
+        except Exception as error:  # noqa: BLE001 - a bug must not stop the events behind this one
             _report("An event is dropped", error)
         self._next.popleft()
 
