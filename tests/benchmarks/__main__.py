@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 
 from tests.benchmarks import (
-    before,
     expiry,
     export,
     garbage,
@@ -23,7 +22,6 @@ from tests.benchmarks.report import FULL, QUICK, Row, Scale, Table
 
 ROWS: dict[str, Callable[[Scale], list[Row]]] = {
     "transfer": in_process.transfer_rows,
-    "before": before.before_rows,
     "histories": in_process.histories_rows,
     "rules": in_process.rules_rows,
     "page": in_process.page_rows,
