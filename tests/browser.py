@@ -21,6 +21,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests import markers
 from tests.server import TIMEOUT_SECONDS
 
 TIMEOUT_MILLISECONDS = TIMEOUT_SECONDS * 1000
@@ -53,6 +54,7 @@ def found() -> str | None:
 @contextmanager
 def launched(path: str) -> Iterator[Browser]:
     """Run a browser for as long as the block takes."""
+    markers.expect("browser")
     expect.set_options(timeout=TIMEOUT_MILLISECONDS)
     with sync_playwright() as playwright:
         playwright.selectors.set_test_id_attribute("data-test")

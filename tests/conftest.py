@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import gc
 import random
+from collections.abc import Generator
 
 import pytest
 from _pytest.terminal import TerminalReporter
 from flask.testing import FlaskClient
 from hypothesis import settings
 
+from tests import markers
 from tests.ledgers import new_service
 from wallet_app import create_app
 from wallet_app.services.service import WalletService
@@ -50,6 +53,22 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         terminalreporter.section("no schedule loses money: enumerated to the end")
         for what, schedules in sorted(shown):
             terminalreporter.write_line(f"{what:46} {schedules}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let what a test starts ask for the test's marker."""
+    markers.running = item
+    try:
+        return (yield)
+    finally:
+        markers.running = None
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is imported by now out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import urllib3
 
+from tests import markers
+
 PROJECT = Path(__file__).parent.parent
 TIMEOUT_SECONDS = 20.0
 
@@ -66,6 +68,7 @@ def started(
     command: tuple[str, ...], environ: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
     """Start a server without waiting for it, and end it with the block."""
+    markers.expect("server")
     clean = {
         name: value
         for name, value in os.environ.items()

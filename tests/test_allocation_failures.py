@@ -20,6 +20,8 @@ from tests.allocations import in_a_child, needs_failing_allocations, with_failin
 from tests.use_cases import USE_CASES, UseCase, World, comparable
 from wallet_app.services.webhooks.webhook import NewWebhook
 
+pytestmark = pytest.mark.slow
+
 POINTS_MAX = 3_000
 Seen = Mapping[str, Any]
 

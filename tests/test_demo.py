@@ -247,6 +247,7 @@ def test_without_the_setting_there_is_no_page_and_nothing_of_it() -> None:
         assert_problem(client.get(path), 404, "not_found")
 
 
+@pytest.mark.server
 def test_under_plain_gunicorn_there_is_no_page_and_no_people() -> None:
     with running(CONFIGURED) as server:
         plain = Api(server)

@@ -25,6 +25,8 @@ from wallet_app.domain.errors.example_values import SOURCE_ID, TARGET_ID
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def service_of_the_examples() -> WalletService:
     """Return a service in which the examples name real wallets with money."""

@@ -25,6 +25,8 @@ from tests.server import (
     running,
 )
 
+pytestmark = pytest.mark.server
+
 FACTORY = (*GUNICORN, "wallet_app:create_app()")
 QUICK = {
     "WALLET_PAYMENT_MAX_ATTEMPTS": "3",

@@ -28,6 +28,8 @@ from tests.browser import (
 from tests.server import DEMO, PROJECT, TIMEOUT_SECONDS, Server, running
 from tests.test_outside import Api
 
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
 EVERYBODY = count(1)
 STORM_MILLISECONDS = 90_000
 """For a thousand transfers, on a machine that has much else to do."""

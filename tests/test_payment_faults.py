@@ -42,6 +42,8 @@ from wallet_app.services.payments.payment import (
 from wallet_app.settings import Settings
 from wallet_app.store import Wallet
 
+pytestmark = pytest.mark.slow
+
 THOROUGH = settings.get_current_profile_name() == "thorough"
 DEPOSIT, WITHDRAWAL = Direction.DEPOSIT, Direction.WITHDRAWAL
 ATTEMPTS_MAX = 3

@@ -35,6 +35,7 @@ def test_the_readme_is_short() -> None:
     assert [line for line in lines if len(line) > LINE_LENGTH_MAX] == []
 
 
+@pytest.mark.server
 def test_the_transcript_is_what_the_server_answers() -> None:
     shown = block(README, "console")
     commands = [line[2:] for line in shown.splitlines() if line[:2] == "$ "]

@@ -39,6 +39,8 @@ from wallet_app.server.one_ledger import WHY, refusal
 from wallet_app.server.worker import STOP_READ_SECONDS
 from wallet_app.services.payments.payments import AT_ONCE
 
+pytestmark = pytest.mark.server
+
 BOOTING = "Booting worker with pid: "
 
 FRESH_CONNECTIONS = 50

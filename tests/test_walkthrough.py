@@ -26,6 +26,8 @@ import pytest
 from tests.concurrency.mutants import MUTANTS
 from tests.server import PROJECT, TIMEOUT_SECONDS
 
+pytestmark = pytest.mark.slow
+
 WALKTHROUGH = (PROJECT / "wallet_app/WALKTHROUGH.md").read_text()
 
 TITLES = [

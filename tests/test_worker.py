@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
+import pytest
 import urllib3
 
 from tests.ledgers import new_service, open_wallet
 from tests.server import CONFIGURED, GUNICORN, TIMEOUT_SECONDS, running
 from tests.serving_loop import serving
 from wallet_app import create_app
+
+pytestmark = pytest.mark.server
 
 BREAKING = (
     *GUNICORN,

@@ -11,6 +11,8 @@ from tests.attacks.arena import Arena, Attack, own_arena
 from tests.attacks.families import FAST
 from tests.attacks.target import NotJudged
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def arena() -> Iterator[Arena]:

@@ -16,6 +16,8 @@ from tests.attacks.target import NotJudged, Target, Vitals
 from tests.attacks.wire import answers_in
 from tests.server import PROJECT, TIMEOUT_SECONDS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "url",

@@ -15,6 +15,8 @@ from tests.concurrency import __main__ as command
 from tests.concurrency.mutants import MUTANTS
 from tests.server import PROJECT, TIMEOUT_SECONDS
 
+pytestmark = pytest.mark.slow
+
 CROSSING = (
     "Program({'asha': 100}, [Add('asha', 60)], [Add('asha', 60)])",
     "{2: 1}",

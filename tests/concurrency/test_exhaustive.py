@@ -40,6 +40,8 @@ from tests.concurrency.specification import (
 from tests.concurrency.trace import assert_held
 from wallet_app.domain.transactions import AMOUNT_MAX
 
+pytestmark = pytest.mark.slow
+
 TWO = {"asha": 100, "ravi": 100}
 THREE = TWO | {"mei": 100}
 FULL = {"asha": 100, "ravi": AMOUNT_MAX - 60}

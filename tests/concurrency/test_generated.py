@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy
 
 from tests.concurrency.execution import Laboratory
 from tests.concurrency.programs import Program, pairs, programs
 from tests.concurrency.trace import assert_held
+
+pytestmark = pytest.mark.slow
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
 CALLS_MAX = 6 if THOROUGH else 4

@@ -34,6 +34,8 @@ from tests.server import GUNICORN, running
 from wallet_app import create_app
 from wallet_app.services.service import WalletService
 
+pytestmark = pytest.mark.server
+
 CLIENTS = 20
 TIMEOUT_SECONDS = 20.0
 STORM_SECONDS = 2.0

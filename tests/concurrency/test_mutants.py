@@ -14,6 +14,8 @@ from tests.concurrency.programs import Program, program_from, schedule_from
 from tests.concurrency.specification import Add
 from tests.concurrency.trace import report
 
+pytestmark = pytest.mark.slow
+
 SEED = 4
 CALLS_MAX = 3
 REPLAYS = 10

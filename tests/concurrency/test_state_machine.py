@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from itertools import chain
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -27,6 +28,8 @@ from tests.concurrency.specification import Operation
 from tests.concurrency.trace import assert_held
 from tests.ledgers import new_service
 from wallet_app.domain.transactions import TransactionType
+
+pytestmark = pytest.mark.slow
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
 THREADS = 3

@@ -16,6 +16,8 @@ from tests.concurrency.storm import CALLS, THREADS, WrongRound, storm, unsettled
 from tests.ledgers import new_service, passing_time
 from wallet_app.store import Wallet
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 1_000
 
 HUNT_ROUNDS_MAX = 3_000
