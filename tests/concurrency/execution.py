@@ -97,7 +97,11 @@ class Laboratory:
         """Run the program under every schedule with at most so many preemptions,
         fewest first, until one is wrong."""
         judged = _Judge(program.ledger())
-        runs = explore(lambda plan: self._execute(program, plan, judged), preemptions)
+        runs = explore(
+            lambda plan: self._execute(program, plan, judged),
+            preemptions,
+            program.alike,
+        )
         self.programs += 1
         schedules = 0
         for execution in islice(runs, at_most):

@@ -88,6 +88,15 @@ class Program:
         return [*opened, *self.before]
 
     @property
+    def alike(self) -> frozenset[int]:
+        """The threads that make the same calls as one before them."""
+        return frozenset(
+            number
+            for number, calls in enumerate(self.threads)
+            if calls in self.threads[:number]
+        )
+
+    @property
     def calls(self) -> int:
         return sum(map(len, self.threads))
 

@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -474,9 +474,12 @@ class Explored(Protocol):
 R = TypeVar("R", bound=Explored)
 
 
-def explore(execute: Callable[[Schedule], R], preemptions: int) -> Iterator[R]:
+def explore(
+    execute: Callable[[Schedule], R], preemptions: int, alike: Collection[int] = ()
+) -> Iterator[R]:
     """Make every run with at most so many preemptions, each once, those with the
-    fewest first.
+    fewest first. A run that begins with a thread that is `alike`, because it does the
+    same as one before it, is another run with two threads renamed: it is left out.
 
     When the iterator is exhausted, so are the schedules: there are no others. A
     schedule is the set of steps at which it differs from running on; each run shows
@@ -495,5 +498,5 @@ def explore(execute: Callable[[Schedule], R], preemptions: int) -> Iterator[R]:
                     waiting[used + preempts].extend(
                         {**schedule, step: other}
                         for other in options
-                        if other != default
+                        if other != default and (step or other not in alike)
                     )

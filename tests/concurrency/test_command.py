@@ -131,8 +131,9 @@ def test_all_tells_what_each_took(
 
 
 def test_the_service_holds_for_as_long_as_is_asked(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(command, "EXAMPLES", 10)
     status, printed = run(capsys, "--service", "0.1", "--seed", "7")
     assert status == 0
     assert printed.startswith("All held: ")

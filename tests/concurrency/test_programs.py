@@ -324,3 +324,9 @@ def test_a_schedule_is_read_as_it_is_written() -> None:
 def test_what_is_no_schedule_is_not_read_as_one(text: str) -> None:
     with pytest.raises(ValueError, match=r"a schedule is \{step: thread}"):
         schedule_from(text)
+
+
+def test_threads_are_alike_that_make_the_same_calls() -> None:
+    one, other = [Add("asha", 60)], [Add("asha", 60, key="k")]
+    program = Program({"asha": 0}, one, other, one, other, one)
+    assert program.alike == {2, 3, 4}

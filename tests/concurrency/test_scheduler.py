@@ -7,7 +7,7 @@ import inspect
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from math import comb, factorial, prod
@@ -87,11 +87,13 @@ def order(run: Run) -> str:
     return "".join(str(step.thread) for step in run.steps if step.number is not None)
 
 
-def explored(scheduler: Scheduler, preemptions: int, *programs: str) -> list[Run]:
+def explored(
+    scheduler: Scheduler, preemptions: int, *programs: str, alike: Collection[int] = ()
+) -> list[Run]:
     def execute(schedule: Schedule) -> Run:
         return scheduler.run(in_letters(scheduler, *programs), schedule)
 
-    runs = list(islice(explore(execute, preemptions), RUNS_MAX))
+    runs = list(islice(explore(execute, preemptions, alike), RUNS_MAX))
     assert len(runs) < RUNS_MAX, "it does not come to an end"
     return runs
 
@@ -263,6 +265,17 @@ def test_two_threads_of_n_steps_have_2n_over_n_runs(
 ) -> None:
     programs = ["." * (steps - 1)] * 2
     assert len(explored(scheduler, UNLIMITED, *programs)) == comb(2 * steps, steps)
+
+
+@pytest.mark.parametrize("preemptions", [0, 1, 2, UNLIMITED])
+def test_of_two_runs_that_differ_in_the_names_of_threads_alike_one_is_made(
+    scheduler: Scheduler, preemptions: int
+) -> None:
+    programs = ["aA.bB"] * 2
+    every = sorted(map(order, explored(scheduler, preemptions, *programs)))
+    made = [*map(order, explored(scheduler, preemptions, *programs, alike={1}))]
+    renamed = [each.translate(str.maketrans("01", "10")) for each in made]
+    assert sorted(made + renamed) == every
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1), (1, 2, 3), (2, 2, 2), (1, 3, 3)])
