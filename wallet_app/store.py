@@ -87,7 +87,8 @@ class Wallet:
     `history` only ever grows, but for the end that a failed body had appended.
     So whoever has seen its length under the lock may read that far without it.
     `spent` is all that ever left the wallet, and `counters` say how much of it today
-    and this month. The `policy` holds for this wallet alone. `balance_min` is 0, or less than that for a liquidity wallet.
+    and this month. The `policy` holds for this wallet alone. `balance_min` is 0, or
+    less than that for a liquidity wallet.
     """
 
     __slots__ = (
