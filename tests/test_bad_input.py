@@ -383,6 +383,7 @@ unhurried = settings(
 )
 
 
+@pytest.mark.slow
 @unhurried
 @given(name=commands, body=bodies)
 def test_no_made_up_object_is_let_in(
@@ -394,6 +395,7 @@ def test_no_made_up_object_is_let_in(
     assert everything(service) == {}
 
 
+@pytest.mark.slow
 @unhurried
 @given(name=commands, body=st.binary(max_size=64))
 def test_no_made_up_bytes_are_let_in(
@@ -403,6 +405,7 @@ def test_no_made_up_bytes_are_let_in(
     assert everything(service) == {}
 
 
+@pytest.mark.slow
 @unhurried
 @given(amount=json_values | st.integers(0, 2**54))
 def test_only_integers_in_range_are_amounts(

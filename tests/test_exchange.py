@@ -161,6 +161,7 @@ rates = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(
     source=st.sampled_from(list(MINOR_DIGITS)),
     target=st.sampled_from(list(MINOR_DIGITS)),

@@ -42,6 +42,7 @@ def test_a_value_is_there_until_it_expires() -> None:
     assert values.get("b", 5) is None
 
 
+@pytest.mark.slow
 def test_one_call_evicts_a_bounded_number_of_what_has_expired() -> None:
     evicted: list[str] = []
     values = table(200_000, evicted=evicted)

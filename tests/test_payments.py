@@ -711,6 +711,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(
     steps=STEPS,
     zone=st.sampled_from(["UTC", "Asia/Kolkata", "America/New_York"]),

@@ -247,6 +247,7 @@ def random_history(rng: random.Random) -> list[Call]:
     return calls
 
 
+@pytest.mark.slow
 def test_it_agrees_with_brute_force_on_thousands_of_histories() -> None:
     rng = random.Random(1)
     verdicts: Counter[tuple[int, bool]] = Counter()

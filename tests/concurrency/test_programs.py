@@ -45,6 +45,8 @@ from tests.concurrency.specification import (
 )
 from wallet_app.services.service import WalletService
 
+pytestmark = pytest.mark.slow
+
 T = TypeVar("T")
 
 SEED = 1

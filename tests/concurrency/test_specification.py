@@ -363,6 +363,7 @@ def histories() -> SearchStrategy[list[Operation]]:
     )
 
 
+@pytest.mark.slow
 def test_the_service_does_what_the_model_says_one_call_at_a_time() -> None:
     laboratory = Laboratory()
 
