@@ -11,12 +11,15 @@ from collections.abc import Generator
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
 
 from tests import markers
 from tests.ledgers import new_service
 from wallet_app import create_app
+from wallet_app.api.current_service import bind
+from wallet_app.api.incoming.requests import mark_replayed
 from wallet_app.services.service import WalletService
 
 # Hypothesis's own profile for CI draws the same examples each time, keeps no
@@ -76,6 +79,14 @@ def service() -> WalletService:
     return new_service()
 
 
+@pytest.fixture(scope="session")
+def app() -> Flask:
+    """Return an app for all tests: to describe an API takes long."""
+    return create_app(new_service())
+
+
 @pytest.fixture
-def client(service: WalletService) -> FlaskClient:
-    return create_app(service).test_client()
+def client(app: Flask, service: WalletService) -> FlaskClient:
+    bind(app, service)
+    service.idempotency.on_replay = mark_replayed
+    return app.test_client()
