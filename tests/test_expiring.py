@@ -256,6 +256,7 @@ CALLS: dict[str, Callable[[Expiring[str]], None]] = {
 
 @needs_failing_allocations
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.slow
 def test_a_call_does_all_or_nothing_whatever_allocation_fails(
     call: Callable[[Expiring[str]], None],
 ) -> None:

@@ -451,6 +451,7 @@ def test_one_wallet_hides_no_alert_of_the_others() -> None:
 
 
 @needs_failing_allocations
+@pytest.mark.slow
 def test_whatever_allocation_fails_the_alerts_of_a_wallet_stay_bounded() -> None:
     def trials() -> tuple[int, list[int]]:
         failed, unbounded = 0, []
