@@ -13,7 +13,9 @@ from contextlib import nullcontext, suppress
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from tests.concurrency.difference import difference
 from tests.concurrency.execution import Execution, Laboratory
 from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.mutants import MUTANTS, Mutant
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _service(console, seed, arguments.service, arguments.lines)
     if arguments.all:
         return _all(console, seed)
+    if mutant is not None and arguments.diff:
+        return _diff(console, mutant)
     if mutant is not None:
         return _one(console, seed, mutant)
     return _list(console)
@@ -54,13 +58,17 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "name",
         nargs="?",
-        choices=list(MUTANTS),
         metavar="NAME",
         help="plant this bug, find it, and show how it comes about",
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--all", action="store_true", help="find every seeded bug, and tell the times"
+    )
+    what.add_argument(
+        "--diff",
+        action="store_true",
+        help="show the bug NAME as a diff against the real code",
     )
     what.add_argument(
         "--service",
@@ -86,8 +94,15 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="explore or replay with each line as a switch point",
     )
     arguments = parser.parse_args(argv)
+    if arguments.name and arguments.name not in MUTANTS:
+        parser.error(
+            f"no seeded bug has the name {arguments.name!r}; "
+            "without arguments, the command lists them"
+        )
     if arguments.name and (arguments.all or arguments.service):
-        parser.error("a NAME goes with --replay and --seed only")
+        parser.error("a NAME goes with --diff, --replay and --seed only")
+    if arguments.diff and not arguments.name:
+        parser.error("--diff needs the NAME of a seeded bug")
     if arguments.lines and not (arguments.replay or arguments.service):
         parser.error("--lines goes with --replay and --service only")
     if arguments.replay:
@@ -128,6 +143,17 @@ def _one(console: Console, seed: int, mutant: Mutant) -> int:
         return 1
     console.print(report(failure, mutant.name, mutant.lines), soft_wrap=True)
     console.print(f"\n[dim]found in {_told(laboratory)}, seed {seed}[/]")
+    return 0
+
+
+def _diff(console: Console, mutant: Mutant) -> int:
+    """Show one bug as a diff against the real code."""
+    console.print(f"[bold]{mutant.name}[/]: {mutant.bug}\n", soft_wrap=True)
+    for line in difference(mutant).splitlines():
+        style = {"-": "red", "+": "green", "@": "dim"}.get(line[:1], "")
+        if line.startswith(("--- ", "+++ ")):
+            style = "bold"
+        console.print(Text(line, style), soft_wrap=True)
     return 0
 
 

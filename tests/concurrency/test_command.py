@@ -111,6 +111,26 @@ def test_a_bug_between_lines_shows_the_lines(
     assert again.strip() in printed
 
 
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_bug_is_shown_as_a_diff_against_the_real_code(
+    capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    status, printed = run(capsys, name, "--diff")
+    assert status == 0
+    assert printed.startswith(f"{name}: {MUTANTS[name].bug}\n")
+    lines = printed.splitlines()
+    real = [line.split()[1] for line in lines if line.startswith("--- ")]
+    wrong = [line.split()[1:] for line in lines if line.startswith("+++ ")]
+    changed = re.findall(r"^[+-](?![+-]).*\S", printed, re.M)
+    assert real and changed
+    for file in real:
+        assert file.startswith("wallet_app/") and (PROJECT / file).exists()
+    for file, method in wrong:
+        assert file == "tests/concurrency/mutants.py"
+        assert method.split(".")[0] == MUTANTS[name].methods.__name__
+    assert run(capsys, name, "--diff") == (0, printed), "twice the same"
+
+
 def test_all_tells_what_each_took(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +208,11 @@ def test_a_correct_service_has_nothing_to_show(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["no-such-bug"], "invalid choice: 'no-such-bug'"),
+        (["no-such-bug"], "no seeded bug has the name 'no-such-bug'"),
+        (["no-such-bug", "--diff"], "no seeded bug has the name 'no-such-bug'"),
+        (["--diff"], "--diff needs the NAME of a seeded bug"),
+        (["lost-update", "--diff", "--all"], "not allowed with"),
+        (["lost-update", "--diff", "--lines"], "--lines goes with"),
         (["lost-update", "--all"], "a NAME goes with"),
         (["--all", "--service"], "not allowed with"),
         (["--lines"], "--lines goes with"),
