@@ -14,7 +14,7 @@ from _pytest.terminal import TerminalReporter
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
-from wallet_app.api.incoming.requests import mark_replayed
+from wallet_app.api.incoming.idempotency_header import mark_replayed
 
 from tests import markers
 from tests.ledgers import new_service
