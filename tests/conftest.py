@@ -14,12 +14,12 @@ from _pytest.terminal import TerminalReporter
 from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
-from wallet_app.api.incoming.idempotency_header import mark_replayed
 
 from tests import markers
 from tests.ledgers import new_service
 from wallet_app import create_app
 from wallet_app.api.current_service import bind
+from wallet_app.api.incoming.idempotency_header import mark_replayed
 from wallet_app.services.service import WalletService
 
 # Hypothesis's own profile for CI draws the same examples each time, keeps no

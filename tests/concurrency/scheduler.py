@@ -1,11 +1,30 @@
 """Runs real threads one at a time, in an order that the test decides.
 
-Only the thread that holds the baton runs. At each switch point it stops before its
-next step, and the schedule says who makes that step; where the schedule says
-nothing, whoever ran runs on. One program and one schedule always make the same run,
-so a failure can be shown again, and all the runs that there are can be counted.
+Only the thread that has the baton runs. It stops before each of its steps, and the
+schedule, `{step: thread}`, says which thread makes that step; where the schedule says
+nothing, the thread that has the baton keeps it. Two threads that each read and write,
+under the schedule {2: 1}:
 
-It knows nothing of wallets. What a switch point is, is up to whoever calls `step`.
+    step   thread 0     thread 1
+       0   | start      .
+       1   | read       .
+           +----------->+          step 2 is thread 1's: a preemption
+       2   .            | start
+       3   .            | read
+       4   .            | write
+           +<-----------+          thread 1 has ended: this switch is free
+       5   | write
+
+       |  has the baton       .  waits for it
+
+If both add to one number, thread 0 now overwrites what thread 1 wrote. A switch is
+also free where a thread waits for a lock that another one holds: it cannot run on.
+
+One program and one schedule always make the same run, so a failure can be shown again.
+And the runs can be counted: each step that another thread could have made begins one
+more schedule, and `explore` makes them all, up to a number of preemptions.
+
+It knows nothing of wallets. Whoever calls `step` decides what a switch point is.
 """
 
 from __future__ import annotations
@@ -241,7 +260,8 @@ class Scheduler:
         """Let the pooled threads end; the next run starts new ones."""
         for thread in self._pool:
             thread.body = None
-            thread.baton.release()
+            if thread.baton.locked():  # else it was handed over, and not yet taken
+                thread.baton.release()
         self._pool = []
 
     @property
