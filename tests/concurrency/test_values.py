@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from flask.testing import FlaskClient
@@ -90,14 +90,26 @@ OVERFLOW_OF_6 = Refused("balance_overflow", (("amount", 6), ("maximum", AMOUNT_M
 OUT, IN = "WITHDRAWAL", "DEPOSIT"
 REUSED = Refused("idempotency_key_reused")
 MISSING = Refused("wallet_not_found")
-ASKED: list[tuple[Operation, Result]] = [
+
+
+class Row(NamedTuple):
+    """An operation, what the service answers, and the label of the call."""
+
+    operation: Operation
+    result: Result
+    by: str = "a call"
+
+
+Rows = list[tuple[Operation, Result] | tuple[Operation, Result, str]]
+
+WALLETS_AND_MONEY: Rows = [
     (Audit(), Report((), 0, 0, ())),
     (Create("ravi"), Snapshot("ravi", "INR", 0)),
     (Create("asha"), Snapshot("asha", "INR", 0)),
     (Create("asha"), Refused("wallet_exists")),
     (Create("asha", key="k"), Refused("wallet_exists")),
     (History("asha"), HistoryPage((), 0)),
-    (Add("asha", 100), Entry("asha", "CREDIT", 100, 100, "6")),
+    (Add("asha", 100), Entry("asha", "CREDIT", 100, 100, "pay"), "pay"),
     (Add("ravi", FILLED, key="k"), Entry("ravi", "CREDIT", FILLED, FILLED, "k")),
     (Add("ravi", FILLED, key="k"), Entry("ravi", "CREDIT", FILLED, FILLED, "k")),
     (Add("ravi", 1, key="k"), REUSED),
@@ -107,7 +119,7 @@ ASKED: list[tuple[Operation, Result]] = [
     (Deduct("asha", 101, key="l"), INSUFFICIENT),
     (Deduct("asha", 101, key="l"), INSUFFICIENT),
     (Deduct("zoe", 60), MISSING),
-    (Deduct("asha", 10), Entry("asha", "DEBIT", 10, 90, "16")),
+    (Deduct("asha", 10), Entry("asha", "DEBIT", 10, 90, "tea"), "tea"),
     (Transfer("asha", "asha", 10), Refused("same_wallet")),
     (Transfer("asha", "zoe", 10), MISSING),
     (Transfer("asha", "ravi", 61), OVERFLOW),
@@ -133,14 +145,16 @@ ASKED: list[tuple[Operation, Result]] = [
         HistoryPage(
             (
                 Entry("asha", "TRANSFER_OUT", 60, 30, "m"),
-                Entry("asha", "DEBIT", 10, 90, "16"),
-                Entry("asha", "CREDIT", 100, 100, "6"),
+                Entry("asha", "DEBIT", 10, 90, "tea"),
+                Entry("asha", "CREDIT", 100, 100, "pay"),
             ),
             3,
         ),
     ),
     (History("zoe"), MISSING),
     (Audit(), Report((), 2, 5, (Totals("INR", AMOUNT_MAX + 30, FILLED + 100, 10),))),
+]
+LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
     (GetLimits("asha"), Usage("asha", None, 70)),
     (GetLimits("zoe"), MISSING),
     (SetLimits("asha", 80), Usage("asha", 80, 70)),
@@ -156,9 +170,9 @@ ASKED: list[tuple[Operation, Result]] = [
     (Deduct("asha", 6, key="w"), Waiting("asha", 6)),
     (Deduct("asha", 6, key="w"), Waiting("asha", 6)),
     (Transfer("asha", "ravi", 6), OVERFLOW_OF_6),
-    (Freeze("asha"), Snapshot("asha", "INR", 30, "37")),
-    (Freeze("asha"), Snapshot("asha", "INR", 30, "37")),
-    (Get("asha"), Snapshot("asha", "INR", 30, "37")),
+    (Freeze("asha"), Snapshot("asha", "INR", 30, "card stolen"), "card stolen"),
+    (Freeze("asha"), Snapshot("asha", "INR", 30, "card stolen")),
+    (Get("asha"), Snapshot("asha", "INR", 30, "card stolen")),
     (Confirm("w"), Refused("wallet_frozen")),
     (Add("asha", 1), Refused("wallet_frozen")),
     (Unfreeze("asha"), Snapshot("asha", "INR", 30)),
@@ -174,9 +188,10 @@ ASKED: list[tuple[Operation, Result]] = [
     (
         Exchange("asha", "$mei", 5, "q"),
         (
-            Entry("asha", "TRANSFER_OUT", 5, 19, "52"),
-            Entry("$mei", "TRANSFER_IN", 10, 10, "52"),
+            Entry("asha", "TRANSFER_OUT", 5, 19, "to mei"),
+            Entry("$mei", "TRANSFER_IN", 10, 10, "to mei"),
         ),
+        "to mei",
     ),
     (Exchange("asha", "$mei", 5, "q"), Refused("quote_used")),
     (
@@ -206,14 +221,14 @@ ASKED: list[tuple[Operation, Result]] = [
     (Attempt("down"), Attempted()),
     (GetPayment("down"), Payment("asha", IN, 9, "PARKED")),
     (Withdraw("asha", 5, DECLINES, key="no"), Payment("asha", OUT, 5, "PENDING")),
-    (Freeze("asha"), Snapshot("asha", "INR", 10, "70")),
+    (Freeze("asha"), Snapshot("asha", "INR", 10, "in doubt"), "in doubt"),
     (Attempt("no"), Attempted()),
-    (Get("asha"), Snapshot("asha", "INR", 15, "70")),
+    (Get("asha"), Snapshot("asha", "INR", 15, "in doubt")),
     (GetLimits("asha"), Usage("asha", None, 85)),
     (Deposit("asha", 3, PAYS), Refused("wallet_frozen")),
     (Unfreeze("asha"), Snapshot("asha", "INR", 15)),
     (Deposit("asha", 3, PAYS, key="in"), Payment("asha", IN, 3, "PENDING")),
-    (Freeze("asha"), Snapshot("asha", "INR", 15, "77")),
+    (Freeze("asha"), Snapshot("asha", "INR", 15, "once more"), "once more"),
     (Attempt("in"), Attempted()),
     (GetPayment("in"), Payment("asha", IN, 3, "PARKED")),
     (Withdraw("$mei", 2, TIMES_OUT, key="late"), Payment("$mei", OUT, 2, "PENDING")),
@@ -241,7 +256,7 @@ ASKED: list[tuple[Operation, Result]] = [
         HistoryPage(
             (
                 Entry("$mei", "DEBIT", 2, 8, ""),
-                Entry("$mei", "TRANSFER_IN", 10, 10, "52"),
+                Entry("$mei", "TRANSFER_IN", 10, 10, "to mei"),
             ),
             2,
         ),
@@ -254,8 +269,9 @@ ASKED: list[tuple[Operation, Result]] = [
     (GetPayment("made"), Payment("asha", OUT, 6, "SUCCEEDED")),
     (Get("asha"), Snapshot("asha", "INR", 12)),
 ]
-"""What is asked one after the other, and what comes of it. The label of each request
-is its position."""
+
+ASKED = [Row(*row) for row in WALLETS_AND_MONEY + LIMITS_EXCHANGES_AND_PAYMENTS]
+"""What is asked, one call after the other, and what the service answers."""
 
 
 def assert_asked(
@@ -263,13 +279,13 @@ def assert_asked(
 ) -> None:
     """Assert that all of it is answered so; `work` is who does what only the workers of
     a service do, if the client cannot."""
-    for position, (operation, value) in enumerate(ASKED):
+    for operation, result, by in ASKED:
         ask = work if work and operation.of_workers else client.ask
-        assert ask(operation, str(position)) == value, str(operation)
+        assert ask(operation, by) == result, str(operation)
 
 
 def test_every_operation_is_asked_for_above() -> None:
-    assert {type(operation) for operation, _ in ASKED} == set(OPERATIONS)
+    assert {type(row.operation) for row in ASKED} == set(OPERATIONS)
 
 
 def test_every_answer_in_process_has_its_value(service: WalletService) -> None:
@@ -336,20 +352,20 @@ def test_a_bug_is_a_failure_and_no_refusal() -> None:
     assert asker.ask(Create("asha"), "") == Failed("internal_server_error")
 
 
-def test_what_there_is_at_rest_is_told_by_name_and_oldest_first(
+def test_what_there_is_at_rest_is_read_by_name_and_oldest_first(
     service: WalletService,
 ) -> None:
     client = Client(service)
-    for position, (operation, _) in enumerate(ASKED[:28]):
-        client.ask(operation, str(position))
+    for row in [Row(*row) for row in WALLETS_AND_MONEY]:
+        client.ask(row.operation, row.by)
     assert client.ask(AtRest(), "") == Rest(
         (
             (
                 Snapshot("asha", "INR", 30),
                 Usage("asha", None, 70),
                 (
-                    Entry("asha", "CREDIT", 100, 100, "6"),
-                    Entry("asha", "DEBIT", 10, 90, "16"),
+                    Entry("asha", "CREDIT", 100, 100, "pay"),
+                    Entry("asha", "DEBIT", 10, 90, "tea"),
                     Entry("asha", "TRANSFER_OUT", 60, 30, "m"),
                 ),
             ),
@@ -377,7 +393,7 @@ def test_a_transaction_without_a_description_was_made_by_nobody(
 
 
 @pytest.mark.parametrize("unknown", [None, 7, "text", {}, {"balance": "100"}], ids=repr)
-def test_an_unknown_answer_is_a_failure_that_the_model_never_gives(
+def test_an_unknown_answer_is_a_failure_that_the_specification_never_gives(
     unknown: Any,
 ) -> None:
     failure = Failed("nothing that is known", repr(unknown))
