@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from uuid import UUID, uuid4, uuid5
 
 from tests.concurrency.calls import call
+from tests.concurrency.http_requests import request
 from tests.concurrency.judge import Asked
 from tests.concurrency.ledger import DOLLARS
 from tests.concurrency.linearizability import Call
-from tests.concurrency.requests import request
 from tests.concurrency.results import Result
 from tests.concurrency.specification import AtRest, Audit, Create, Operation
 from tests.concurrency.values import name_in, value_of, value_of_json

@@ -16,7 +16,7 @@ from tests.concurrency.client import Client, last_reads
 from tests.concurrency.judge import Asked, judge
 from tests.concurrency.ledger import Ledger
 from tests.concurrency.linearizability import Call
-from tests.concurrency.outbox import Told
+from tests.concurrency.outbox import Listener
 from tests.concurrency.programs import SETUP, Program
 from tests.concurrency.scheduler import Choice, Lock, Run, Schedule, Scheduler, explore
 from tests.concurrency.specification import Operation
@@ -77,7 +77,7 @@ class Laboratory:
         self.line_by_line = lines
         self.programs = 0
         self.schedules = 0
-        """How many it has run, all told."""
+        """How many it has run altogether."""
         self._scheduler = Scheduler()
         self._lines = Lines(self._scheduler) if lines else None
         self._calls: dict[int, tuple[Operation, int]] = {}
@@ -137,7 +137,7 @@ class Laboratory:
         service = new_service(
             SETTINGS, lock_factory=new_lock, clock=clock, new_code=lambda: CODE
         )
-        told = Told(service)
+        listener = Listener(service)
         client = Client(service)
         for operation in program.setup:
             client.ask(operation, SETUP)
@@ -153,7 +153,7 @@ class Laboratory:
         wrong = _wrong(run, locks)
         if wrong is None:
             calls += last_reads(client, len(run.steps))
-            wrong = judged(calls) or told.wrong() or _misplaced(service)
+            wrong = judged(calls) or listener.wrong() or _misplaced(service)
         return Execution(program, schedule, run, calls, wrong)
 
     def _body(

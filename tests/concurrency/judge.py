@@ -123,7 +123,7 @@ def explain(calls: Sequence[Call], initial: Ledger) -> str:
         for i, result in results.items():
             possible[i].add(result)
     wrong = [
-        (call, told(call.result), sorted({told(each) for each in expected}))
+        (call, in_words(call.result), sorted({in_words(each) for each in expected}))
         for call, expected in zip(calls, possible, strict=True)
         if call.result not in expected
     ]
@@ -153,7 +153,7 @@ def _sequential(
                 yield {i: result, **results}
 
 
-def told(result: Result) -> str:
+def in_words(result: Result) -> str:
     """Return a result as people say it."""
     match result:
         case Entry(type=type, amount=amount, balance_after=balance):
@@ -177,11 +177,13 @@ def told(result: Result) -> str:
             return _changes(entries[::-1]) or "no transactions"
         case Rest(wallets=wallets, payments=payments):
             books = [
-                f"{told(wallet)} ({_changes(history)})" if history else told(wallet)
+                f"{in_words(wallet)} ({_changes(history)})"
+                if history
+                else in_words(wallet)
                 for wallet, _, history in wallets
             ]
-            told_of = ", ".join(books) or "no wallets"
-            return "; ".join([told_of, *map(told, payments)])
+            held = ", ".join(books) or "no wallets"
+            return "; ".join([held, *map(in_words, payments)])
         case Report(problems=problems) if problems:
             return f"not balanced: {problems[0]}"
         case Report(wallets=wallets, currencies=currencies):
@@ -192,7 +194,8 @@ def told(result: Result) -> str:
         case Failed(error=error, detail=detail):
             return f"{error}: {detail}" if detail else error
         case (Entry() as sent, Entry() as received):
-            return f"{sent.wallet} {told(sent)}; {received.wallet} {told(received)}"
+            sides = (f"{each.wallet} {in_words(each)}" for each in (sent, received))
+            return "; ".join(sides)
     raise TypeError(f"no words for {result!r}")
 
 
@@ -206,4 +209,4 @@ def _total(totals: Totals) -> str:
 
 
 def _changes(entries: Sequence[Entry]) -> str:
-    return " ".join(told(each).split(",")[0] for each in entries)
+    return " ".join(in_words(each).split(",")[0] for each in entries)

@@ -3,7 +3,7 @@
 Each operation is a pure function from one ledger to a result and the next ledger. No
 lock, no thread and no rollback is in it, because a sequential ledger needs none. It
 knows nothing of the product: how the service is asked is in `calls.py` and
-`requests.py`.
+`http_requests.py`.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.concurrency.client import Asks, last_reads
-from tests.concurrency.judge import Asked, judge, told
+from tests.concurrency.judge import Asked, in_words, judge
 from tests.concurrency.ledger import Book, Ledger
 from tests.concurrency.linearizability import Call
 from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
@@ -258,7 +258,7 @@ def _report(
             f"Round {number} of seed {seed} began with {held}.",
             *(
                 f"{call.invoked:3} to {call.returned:2}  "
-                f"{call.operation} {told(call.result)}"
+                f"{call.operation} {in_words(call.result)}"
                 for call in sorted(calls, key=lambda call: call.invoked)
             ),
             *filter(None, wrong),

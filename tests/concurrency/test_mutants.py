@@ -33,8 +33,8 @@ TELLTALES = {
     "compensated-twice": r"\(.*\+(\d+) \+\1\)",
     "opened-after-the-lock": r"there is no payment",
     "ended-after-the-lock": r"and has moved|is on its way",
-    "event-before-commit": r"The outbox told of asha: .*-\d+, balance \d+\. What",
-    "event-after-the-lock": r"The outbox told of asha: ",
+    "event-before-commit": r"The outbox reported asha: .*-\d+, balance \d+\. What",
+    "event-after-the-lock": r"The outbox reported asha: ",
 }
 """What must be said of the bugs that show in one way only."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.text import Text
 
 from tests.concurrency.execution import Execution, Exploration
-from tests.concurrency.judge import told
+from tests.concurrency.judge import in_words
 from tests.concurrency.scheduler import Lock, Step
 from tests.concurrency.values import name_in
 from wallet_app.store import Wallet
@@ -125,7 +125,7 @@ def _row(step: Step, number: int | None) -> Row:
         case "invoke", operation:
             return Row(number, step.thread, str(operation), style="bold")
         case "return", result:
-            return Row(number, step.thread, f"= {told(result)}", style="bold")
+            return Row(number, step.thread, f"= {in_words(result)}", style="bold")
         case "acquire", Lock() as lock:
             return Row(number, step.thread, f"locks {lock.name}", where)
         case "release", Lock() as lock:
