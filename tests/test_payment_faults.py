@@ -4,8 +4,7 @@ found by enumeration; and a bank that does its worst, found by Hypothesis.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -122,20 +121,6 @@ class FaultyBalance:
         self.slot.__set__(wallet, balance)
 
 
-CLEANING_UP = {"_put_back", "_note", "_forget"}
-"""Who takes a lock to put an item back into its lane, or to give a key or a place back
-after a failure. What they clean up would be lost if they could not have it; no lock of
-ours can fail so."""
-
-
-def is_cleaning_up() -> bool:
-    """Tell whether whoever asks for a lock, by `with` or by `acquire`, cleans up."""
-    frame = sys._getframe(2)
-    if frame.f_code.co_name == "__enter__" and frame.f_back is not None:
-        frame = frame.f_back
-    return frame.f_code.co_name in CLEANING_UP
-
-
 class Case(NamedTuple):
     """A payment, and whether its wallet is frozen while the bank is asked."""
 
@@ -144,29 +129,38 @@ class Case(NamedTuple):
     is_frozen: bool = False
 
 
+def fails(on_commit: OnCommits) -> None:
+    raise Fault("at once")
+
+
 class Run:
-    """One payment of 300, with one place for it, from the request to its end."""
+    """One payment of 300, with one slot for it, from the request to its end."""
 
     def __init__(self, case: Case, faults: Faults) -> None:
         self.case, self.faults, run = case, faults, self
         self.clock, ids = Clock(), Ids()
+        self.held: list[BoundedLock] = []
+        self.taken: list[BoundedLock] = []
+        self.sure: list[BoundedLock] = []
+        """Locks that never fail: those of the queue and of the keys. To put a job or a
+        key back after a failure they must be had, as any real lock can. Before they
+        take a job or a key, both ask the clock, and a fault there is the same."""
 
         class FaultyLock(BoundedLock):
-            is_held = False
-
             def acquire(self) -> bool:
-                if not is_cleaning_up():
-                    faults.point("lock in keep" if run.holds_a_wallet() else "lock")
-                self.is_held = super().acquire()
+                if self not in run.sure:
+                    faults.point("second lock" if run.held else "lock")
+                super().acquire()
+                run.held.append(self)
+                run.taken.append(self)
                 return True
 
             def release(self) -> None:
-                self.is_held = False
+                run.held.remove(self)
                 super().release()
 
         def clock() -> int:
-            if sys._getframe(1).f_code.co_name != "_note":
-                faults.point("clock")  # a test of its own breaks the other
+            faults.point("clock")
             return self.clock()
 
         def new_id() -> UUID:
@@ -187,17 +181,22 @@ class Run:
             jitter=jitter,
         )
         self.payments = service.payments
+        self.sure = [
+            self.lock_of(service.background.run_due),
+            self.lock_of(lambda: service.idempotency.run("none", "", fails)),
+        ]
         self.events: list[Event] = []
         service.outbox.listener = self.events.append
         service.outbox.is_open = True
         self.wallet_id = open_wallet(service, 1_000)
 
-    def holds_a_wallet(self) -> bool:
-        """Tell whether a movement is being kept: then only locks are taken."""
-        if not self.faults.is_on:
-            return False
-        wallets = self.service.store.wallets.values()
-        return any(getattr(wallet._lock, "is_held") for wallet in wallets)  # noqa: B009
+    def lock_of(self, call: Callable[[], object]) -> BoundedLock:
+        """Return the one lock that a call takes."""
+        self.taken.clear()
+        with suppress(Fault):
+            call()
+        (lock,) = set(self.taken)
+        return lock
 
     def request(self, key: str = "k") -> PaymentSnapshot:
         ask_for = {
@@ -217,14 +216,14 @@ class Run:
                 self.service.background.run_due()
             with self.quietly():
                 health = self.service.health()
-                self.assert_that_what_is_known_is_told()
+                self.assert_that_what_is_known_is_shown()
             if health.oldest_due_at is None:
-                assert health.running == 0, "a place of the lane is lost"
+                assert health.running == 0, "a slot of the queue is lost"
                 return
             self.clock.now = max(self.clock.now, health.oldest_due_at)
         raise AssertionError("it does not end")
 
-    def assert_that_what_is_known_is_told(self) -> None:
+    def assert_that_what_is_known_is_shown(self) -> None:
         for each in self.opened():
             known = self.payments._table.find(each.id).answer is not None
             assert known is (each.bank_answer in (BankAnswer.PAID, BankAnswer.DECLINED))
@@ -287,25 +286,27 @@ class Run:
         self.assert_ended()
 
     def assert_ended(self) -> None:
-        """Assert that the one payment has ended as the bank says, was told of once, and
-        has given its place back."""
+        """Assert that the payment has ended as the bank says, was reported once, and
+        has released its slot."""
         (payment,) = self.opened()
-        told = [each for each in self.events if isinstance(each.subject, type(payment))]
+        ended = [
+            each for each in self.events if isinstance(each.subject, type(payment))
+        ]
         if self.case.account == "sandbox-down":
-            assert (payment.status, told) == (PaymentStatus.PARKED, [])
+            assert (payment.status, ended) == (PaymentStatus.PARKED, [])
             self.request("another")
             return
         declined = self.case.account == "sandbox-declines"
         status = PaymentStatus.FAILED if declined else PaymentStatus.SUCCEEDED
         assert payment.status is status
-        assert [each.subject for each in told] == [payment]
+        assert [each.subject for each in ended] == [payment]
         history = self.service.store.wallets[self.wallet_id].history
-        told_of = [
+        created = [
             each.subject
             for each in self.events
             if each.type is EventType.TRANSACTION_CREATED
         ]
-        assert told_of == history
+        assert created == history
         self.request("another")
 
 
@@ -364,7 +365,7 @@ def assert_every_phase_was_met(case: Case, struck: list[str]) -> None:
     if case.direction is WITHDRAWAL:
         debit = struck.index("debit")
         assert {"clock", "id", "lock"} <= set(struck[:debit])
-        assert "lock in keep" in struck[debit:ask]
+        assert "second lock" in struck[debit:ask]
     if case.account != "sandbox-down":
         answer = struck.index("after pay" if "after pay" in struck else "after look-up")
         assert {"clock", "lock"} <= set(struck[answer:])
@@ -398,27 +399,28 @@ def test_two_faults_in_one_payment_make_and_lose_nothing(case: Case) -> None:
     assert pairs > 100
 
 
-class Striking(Clock):
-    """A clock that strikes when it is asked as often as it is told."""
+class FailingClock(Clock):
+    """Fails once, at the read with the number `fails_at`."""
 
-    left = -1
+    fails_at = reads = 0
 
     def __call__(self) -> int:
-        self.left -= 1
-        if self.left == 0:
+        self.reads += 1
+        if self.reads == self.fails_at:
             raise Fault("clock")
         return super().__call__()
 
 
 def test_a_payment_whose_error_cannot_be_noted_is_not_lost() -> None:
-    clock, bank = Striking(), AdversarialBank()
+    """The bank breaks, and then the clock, which the queue reads to note that."""
+    clock, bank = FailingClock(), AdversarialBank()
     service = new_service(clock=clock, bank=bank)
     payment = service.payments.deposit(open_wallet(service), 300, "pays")
     bank.fates = [Fate.BROKEN_AFTER]
-    clock.left = 3  # to choose it, to take it, then to note when it broke
-    with suppress(Fault):
-        service.background.run_due()
-    assert clock.left <= 0
+    clock.fails_at = clock.reads + 3  # after those that choose and take the payment
+    service.background.run_due()
+    assert clock.reads >= clock.fails_at
+    assert service.payments.get(payment.id).status is PaymentStatus.PENDING
     clock.now += BUG_SECONDS * SECOND
     service.background.run_due()
     assert service.payments.get(payment.id).status is PaymentStatus.SUCCEEDED
@@ -450,7 +452,7 @@ class Adversity(RuleBasedStateMachine):
         self.service.outbox.is_open = True
         self.wallet_id = open_wallet(self.service, 100)
         self.others = 100
-        """What was added and deducted besides payments."""
+        """What was added and deducted, except by payments."""
 
     def overtake(self, key: str) -> None:
         """Attempt a payment while it is attempted, and take it up again."""
@@ -556,9 +558,9 @@ class Adversity(RuleBasedStateMachine):
         assert self.service.get_limits(self.wallet_id).spent_today >= 0
         totals = self.service.audit().currencies["INR"]
         assert (totals.withdrawals_in_flight, totals.deposits_in_flight) == (0, 0)
-        told = [each.subject for each in self.events]
+        subjects = [each.subject for each in self.events]
         assert sorted(
-            each.id for each in told if isinstance(each, PaymentSnapshot)
+            each.id for each in subjects if isinstance(each, PaymentSnapshot)
         ) == sorted(each.id for each in payments)
         assert not self.payments._table._under_way
 
