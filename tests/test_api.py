@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import re
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -14,31 +13,13 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
+from tests.answers import NOBODY, TIME, assert_problem, post
 from tests.ledgers import Clock, nothing_moves, open_wallet
 from wallet_app import create_app
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.idempotency import IdempotencyKeys
 from wallet_app.services.service import WalletService
-
-NOBODY = "00000000-0000-4000-8000-000000000000"
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
-
-
-def post(client: FlaskClient, path: str, body: object, **headers: str) -> TestResponse:
-    return client.post(path, json=body, headers=headers)
-
-
-def assert_problem(response: TestResponse, status: int, code: str) -> dict[str, Any]:
-    """Assert that the response is this problem, whole and of the right type."""
-    assert response.content_type == "application/problem+json"
-    problem: dict[str, Any] = response.get_json(force=True)
-    assert (response.status_code, problem["status"]) == (status, status)
-    assert problem["code"] == code, problem
-    for member in ("type", "title", "detail"):
-        assert isinstance(problem[member], str) and problem[member]
-    assert "Traceback" not in response.text and ".py" not in response.text
-    return problem
 
 
 def test_create_answers_the_wallet_and_where_it_is(client: FlaskClient) -> None:

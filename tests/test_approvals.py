@@ -13,6 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.allocations import in_a_child, needs_failing_allocations, with_failing
+from tests.answers import NOBODY, assert_problem, post
 from tests.ledgers import (
     FULL,
     SECOND,
@@ -25,7 +26,6 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
 from wallet_app.domain.errors.approval_errors import (
     ApprovalClosed,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError
 from werkzeug.test import TestResponse
 
+from tests.answers import assert_problem
 from tests.ledgers import balances, everything, nothing_moves, open_wallet
-from tests.test_api import assert_problem
 from wallet_app import create_app
 from wallet_app.api.incoming.body import BODY_BYTES_MAX, BodyReader
 from wallet_app.api.incoming.field_errors import ERRORS_MAX, NAME_LENGTH_MAX

@@ -14,10 +14,10 @@ from flask.testing import FlaskClient
 from standardwebhooks import Webhook
 from werkzeug.test import TestResponse
 
+from tests.answers import assert_problem, post
 from tests.ledgers import Clock, Ids, Receivers
+from tests.live_api import Api
 from tests.server import CONFIGURED, DEMO, running
-from tests.test_api import assert_problem, post
-from tests.test_outside import Api
 from wallet_app import create_app
 from wallet_app.api import wallet_api
 from wallet_app.demo.demo import Demo

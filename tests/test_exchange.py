@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.answers import NOBODY, assert_problem, post
 from tests.ledgers import (
     FULL,
     SECOND,
@@ -29,7 +30,6 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.approval_errors import ApprovalExpired

@@ -12,9 +12,9 @@ from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.answers import NOBODY, assert_problem
 from tests.ledgers import FULL, SECOND, Clock, made, new_service, open_wallet
-from tests.test_api import NOBODY, assert_problem
-from tests.test_locking import WatchedLock
+from tests.watched_locks import WatchedLock
 from wallet_app import create_app
 from wallet_app.api.incoming.fields import Description
 from wallet_app.api.outgoing.csv_answers import (

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
+from tests.answers import NOBODY, assert_problem, post
 from tests.ledgers import (
     SECOND,
     Clock,
@@ -16,7 +17,6 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from tests.test_api import NOBODY, assert_problem, post
 from wallet_app.domain.errors.wallet_errors import WalletFrozen, WalletNotFound
 from wallet_app.services.service import WalletService
 

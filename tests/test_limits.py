@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask.testing import FlaskClient
 
+from tests.answers import NOBODY, assert_problem, post
 from tests.ledgers import (
     FULL,
     SECOND,
@@ -19,7 +20,6 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
 from wallet_app.domain.errors.wallet_errors import LimitExceeded, WalletNotFound
 from wallet_app.domain.spending import Limits

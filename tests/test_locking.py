@@ -19,7 +19,6 @@ import pytest
 
 from tests.ledgers import (
     SECOND,
-    BoundedLock,
     Clock,
     Codes,
     balances,
@@ -28,6 +27,7 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
+from tests.watched_locks import Watch
 from wallet_app.domain.errors.approval_errors import CodeInvalid
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.wallet_errors import WalletExists
@@ -47,37 +47,6 @@ from wallet_app.store import Wallet, locked
 
 TIMEOUT_SECONDS = 10
 RATES = (("USD", "INR", Decimal("83.12")),)
-
-
-class WatchedLock(BoundedLock):
-    """A lock that tells whether it is held."""
-
-    def __init__(self, held: list[WatchedLock]) -> None:
-        super().__init__()
-        self._held = held
-
-    def acquire(self) -> bool:
-        super().acquire()
-        self._held.append(self)
-        return True
-
-    def release(self) -> None:
-        self._held.remove(self)
-        super().release()
-
-
-class Watch:
-    """Records which locks were held at each touch of a balance."""
-
-    def __init__(self) -> None:
-        self.held: list[WatchedLock] = []
-        self.touched: list[tuple[Wallet, tuple[WatchedLock, ...]]] = []
-
-    def new_lock(self) -> WatchedLock:
-        return WatchedLock(self.held)
-
-    def touch(self, wallet: Wallet) -> None:
-        self.touched.append((wallet, tuple(self.held)))
 
 
 class WatchedSlot:

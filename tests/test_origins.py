@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.answers import assert_problem
 from tests.ledgers import nothing_moves, open_wallet
-from tests.test_api import assert_problem
 from wallet_app.api import wallet_api
 from wallet_app.services.service import WalletService
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
-from uuid import uuid4
 
 import pytest
-import urllib3
 from standardwebhooks import Webhook
 
+from tests.live_api import Api
 from tests.receivers import Received, receiving
 from tests.server import (
     BARE,
@@ -21,7 +20,6 @@ from tests.server import (
     DEMO,
     GUNICORN,
     TIMEOUT_SECONDS,
-    Server,
     running,
 )
 
@@ -82,56 +80,6 @@ PATHS: dict[str, list[Told]] = {
 }
 """What a payment with each account goes through: status, the bank's answer, attempts,
 and what was wrong at the last one. One that is under way counts already."""
-
-
-class Api:
-    """Asks a server, and insists on the status."""
-
-    def __init__(self, server: Server) -> None:
-        self._url = server.url
-
-    def ask(
-        self, method: str, path: str, status: int, body: dict[str, Any] | None = None
-    ) -> Any:
-        answer = urllib3.request(
-            method,
-            self._url + path,
-            json=body,
-            headers={"Connection": "close"},
-            timeout=TIMEOUT_SECONDS,
-            retries=False,
-        )
-        assert answer.status == status, answer.data
-        return answer.json() if answer.data else None
-
-    def get(self, path: str) -> Any:
-        return self.ask("GET", path, 200)
-
-    def post(self, path: str, status: int, **body: Any) -> Any:
-        return self.ask("POST", path, status, body)
-
-    def open_wallet(self, balance: int = 0) -> str:
-        wallet = self.post("/wallet/create", 201, userId=str(uuid4()))
-        if balance:
-            self.post("/wallet/add", 200, walletId=wallet["id"], amount=balance)
-        return str(wallet["id"])
-
-    def pay(self, direction: str, wallet_id: str, amount: int, account: str) -> Any:
-        return self.post(
-            f"/wallet/{direction}",
-            202,
-            walletId=wallet_id,
-            amount=amount,
-            bankAccount=account,
-        )
-
-    def wait_for(self, path: str, enough: Callable[[Any], bool]) -> Any:
-        """Ask again and again until the answer is enough, and return it."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS
-        while not enough(answer := self.get(path)):
-            assert time.monotonic() < deadline, answer
-            time.sleep(0.02)
-        return answer
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ from tests.browser import (
     launched,
     visiting,
 )
+from tests.live_api import Api
 from tests.server import DEMO, PROJECT, TIMEOUT_SECONDS, Server, running
-from tests.test_outside import Api
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.answers import NOBODY, assert_problem, post
 from tests.ledgers import (
     SECOND,
     START,
@@ -30,7 +31,6 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from tests.test_api import NOBODY, assert_problem, post
 from wallet_app import create_app
 from wallet_app.domain.errors.approval_errors import ApprovalClosed
 from wallet_app.domain.errors.families import WalletError

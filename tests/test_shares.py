@@ -12,6 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from tests.answers import assert_problem
 from tests.ledgers import (
     SECOND,
     BoundedLock,
@@ -23,7 +24,6 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from tests.test_api import assert_problem
 from wallet_app import create_app
 from wallet_app.domain.errors.approval_errors import (
     ApprovalsExhausted,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
+from tests.answers import NOBODY, assert_problem
 from tests.ledgers import FULL, SECOND, START, Clock, new_service, open_wallet
-from tests.test_api import NOBODY, assert_problem
 from wallet_app import create_app
 from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.service import WalletService

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 from werkzeug.test import TestResponse
 
+from tests.answers import post
 from tests.ledgers import SECOND, Clock, Receivers, new_service, open_wallet
-from tests.test_api import post
 from wallet_app import create_app
 from wallet_app.domain.spending import Limits
 from wallet_app.gateways.delivery_connection import Reply

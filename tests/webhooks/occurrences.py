@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.test_api import NOBODY
+from tests.answers import NOBODY
 from tests.webhooks.listening import FULL, Listening
 from wallet_app.domain.errors.wallet_errors import FraudBlocked
 

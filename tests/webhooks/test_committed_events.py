@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 import pytest
 
+from tests.answers import NOBODY, assert_problem, post
 from tests.ledgers import everything, nothing_moves
-from tests.test_api import NOBODY, assert_problem, post
 from tests.webhooks.listening import (
     RULES,
     URL,

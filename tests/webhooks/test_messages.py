@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from tests.answers import TIME, post
 from tests.ledgers import SECOND, START, Receivers, open_wallet
-from tests.test_api import TIME, post
 from tests.webhooks.listening import (
     CODE,
     SECRET,

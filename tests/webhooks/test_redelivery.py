@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
+from tests.answers import NOBODY, assert_problem, post
 from tests.background.work import started
 from tests.ledgers import SECOND
-from tests.test_api import NOBODY, assert_problem, post
 from tests.webhooks.listening import (
     FULL,
     LOG,

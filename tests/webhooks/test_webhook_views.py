@@ -9,9 +9,9 @@ from uuid import UUID
 import pytest
 from flask.testing import FlaskClient
 
+from tests.answers import NOBODY, assert_problem, post
 from tests.background.work import started
 from tests.ledgers import new_service, open_wallet
-from tests.test_api import NOBODY, assert_problem, post
 from tests.webhooks.listening import (
     ALL,
     FULL,
