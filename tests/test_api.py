@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import re
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -313,110 +314,96 @@ def test_a_bad_query_is_refused(
 # What is refused
 
 
-def test_each_refusal_is_a_problem_that_changes_nothing(
-    client: FlaskClient, service: WalletService
+Body = dict[str, object]
+
+
+def transfer(source: str, target: str, amount: int = 1) -> Body:
+    return {"fromWalletId": source, "toWalletId": target, "amount": amount}
+
+
+def of(wallet: str, amount: int = 1) -> Body:
+    return {"walletId": wallet, "amount": amount}
+
+
+MISSING = (404, "wallet_not_found")
+POOR = (400, "insufficient_funds", {"balance": 500, "amount": 501})
+NO_METHOD = (405, "method_not_allowed")
+ROWS: dict[str, tuple[Any, ...]] = {
+    "create twice": (
+        *("POST", "create", {"userId": "{user}"}),
+        *(409, "wallet_exists", {"walletId": "{rich}"}),
+    ),
+    "add to nobody": ("POST", "add", of(NOBODY), *MISSING, {"walletId": NOBODY}),
+    "add too much": (
+        *("POST", "add", of("{full}")),
+        *(400, "balance_overflow"),
+        {"walletId": "{full}", "amount": 1, "maximum": AMOUNT_MAX},
+    ),
+    "deduct from nobody": ("POST", "deduct", of(NOBODY), *MISSING),
+    "deduct too much": ("POST", "deduct", of("{rich}", 501), *POOR),
+    "transfer too much": ("POST", "transfer", transfer("{rich}", "{full}", 501), *POOR),
+    "transfer to itself": (
+        *("POST", "transfer", transfer("{rich}", "{rich}")),
+        *(400, "same_wallet", {"walletId": "{rich}"}),
+    ),
+    "transfer to itself in capitals": (
+        *("POST", "transfer", transfer("{rich}", "{RICH}"), 400, "same_wallet"),
+    ),
+    "transfer to another currency": (
+        *("POST", "transfer", transfer("{rich}", "{dollars}")),
+        *(400, "currency_mismatch", {"fromCurrency": "INR", "toCurrency": "USD"}),
+    ),
+    "transfer over the maximum": (
+        *("POST", "transfer", transfer("{rich}", "{full}"), 400, "balance_overflow"),
+    ),
+    "transfer from nobody": ("POST", "transfer", transfer(NOBODY, "{rich}"), *MISSING),
+    "transfer to nobody": ("POST", "transfer", transfer("{rich}", NOBODY), *MISSING),
+    "transfer between nobody": ("POST", "transfer", transfer(NOBODY, NOBODY), *MISSING),
+    "shape before existence": (
+        *("POST", "transfer", transfer(NOBODY, "{rich}", 0), 400, "invalid_request"),
+    ),
+    "get nobody": ("GET", NOBODY, None, *MISSING, {"walletId": NOBODY}),
+    "get what is no id": ("GET", "42", None, 404, "not_found"),
+    "get the path of create": ("GET", "create", None, *NO_METHOD),
+    "history of nobody": ("GET", f"{NOBODY}/transactions", None, *MISSING),
+    "history before nothing": (
+        *("GET", f"{{rich}}/transactions?before={NOBODY}", None),
+        *(404, "transaction_not_found"),
+    ),
+    "delete a wallet": ("DELETE", "{rich}", None, *NO_METHOD),
+    "put for post": ("PUT", "add", of("{rich}"), *NO_METHOD),
+    "post a transaction": ("POST", "{rich}/transactions", {}, *NO_METHOD),
+    "post to no path": ("POST", "nonsense", {}, 404, "not_found"),
+}
+"""Method, path below /wallet/, body; status, code and some values of the problem."""
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_a_refusal_is_a_problem_that_changes_nothing(
+    client: FlaskClient, service: WalletService, row: tuple[Any, ...]
 ) -> None:
-    user_id = str(uuid4())
-    rich = open_wallet(service, 500, user_id)
-    full = open_wallet(service, AMOUNT_MAX)
-    dollars = open_wallet(service, currency="USD")
-
-    def transfer(source: str, target: str, amount: int) -> dict[str, object]:
-        return {"fromWalletId": source, "toWalletId": target, "amount": amount}
-
-    table: list[tuple[str, str, object, int, str, dict[str, object]]] = [
-        (
-            "POST",
-            "create",
-            {"userId": user_id},
-            409,
-            "wallet_exists",
-            {"walletId": rich},
-        ),
-        (
-            "POST",
-            "add",
-            {"walletId": NOBODY, "amount": 1},
-            404,
-            "wallet_not_found",
-            {"walletId": NOBODY},
-        ),
-        (
-            "POST",
-            "add",
-            {"walletId": full, "amount": 1},
-            400,
-            "balance_overflow",
-            {"walletId": full, "amount": 1, "maximum": AMOUNT_MAX},
-        ),
-        (
-            "POST",
-            "deduct",
-            {"walletId": NOBODY, "amount": 1},
-            404,
-            "wallet_not_found",
-            {},
-        ),
-        (
-            "POST",
-            "deduct",
-            {"walletId": rich, "amount": 501},
-            400,
-            "insufficient_funds",
-            {"balance": 500, "amount": 501},
-        ),
-        (
-            "POST",
-            "transfer",
-            transfer(rich, full, 501),
-            400,
-            "insufficient_funds",
-            {"balance": 500, "amount": 501},
-        ),
-        (
-            "POST",
-            "transfer",
-            transfer(rich, rich, 1),
-            400,
-            "same_wallet",
-            {"walletId": rich},
-        ),
-        ("POST", "transfer", transfer(rich, rich.upper(), 1), 400, "same_wallet", {}),
-        (
-            "POST",
-            "transfer",
-            transfer(rich, dollars, 1),
-            400,
-            "currency_mismatch",
-            {"fromCurrency": "INR", "toCurrency": "USD"},
-        ),
-        ("POST", "transfer", transfer(rich, full, 1), 400, "balance_overflow", {}),
-        ("POST", "transfer", transfer(NOBODY, rich, 1), 404, "wallet_not_found", {}),
-        ("POST", "transfer", transfer(rich, NOBODY, 1), 404, "wallet_not_found", {}),
-        ("POST", "transfer", transfer(NOBODY, rich, 0), 400, "invalid_request", {}),
-        ("GET", NOBODY, None, 404, "wallet_not_found", {"walletId": NOBODY}),
-        ("GET", "42", None, 404, "not_found", {}),
-        ("GET", "create", None, 405, "method_not_allowed", {}),
-        ("GET", f"{NOBODY}/transactions", None, 404, "wallet_not_found", {}),
-        (
-            "GET",
-            f"{rich}/transactions?before={NOBODY}",
-            None,
-            404,
-            "transaction_not_found",
-            {},
-        ),
-        ("DELETE", rich, None, 405, "method_not_allowed", {}),
-        ("PUT", "add", {"walletId": rich, "amount": 1}, 405, "method_not_allowed", {}),
-        ("POST", f"{rich}/transactions", {}, 405, "method_not_allowed", {}),
-        ("POST", "nonsense", {}, 404, "not_found", {}),
-        ("POST", "transfer", transfer(NOBODY, NOBODY, 1), 404, "wallet_not_found", {}),
+    user = str(uuid4())
+    ids = {
+        "user": user,
+        "rich": open_wallet(service, 500, user),
+        "full": open_wallet(service, AMOUNT_MAX),
+        "dollars": open_wallet(service, currency="USD"),
+    }
+    ids["RICH"] = ids["rich"].upper()
+    method, path, body, status, code, values = [
+        with_ids(each, ids) for each in (*row, {})[:6]
     ]
     with nothing_moves(service):
-        for method, name, body, status, code, values in table:
-            response = client.open(f"/wallet/{name}", method=method, json=body)
-            problem = assert_problem(response, status, code)
-            assert problem.items() >= values.items(), problem
+        response = client.open(f"/wallet/{path}", method=method, json=body)
+    problem = assert_problem(response, status, code)
+    assert problem.items() >= values.items(), problem
+
+
+def with_ids(value: Any, ids: dict[str, str]) -> Any:
+    """Return a part of a row with the wallets' ids in the places of their names."""
+    if isinstance(value, dict):
+        return {name: with_ids(each, ids) for name, each in value.items()}
+    return value.format(**ids) if isinstance(value, str) else value
 
 
 @pytest.mark.parametrize(
