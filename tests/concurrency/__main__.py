@@ -63,7 +63,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--all", action="store_true", help="find every seeded bug, and tell the times"
+        "--all", action="store_true", help="find every seeded bug, and report the times"
     )
     what.add_argument(
         "--diff",
@@ -126,7 +126,7 @@ def _list(console: Console) -> int:
     for mutant in MUTANTS.values():
         name = f"[bold cyan]{mutant.name:{width}}[/]"
         console.print(f"{name}  {mutant.bug}", soft_wrap=True)
-    console.print("\nGive one of the names to hunt it down; --help tells the rest.")
+    console.print("\nGive one of the names to hunt it down; --help shows the rest.")
     return 0
 
 
@@ -136,13 +136,13 @@ def _one(console: Console, seed: int, mutant: Mutant) -> int:
     laboratory = Laboratory(lines=mutant.lines)
     with console.status("hunting") as status:
         failure = _caught(
-            laboratory, mutant, seed, lambda: status.update(_told(laboratory))
+            laboratory, mutant, seed, lambda: status.update(_tried(laboratory))
         )
     if failure is None:
-        console.print(f"[bold red]Not found[/] in {_told(laboratory)}, seed {seed}.")
+        console.print(f"[bold red]Not found[/] in {_tried(laboratory)}, seed {seed}.")
         return 1
     console.print(report(failure, mutant.name, mutant.lines), soft_wrap=True)
-    console.print(f"\n[dim]found in {_told(laboratory)}, seed {seed}[/]")
+    console.print(f"\n[dim]found in {_tried(laboratory)}, seed {seed}[/]")
     return 0
 
 
@@ -158,7 +158,7 @@ def _diff(console: Console, mutant: Mutant) -> int:
 
 
 def _all(console: Console, seed: int) -> int:
-    """Hunt every bug down and tell how long each took."""
+    """Hunt every bug down and report how long each took."""
     table = Table("bug", "found", box=None, pad_edge=False)
     for column in ("calls", "preemptions", "programs", "schedules", "seconds"):
         table.add_column(column, justify="right")
@@ -196,7 +196,7 @@ def _service(console: Console, seed: int, seconds: float, lines: bool) -> int:
         for each in itertools.count(seed):
             failure = hunt(laboratory, each, examples, SERVICE_THREADS)
             passed = time.monotonic() - started
-            progress.update(bar, completed=passed, description=_told(laboratory))
+            progress.update(bar, completed=passed, description=_tried(laboratory))
             if failure is not None:
                 console.print(report(failure, lines=lines), soft_wrap=True)
                 console.print(f"\n[bold red]The service failed[/] with seed {each}.")
@@ -206,7 +206,7 @@ def _service(console: Console, seed: int, seconds: float, lines: bool) -> int:
     tried = "two calls, line by line" if lines else f"up to {SERVICE_THREADS} threads"
     bound = f"{preemptions_in(laboratory)} preemption{'s' * lines}"
     console.print(
-        f"[bold green]All held[/]: {_told(laboratory)} in {passed:.0f} s, "
+        f"[bold green]All held[/]: {_tried(laboratory)} in {passed:.0f} s, "
         f"{laboratory.schedules / passed:,.0f} schedules each second; {tried}, "
         f"every schedule with up to {bound}; seeds {seed} to {each}.",
         soft_wrap=True,
@@ -256,7 +256,7 @@ def _caught(
         return hunt(laboratory, seed, progress=progress)
 
 
-def _told(laboratory: Laboratory) -> str:
+def _tried(laboratory: Laboratory) -> str:
     return f"{laboratory.programs:,} programs under {laboratory.schedules:,} schedules"
 
 

@@ -115,7 +115,7 @@ class Laboratory:
         return self._execute(program, schedule, _Judge(program.ledger()))
 
     def strikes(self) -> bool:
-        """Count one more write of the running call, and tell whether it fails."""
+        """Count one more write of the running call, and return whether it fails."""
         thread = self._scheduler.thread
         assert thread is not None
         operation, writes = self._calls[thread]
@@ -219,7 +219,7 @@ def _misplaced(service: WalletService) -> str | None:
     )
     if len(taken) == under_way:
         return None
-    return f"{len(taken)} places are taken, but {under_way} payments are under way."
+    return f"{len(taken)} slots are taken, but {under_way} payments are under way."
 
 
 def _name_locks(service: WalletService) -> None:

@@ -131,7 +131,7 @@ def explain(calls: Sequence[Call], initial: Ledger) -> str:
         return (
             "Each answer is possible, but no one order of the calls gives all of them."
         )
-    # An answer that is wrong, but in the same words as a right one, tells nothing.
+    # An answer that is wrong, but in the same words as a right one, helps nobody.
     call, answered, right = min(wrong, key=lambda each: each[1] in each[2])
     return f"{call.operation} {answered}. One call at a time: {' or '.join(right)}."
 

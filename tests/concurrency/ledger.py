@@ -49,7 +49,7 @@ class Movement(Hashable, Protocol):
 
 
 class Book(NamedTuple):
-    """A wallet: its history, oldest first, which tells the balance too, and what was
+    """A wallet: its history, oldest first, which gives the balance too, and what was
     spent, less what the bank has not paid: all of it on one day, because no test lasts
     until the next."""
 

@@ -156,7 +156,7 @@ CRASHING: tuple[dict[str, Any], ...] = ({}, {}, {"faults": (1,)})
 
 @dataclass(frozen=True)
 class Draw:
-    """How an operation is drawn: whose wallets, which amounts, and what besides.
+    """How an operation is drawn: whose wallets, which amounts, and which extras.
 
     Each takes three draws, counting which operation it is. So Hypothesis can leave
     one out (it tries up to five draws at a time), and none looks simpler to it than

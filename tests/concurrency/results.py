@@ -65,7 +65,7 @@ class Payment(NamedTuple):
 
 
 class Attempted(NamedTuple):
-    """What a worker is told: nothing."""
+    """What an attempt of a worker returns: nothing."""
 
 
 class HistoryPage(NamedTuple):
@@ -100,7 +100,7 @@ class Rest(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """A refusal, with the numbers that it tells."""
+    """A refusal, with its numbers."""
 
     code: str
     numbers: tuple[tuple[str, int], ...] = ()

@@ -54,7 +54,7 @@ class Operation:
 
     of_workers: ClassVar[bool] = False
     """Whether the service's own workers do it: then it has no key, and cannot be asked
-    for over HTTP, and it tells itself what a crash leaves behind."""
+    for over HTTP, and it says itself what a crash leaves behind."""
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         """Return the result and the next ledger, or raise Refusal. `by` is the label

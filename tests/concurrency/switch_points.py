@@ -34,7 +34,7 @@ class Faults(Protocol):
     """Decides which writes fail."""
 
     def strikes(self) -> bool:
-        """Count one more write of the running call, and tell whether it fails."""
+        """Count one more write of the running call, and return whether it fails."""
         ...
 
 

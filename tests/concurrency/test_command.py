@@ -68,8 +68,8 @@ def test_what_is_printed_shows_the_same_failure_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     _, printed = run(capsys, "lost-update", "--seed", "0")
-    told = printed[printed.index("At first") : printed.index("\n\nfound in")]
-    words = shlex.split(told.splitlines()[-1])
+    shown = printed[printed.index("At first") : printed.index("\n\nfound in")]
+    words = shlex.split(shown.splitlines()[-1])
     assert words[:3] == ["python", "-m", "tests.concurrency"]
     ran = subprocess.run(
         [sys.executable, *words[1:]],
@@ -80,7 +80,7 @@ def test_what_is_printed_shows_the_same_failure_again(
         timeout=TIMEOUT_SECONDS,
     )
     assert ran.returncode == 1
-    assert ran.stdout.strip() == told
+    assert ran.stdout.strip() == shown
 
 
 def test_the_readme_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +131,7 @@ def test_each_bug_is_shown_as_a_diff_against_the_real_code(
     assert run(capsys, name, "--diff") == (0, printed), "twice the same"
 
 
-def test_all_tells_what_each_took(
+def test_all_shows_what_each_took(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = {name: MUTANTS[name] for name in ("lost-update", "self-transfer")}
@@ -206,7 +206,7 @@ def test_a_correct_service_has_nothing_to_show(
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "said"),
     [
         (["no-such-bug"], "no seeded bug has the name 'no-such-bug'"),
         (["no-such-bug", "--diff"], "no seeded bug has the name 'no-such-bug'"),
@@ -230,9 +230,9 @@ def test_a_correct_service_has_nothing_to_show(
     ],
 )
 def test_what_cannot_be_done_is_said_in_words(
-    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     status, printed = run(capsys, *words)
     assert status == 2
-    assert told in printed
+    assert said in printed
     assert "Traceback" not in printed

@@ -411,7 +411,7 @@ def test_a_scenario_holds_under_every_schedule(
     laboratory = Laboratory()
     with laboratory.open():
         schedules = exhaust(laboratory, program, preemptions)
-    record_property(name, told(schedules, preemptions))
+    record_property(name, counted(schedules, preemptions))
 
 
 @pytest.mark.parametrize("name", LINE_BY_LINE)
@@ -421,7 +421,7 @@ def test_a_scenario_holds_under_every_schedule_line_by_line(
     laboratory = Laboratory(lines=True)
     with laboratory.open():
         schedules = exhaust(laboratory, LINE_BY_LINE[name], 2)
-    record_property(f"line by line: {name}", told(schedules, 2))
+    record_property(f"line by line: {name}", counted(schedules, 2))
 
 
 KINDS = list(OPERATIONS)
@@ -441,7 +441,7 @@ def test_an_operation_holds_beside_every_other(
             exhaust(laboratory, pair(one, other), 2) for one, other in pairs
         )
     what = f"{kind.__name__} in each of {len(pairs)} pairs"
-    record_property(what, told(schedules, 2))
+    record_property(what, counted(schedules, 2))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -454,7 +454,7 @@ def test_an_operation_holds_beside_every_other_line_by_line(
     with laboratory.open():
         schedules = sum(exhaust(laboratory, pair(one, other), 1) for other in others)
     what = f"line by line: {kind.__name__} in each of {len(others)} pairs"
-    record_property(what, told(schedules, 1))
+    record_property(what, counted(schedules, 1))
 
 
 def later(kind: type[Operation]) -> list[type[Operation]]:
@@ -473,6 +473,6 @@ def exhaust(laboratory: Laboratory, program: Program, preemptions: int) -> int:
     return explored.schedules
 
 
-def told(schedules: int, preemptions: int) -> str:
+def counted(schedules: int, preemptions: int) -> str:
     plural = "s" * (preemptions > 1)
     return f"{schedules:7,} schedules, all with up to {preemptions} preemption{plural}"

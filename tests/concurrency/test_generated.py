@@ -28,13 +28,13 @@ Record = Callable[[str, object], None]
 def test_no_program_breaks_the_service(record_property: Record) -> None:
     laboratory = Laboratory()
     hold(laboratory, programs(calls=CALLS_MAX), 20_000 if THOROUGH else 300)
-    record_property("programs drawn by Hypothesis", told(laboratory))
+    record_property("programs drawn by Hypothesis", counted(laboratory))
 
 
 def test_no_two_calls_break_the_service_line_by_line(record_property: Record) -> None:
     laboratory = Laboratory(lines=True)
     hold(laboratory, pairs(), 2_000 if THOROUGH else 60)
-    record_property("line by line: pairs drawn by Hypothesis", told(laboratory))
+    record_property("line by line: pairs drawn by Hypothesis", counted(laboratory))
 
 
 def hold(laboratory: Laboratory, drawn: SearchStrategy[Program], examples: int) -> None:
@@ -54,7 +54,7 @@ def hold(laboratory: Laboratory, drawn: SearchStrategy[Program], examples: int) 
         holds()
 
 
-def told(laboratory: Laboratory) -> str:
+def counted(laboratory: Laboratory) -> str:
     return (
         f"{laboratory.schedules:7,} schedules of {laboratory.programs} programs, "
         f"all with up to {PREEMPTIONS} preemption{'s' * (PREEMPTIONS > 1)}"

@@ -110,7 +110,7 @@ def test_what_an_attempt_has_booked_is_in_flight_no_more() -> None:
 
 
 def test_what_a_key_has_made_bears_the_label_of_the_key() -> None:
-    """Nobody can tell which of two calls with one key made the transaction."""
+    """Nobody can know which of two calls with one key made the transaction."""
     made = added(60, 160, "k")
     calls = [
         called("0.0", Add("asha", 60, key="k"), (0, 2), made),

@@ -172,7 +172,7 @@ def test_a_change_answers_what_it_did_and_records_it(
 
 
 @each_read
-def test_a_read_tells_what_there_is_and_changes_nothing(
+def test_a_read_returns_what_there_is_and_changes_nothing(
     operation: Operation, result: Result
 ) -> None:
     assert answer(PAST, operation, "me") == (result, PAST)
@@ -183,7 +183,7 @@ def test_an_empty_ledger_has_no_wallets_and_no_currencies() -> None:
     assert answer(Ledger(), AtRest(), "me") == (Rest(()), Ledger())
 
 
-def test_a_history_is_cut_to_one_page_and_tells_how_long_it_is() -> None:
+def test_a_history_is_cut_to_one_page_and_says_how_long_it_is() -> None:
     limit = History.limit
     credits = [Entry("asha", "CREDIT", 1, n, "me") for n in range(1, limit + 2)]
     page, _ = answer(ledger(asha=credits), History("asha"), "me")
@@ -191,7 +191,7 @@ def test_a_history_is_cut_to_one_page_and_tells_how_long_it_is() -> None:
 
 
 @each_refusal
-def test_a_refusal_tells_its_numbers_and_changes_nothing(
+def test_a_refusal_carries_its_numbers_and_changes_nothing(
     operation: Operation, refused: Refused
 ) -> None:
     assert answer(TWO, operation, "me") == (refused, TWO)
@@ -289,11 +289,11 @@ def test_the_ledger_before_stays_what_it_was_and_can_be_remembered(
     operation: Operation, result: Result, after: Ledger
 ) -> None:
     _, before = answer(TWO, Add("asha", 1, key="k"), "before")
-    told, hashed = repr(before), hash(before)
+    shown, hashed = repr(before), hash(before)
     results = [answer(before, replace(operation, key="l"), "me") for _ in range(2)]
     assert results[0] == results[1]
     assert hash(results[0]) == hash(results[1])
-    assert (repr(before), hash(before)) == (told, hashed)
+    assert (repr(before), hash(before)) == (shown, hashed)
     assert results[0][1] != before
 
 
@@ -308,7 +308,7 @@ def test_the_order_in_which_wallets_were_opened_makes_no_difference() -> None:
 
 
 @pytest.mark.parametrize(
-    "operation, told",
+    "operation, written",
     [
         (Create("asha"), "create(asha)"),
         (Add("asha", 60), "add(asha, 60)"),
@@ -323,10 +323,10 @@ def test_the_order_in_which_wallets_were_opened_makes_no_difference() -> None:
         ),
     ],
 )
-def test_an_operation_is_told_as_people_write_it(
-    operation: Operation, told: str
+def test_an_operation_is_written_as_people_write_it(
+    operation: Operation, written: str
 ) -> None:
-    assert str(operation) == told
+    assert str(operation) == written
 
 
 def test_the_repr_of_an_operation_is_the_python_that_makes_it() -> None:

@@ -33,7 +33,7 @@ def storm_in_process(seed: int, rounds: int) -> int:
 
 
 def hunt(mutant: str) -> str:
-    """Return what a storm tells of a bug that is planted in the service."""
+    """Return what a storm reports of a bug that is planted in the service."""
     with (
         MUTANTS[mutant].planted(),
         patch.object(ledgers, "LOCK_TIMEOUT_SECONDS", HUNT_LOCK_TIMEOUT_SECONDS),
@@ -60,7 +60,7 @@ def test_a_storm_finds_a_deadlock() -> None:
     assert "waited too long" in hunt("unsorted-locks")
 
 
-def test_a_wrong_round_is_told_call_by_call_and_explained() -> None:
+def test_a_wrong_round_is_shown_call_by_call_and_explained() -> None:
     first, *lines = hunt("lost-update").splitlines()
     assert re.match(r"Round \d+ of seed 1 began with asha \d+, ", first)
     calls = [line for line in lines if re.match(r" *\d+ to +\d+  \S", line)]

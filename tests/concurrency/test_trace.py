@@ -123,7 +123,7 @@ def test_the_fatal_switch_stands_out_in_colours() -> None:
     assert marked[0].startswith("----- here thread 0 is stopped")
 
 
-def test_a_report_tells_the_ledger_the_verdict_and_how_to_see_it_again() -> None:
+def test_a_report_shows_the_ledger_the_verdict_and_how_to_see_it_again() -> None:
     lost = execute(
         [Add("asha", 60)], [Add("asha", 60)], schedule={4: 1}, mutant="lost-update"
     )

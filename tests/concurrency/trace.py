@@ -59,7 +59,7 @@ def assert_held(explored: Exploration, lines: bool = False) -> None:
     """Raise AssertionError with a report if a schedule broke the service, or if some
     were left out."""
     shown = explored.failure and report(explored.failure, lines=lines)
-    # From one line, because Hypothesis tells failures apart by where they come from.
+    # From one line, because Hypothesis distinguishes failures by where they come from.
     assert explored.ended, shown.plain if shown else "not every schedule was tried"
 
 

@@ -188,5 +188,5 @@ def _entry(transaction: dict[str, Any], name: Name) -> Entry:
 
 def _numbers(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
     """Return the amounts among the values of a refusal."""
-    told = ("balance", "amount", "maximum", "limit", "used", "remaining")
-    return tuple((each, values[each]) for each in sorted(told) if each in values)
+    amounts = ("balance", "amount", "maximum", "limit", "used", "remaining")
+    return tuple((each, values[each]) for each in sorted(amounts) if each in values)
