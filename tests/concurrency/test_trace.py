@@ -51,8 +51,12 @@ def test_each_thread_has_a_lane_and_each_step_a_row() -> None:
         "   6                            reads asha: 100",
         "   7                            reads asha: 100",
         "   8                            writes asha: 160",
+        "   9                            locks the outbox",
+        "                                unlocks the outbox",
         "                                = +60, balance 160",
-        "   9  writes asha: 160",
+        "  10  writes asha: 160",
+        "  11  locks the outbox",
+        "      unlocks the outbox",
         "      = +60, balance 160",
     ]
 
@@ -76,7 +80,7 @@ def test_locks_are_named_after_their_wallets_and_crashes_are_shown() -> None:
 
 def test_where_a_step_was_made_stands_beside_it() -> None:
     shown = lanes(execute([Transfer("asha", "ravi", 60)])).plain
-    assert re.search(r"locks asha +money\.py:\d+ in transfer$", shown, re.MULTILINE)
+    assert re.search(r"locks asha +store\.py:\d+ in \w+$", shown, re.MULTILINE)
     assert re.search(r"writes asha: 40 +money\.py:\d+ in move$", shown, re.MULTILINE)
 
 
