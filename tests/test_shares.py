@@ -1,5 +1,5 @@
-"""What all callers share is bounded for each of them: one cannot use up what the others
-need."""
+"""What all callers share is bounded for each of them, so that one cannot use up what
+the others need."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ from wallet_app.domain.errors.approval_errors import (
 from wallet_app.domain.errors.exchange_errors import QuotesExhausted
 from wallet_app.domain.errors.request_errors import IdempotencyKeysExhausted
 from wallet_app.domain.spending import Limits
-from wallet_app.gateways.addresses import caller_of
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.approvals.approvals import Approvals
 from wallet_app.services.commit import OnCommits, commit
@@ -46,28 +45,6 @@ RATES = (("USD", "INR", Decimal("83.12")),)
 TTL_SECONDS = 300
 DAY_SECONDS = 86_400
 WRONG = "999999"
-
-
-@pytest.mark.parametrize(
-    ("address", "caller"),
-    [
-        ("203.0.113.7", "203.0.113.7"),
-        ("::ffff:203.0.113.7", "203.0.113.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff::", "2001:db8:1:2::/64"),
-        ("2001:db8:1:3::", "2001:db8:1:3::/64"),
-        ("::1", "::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("", None),
-        (None, None),
-        ("a unix socket", None),
-    ],
-    ids=str,
-)
-def test_a_caller_is_an_ipv4_address_or_an_ipv6_network(
-    address: str | None, caller: str | None
-) -> None:
-    assert caller_of(address) == caller
 
 
 # Keys, quotes and approvals

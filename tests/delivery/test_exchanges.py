@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -172,7 +173,9 @@ def test_whatever_a_receiver_does_the_attempt_ends_and_says_why(
 ) -> None:
     seconds = SHORT_SECONDS if "0.2" in words else WAIT_SECONDS
     with receiving(behave) as port:
+        began = time.monotonic()
         assert why_not(here(seconds), f"http://a.example:{port}/") == words
+        assert time.monotonic() - began < WAIT_SECONDS / 2
 
 
 def test_an_attempt_ends_in_time_when_nobody_reads_the_request() -> None:

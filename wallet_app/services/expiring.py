@@ -1,5 +1,5 @@
 """Values that are kept for a while: bounded in number, evicted in constant time, and
-none of them blocked by what one owner holds."""
+with a share for each owner."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from msgspec import Struct
 
 from wallet_app.domain.clock import SECOND
 from wallet_app.domain.errors.families import WalletError
+from wallet_app.store import Lock
 
 T = TypeVar("T")
 
 EVICTIONS_MAX = 32
-"""Entries that one call evicts at most, so that no request waits for all that expired
-since the last one. More than one, so that memory is given back while few are added."""
+"""The most that one call evicts, so that no request waits for all that expired since
+the last one. More than one, so that memory is freed while few are added."""
 
 SHARES = 4
-"""One owner holds at most a quarter of the table."""
+"""One owner can hold a quarter of the table."""
 
 
 class _Entry(Struct, Generic[T], frozen=True):
@@ -29,8 +30,8 @@ class _Entry(Struct, Generic[T], frozen=True):
 
 
 class Expiring(Generic[T]):
-    """Values by key. Each is needed for the same time, or until it is released. After
-    that it is kept for a while, for as long as no other one needs its slot.
+    """Values by key. Each is needed for the same time, or until it is released. Then it
+    is kept for a while, as long as no other value needs its slot.
 
     Both kinds are queues: what is needed expires in the order of time, and released
     values are evicted in the order of release. What is needed counts for its owner, if
@@ -65,8 +66,12 @@ class Expiring(Generic[T]):
         self._owned: dict[str, OrderedDict[str, _Entry[T]]] = {}
 
     def __len__(self) -> int:
-        """Return how many slots are taken, also by what waits to be evicted."""
+        """Return how many slots are taken, including those of expired values."""
         return len(self._needed) + len(self._released)
+
+    def owners(self) -> dict[str, int]:
+        """Return how many slots each owner holds."""
+        return {owner: len(owned) for owner, owned in self._owned.items()}
 
     def get(self, key: str, now: int) -> T | None:
         entry = self._needed.get(key) or self._released.get(key)
@@ -74,9 +79,9 @@ class Expiring(Generic[T]):
             return None
         return entry.value
 
-    def make_room(self, now: int, owner: str | None = None) -> None:
-        """Evict what has expired, a bounded number of it, and see that there is a slot
-        for one more value of this owner; raise `full` if there is none."""
+    def ensure_slot(self, now: int, owner: str | None = None) -> None:
+        """Evict some of what has expired, and raise `full` if there is no slot for
+        another value of this owner."""
         owned = self._owned.get(owner) if owner is not None else None
         if owned is not None:
             self._release_expired(owned, now)
@@ -88,7 +93,7 @@ class Expiring(Generic[T]):
             raise self._refusal(self._share_max, owned, now)
 
     def add(self, key: str, value: T, now: int, owner: str | None = None) -> None:
-        """Keep a value under a key that is absent. `make_room` comes first."""
+        """Keep a value under a key that is absent. `ensure_slot` comes first."""
         self.remove(key)  # one that expired may wait to be evicted
         assert len(self) < self._size_max
         entry = _Entry(value, owner, now + self._needed_ns)
@@ -115,12 +120,21 @@ class Expiring(Generic[T]):
 
     def release(self, key: str) -> None:
         """Let a value be evicted when another one needs its slot. An absent key is
-        none to release."""
+        ignored."""
         entry = self._needed.get(key)
         if entry is not None:
             self._released[key] = entry
             del self._needed[key]
             self._disown(key, entry.owner)
+
+    def release_after_commit(self, key: str, lock: Lock) -> None:
+        """Release a value under the lock of this table. It does not fail: without
+        memory the value has its slot until it expires."""
+        try:
+            with lock:
+                self.release(key)
+        except MemoryError:
+            pass
 
     def remove(self, key: str, value: T | None = None) -> None:
         """Remove what is there, or only this value if one is given. No memory is

@@ -121,7 +121,7 @@ class IdempotencyKeys:
         with self._lock:
             claim = self._claims.get(key, now)
             if claim is None:
-                self._claims.make_room(now, caller)
+                self._claims.ensure_slot(now, caller)
                 claimed = Claim(fingerprint), True  # what can fail comes first
                 self._claims.add(key, claimed[0], now, caller)
                 return claimed

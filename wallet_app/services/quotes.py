@@ -161,7 +161,7 @@ class Quotes:
             Deadline(now + self._ttl_ns, monotonic_now + self._ttl_ns),
         )
         with self._lock:
-            self._quotes.make_room(monotonic_now, caller)
+            self._quotes.ensure_slot(monotonic_now, caller)
             add = partial(self._quotes.add, quote.id, quote, monotonic_now, caller)
             commit(on_commit, quote, add)
         return quote
@@ -178,11 +178,7 @@ class Quotes:
     def release(self, quote_id: str) -> None:
         """Let a used quote be forgotten when another one needs its slot. This comes
         after a commit, so it does not fail."""
-        try:
-            with self._lock:
-                self._quotes.release(quote_id)
-        except MemoryError:
-            pass  # It has its slot until it expires.
+        self._quotes.release_after_commit(quote_id, self._lock)
 
 
 def convert(amount: int, from_currency: str, to_currency: str, rate: Decimal) -> int:

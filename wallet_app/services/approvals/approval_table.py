@@ -79,7 +79,7 @@ class ApprovalTable:
                     raise TooManyApprovals(snapshot.wallet_id, own, of_caller=True)
             self._check_wrong_codes(snapshot.wallet_id, now)
             self._check_caller(snapshot.wallet_id, caller, now)
-            self._approvals.make_room(now, caller)
+            self._approvals.ensure_slot(now, caller)
             self._approvals.add(snapshot.id, approval, now, caller)
             try:
                 self._of_wallet[snapshot.wallet_id] = [*pending, approval]
@@ -120,11 +120,7 @@ class ApprovalTable:
     def release(self, approval: Approval) -> None:
         """Let a closed approval be forgotten when another one needs its slot. This
         comes after a commit, so it does not fail."""
-        try:
-            with self._lock:
-                self._approvals.release(approval.state.id)
-        except MemoryError:
-            pass  # It has its slot until it expires.
+        self._approvals.release_after_commit(approval.state.id, self._lock)
 
     def check_caller(self, wallet_id: str, caller: str | None) -> None:
         """Refuse a code from a caller that has sent too many wrong ones for this
