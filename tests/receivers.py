@@ -22,7 +22,7 @@ class Received:
 
 @dataclass
 class Receiver:
-    """Keeps what comes, and answers what it is told to, in turn; then 204. One that
+    """Keeps what comes, and gives its replies in turn; then 204. One that
     hangs answers when it is let go."""
 
     replies: list[int] = field(default_factory=list)

@@ -16,7 +16,7 @@ UNLISTED = [
 
 
 def is_public(address: str) -> bool:
-    """Tell whether anybody on the internet could have this address.
+    """Return whether anybody on the internet could have this address.
 
     An IPv4 address inside an IPv6 one is judged in its place.
     """

@@ -1,4 +1,4 @@
-"""What is told to the webhooks: events, in the order in which they came to be.
+"""The events that webhooks are notified of, in the order in which they came to be.
 
 An event is put into the outbox under the locks of what it reports, as the last step
 that can fail, so there is one exactly for what committed, in the order of commit for

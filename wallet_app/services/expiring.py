@@ -35,8 +35,8 @@ class Expiring(Generic[T]):
 
     Both kinds are queues: what is needed expires in the order of time, and released
     values are evicted in the order of release. What is needed counts for its owner, if
-    it has one, and an owner holds at most a share. An expired value is absent, even if
-    it is not evicted yet.
+    it has one, and an owner cannot hold more than a share. An expired value is absent,
+    even if it is not evicted yet.
 
     Without memory a call changes nothing, except that it may have evicted. `on_evict`
     comes before the eviction, again if it fails.
