@@ -58,14 +58,14 @@ def test_every_code_is_of_one_refusal() -> None:
 def test_a_refusal_that_is_raised_again_is_equal_and_has_no_traceback(
     refusal: type[WalletError],
 ) -> None:
-    try:
+    with pytest.raises(WalletError) as raised:
         raise refusal.example() from RuntimeError()
-    except WalletError as first:
-        again = first.again()
-        assert type(again) is refusal and again is not first
-        assert document(again) == document(first) and vars(again) == vars(first)
-        assert str(again) == first.detail
-        assert (again.__traceback__, again.__context__, again.__cause__) == (None,) * 3
+    first = raised.value
+    again = first.again()
+    assert type(again) is refusal and again is not first
+    assert document(again) == document(first) and vars(again) == vars(first)
+    assert str(again) == first.detail
+    assert (again.__traceback__, again.__context__, again.__cause__) == (None,) * 3
 
 
 def test_values_are_what_the_service_passes_and_not_the_examples() -> None:

@@ -87,7 +87,7 @@ def test_a_thread_that_catches_the_abort_still_ends(scheduler: Scheduler) -> Non
                 with a:
                     with a:
                         caught.append("never")
-            except BaseException as failure:  # noqa: B036, as careless code does
+            except BaseException as failure:  # noqa: BLE001, as careless code does
                 caught.append(type(failure).__name__)
 
     run = scheduler.run([stubborn])

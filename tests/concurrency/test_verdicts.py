@@ -205,8 +205,10 @@ def test_answers_that_are_possible_only_each_by_itself_are_wrong() -> None:
         (Report((), 0, 0, ()), "balanced: 0 wallets with 0"),
         (
             Report((), 1, 1, (Totals("INR", 20, 40, 20, 20, 5),)),
-            "balanced: 1 wallets with INR 20 (and 20 on its way out) "
-            "(and 5 on its way in)",
+            (
+                "balanced: 1 wallets with INR 20 (and 20 on its way out) "
+                "(and 5 on its way in)"
+            ),
         ),
         (
             Payment("asha", "WITHDRAWAL", 60, "PARKED"),

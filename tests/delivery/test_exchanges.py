@@ -184,7 +184,10 @@ def test_an_attempt_ends_in_time_when_nobody_reads_the_request() -> None:
     def deaf(connected: socket.socket) -> None:
         assert left.wait(WAIT_SECONDS)
 
-    with receiving(deaf) as port, pytest.raises(Undelivered, match="no answer in 0.2"):
+    with (
+        receiving(deaf) as port,
+        pytest.raises(Undelivered, match=r"no answer in 0\.2"),
+    ):
         try:
             url = f"http://a.example:{port}/"
             post(here(SHORT_SECONDS), url, body=bytes(2**26))

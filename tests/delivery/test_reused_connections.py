@@ -155,5 +155,5 @@ def test_an_attempt_over_a_reused_connection_ends_in_time_too() -> None:
     with receiving(behave) as port:
         with closing(here(SHORT_SECONDS).sender(f"http://a.example:{port}/")) as sender:
             sender.post({}, b"{}")
-            with pytest.raises(Undelivered, match="no answer in 0.2 seconds"):
+            with pytest.raises(Undelivered, match=r"no answer in 0\.2 seconds"):
                 sender.post({}, b"{}")

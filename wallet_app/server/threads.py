@@ -96,7 +96,7 @@ class Threads:
             result, has_failed = None, False
             try:
                 result = job.function()
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - it ends this call only
                 has_failed = True
             try:
                 self._loop.call_soon_threadsafe(self._end_job, job, result, has_failed)

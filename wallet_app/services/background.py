@@ -226,7 +226,7 @@ class Background:
                     seconds = queue.seconds_until_due(now)
                 if not queue.signal.wait(seconds):
                     queue.idle()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the thread must go on
             _report("A thread of %s met an error", queue, error)
             time.sleep(PAUSE_SECONDS)
         return True
@@ -256,7 +256,7 @@ class Background:
                 queue.wake()  # a signal wakes one worker, and there is more
             wait = queue.run(taken[2])
             due = None if wait is None else self._monotonic() + wait
-        except Exception as error:  # whatever it is, it must not end the thread
+        except Exception as error:  # noqa: BLE001 - no error ends the thread
             due = self._note(queue, taken[2], error)
         except BaseException as error:
             due = self._note(queue, taken[2], error)
@@ -298,7 +298,7 @@ class Background:
             with self._lock:
                 self._last_error = f"{queue.name}: {type(error).__name__}", now
             wait = queue.failed(item, error)
-        except Exception as worse:  # as above, and the item must not be lost
+        except Exception as worse:  # noqa: BLE001 - the item must not be lost
             _report("A job of %s could not note it", queue, worse)
             wait = BUG_SECONDS * SECOND
         return None if wait is None else self._monotonic() + wait
