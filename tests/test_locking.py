@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import pytest
 
@@ -43,7 +43,7 @@ from wallet_app.services.expiring import Expiring
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
-from wallet_app.store import Wallet, locked
+from wallet_app.store import Lock, Wallet, locked
 
 TIMEOUT_SECONDS = 10
 RATES = (("USD", "INR", Decimal("83.12")),)
@@ -214,6 +214,10 @@ class GuardedMethods:
     def __getattr__(self, name: str) -> Any:
         assert self._is_held(), f"{name} without the lock"
         return getattr(self._guarded, name)
+
+    def release_after_commit(self, key: str, lock: Lock) -> None:
+        """Run the table's own method, which takes the lock, on what is guarded."""
+        Expiring.release_after_commit(cast(Any, self), key, lock)
 
 
 def guarded(watch: Watch, lock: object, table: Expiring[Any]) -> Any:
