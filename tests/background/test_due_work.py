@@ -209,6 +209,7 @@ def test_an_item_whose_bug_cannot_even_be_noted_is_not_lost(
     assert (background.run_due(), work.done) == (1, ["item"])
 
 
+@pytest.mark.slow  # and where coverage is measured, more is allocated
 @needs_failing_allocations
 def test_no_item_is_lost_when_any_single_allocation_fails(
     monkeypatch: pytest.MonkeyPatch,

@@ -101,6 +101,7 @@ def test_a_failed_attempt_leaves_nothing_that_only_a_collection_would_free(
         assert listening.delivery().attempts == 1
 
 
+@pytest.mark.slow  # and where coverage is measured, more is allocated
 @needs_failing_allocations
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_delivery_is_queued_or_not_when_any_single_allocation_fails() -> None:
@@ -145,6 +146,7 @@ def failing_allocation(n: int) -> bool:
     return failed
 
 
+@pytest.mark.slow  # and where coverage is measured, more is allocated
 @needs_failing_allocations
 def test_a_webhook_is_deleted_with_its_threads_or_not_at_all_without_memory() -> None:
     def trials() -> int:
@@ -170,6 +172,7 @@ def failing_deletion(n: int) -> bool:
     return has_failed
 
 
+@pytest.mark.slow  # and where coverage is measured, more is allocated
 @needs_failing_allocations
 @pytest.mark.parametrize("length", [1, 300, 5_000])
 def test_json_without_memory_is_an_error_and_not_the_end_of_the_process(
