@@ -24,7 +24,7 @@ One program and one schedule always make the same run, so a failure can be shown
 And the runs can be counted: each step that another thread could have made begins one
 more schedule, and `explore` makes them all, up to a number of preemptions.
 
-It knows nothing of wallets. Whoever calls `step` decides what a switch point is.
+It knows nothing of wallets. The caller of `step` decides what a switch point is.
 """
 
 from __future__ import annotations

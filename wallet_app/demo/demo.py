@@ -23,7 +23,7 @@ from wallet_app.settings import Settings
 
 
 class Demo:
-    """A service with what the page shows besides it."""
+    """A service, and what else the page shows."""
 
     def __init__(self, settings: Settings, **injected: Any) -> None:
         self.phone = Phone()

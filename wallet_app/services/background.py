@@ -228,7 +228,7 @@ class Background:
                     queue.idle()
         except BaseException as error:  # noqa: BLE001 - the thread must go on
             _report("A thread of %s met an error", queue, error)
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)  # so that a bug does not spin
         return True
 
     def _next_queue(self) -> WorkQueue[Any] | None:
@@ -267,7 +267,7 @@ class Background:
                     self._put_back(queue, due, taken[2])
                     break
                 except MemoryError:
-                    time.sleep(PAUSE_SECONDS)
+                    time.sleep(PAUSE_SECONDS)  # until there is memory again
         return True
 
     def _put_back(self, queue: WorkQueue[T], due: int | None, item: T) -> None:

@@ -69,7 +69,7 @@ class ApprovalRequired(Exception):
     """A movement that is neither made nor refused: somebody must confirm it first.
 
     `reason` is why: the threshold of the wallet, or the name of a fraud rule. After
-    `deadline`, if there is one, the movement cannot be made, whoever confirms it.
+    `deadline`, if there is one, no confirmation makes the movement.
     """
 
     def __init__(self, reason: str, movement: Movement) -> None:

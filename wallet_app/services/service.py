@@ -86,7 +86,7 @@ class WalletService:
         transport: Transport | None = None,
         jitter: Callable[[int], int] = full_jitter,
     ) -> None:
-        self.clock, self.monotonic, self.new_id = clock, monotonic, new_id
+        self.clock = clock
         self.store = Store(lock_factory, settings.time_zone, _default_policy(settings))
         self.outbox = Outbox(lock_factory)
         self.background = Background(clock, monotonic, lock_factory)

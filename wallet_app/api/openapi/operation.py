@@ -60,7 +60,7 @@ OF_ANY_KEY = (
     IdempotencyKeyReused,
     IdempotencyKeysExhausted,
 )
-"""What every POST can answer, besides its own refusals."""
+"""What every POST can answer, in addition to its own refusals."""
 
 OF_ANY_OUTGOING = (
     WalletNotFound,

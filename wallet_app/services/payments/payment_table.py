@@ -51,7 +51,7 @@ class PaymentTable:
             except BaseException:
                 if payment.exists:
                     raise  # it came after the commit
-                payment.state = failed  # for whoever attempts it
+                payment.state = failed  # for a worker that has it
                 self._payments.pop(failed.id, None)
                 self.release_slot(payment)
                 raise
