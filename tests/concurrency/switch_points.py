@@ -7,19 +7,35 @@ switch points by themselves: the service gets the scheduler's.
 
 from __future__ import annotations
 
+import ast
+import dis
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, Protocol
 from unittest.mock import patch
 
+import wallet_app
 from tests.concurrency import mutants
 from tests.concurrency.scheduler import Scheduler, site_of
 from wallet_app import services, store
 from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import Wallet
+
+UNSEEN = frozenset(
+    "LOAD_FAST STORE_FAST DELETE_FAST LOAD_CONST LOAD_GLOBAL BUILD_LIST BUILD_TUPLE "
+    "UNPACK_SEQUENCE IS_OP RETURN_VALUE POP_TOP COPY SWAP PUSH_NULL KW_NAMES PRECALL "
+    "NOP RESUME JUMP_FORWARD POP_JUMP_FORWARD_IF_NONE POP_JUMP_FORWARD_IF_NOT_NONE "
+    "LOAD_ATTR LOAD_METHOD "
+    # as later versions call some of them
+    "POP_JUMP_IF_NONE POP_JUMP_IF_NOT_NONE RETURN_CONST LOAD_FAST_CHECK "
+    "LOAD_FAST_LOAD_FAST STORE_FAST_LOAD_FAST STORE_FAST_STORE_FAST".split()
+)
+"""Instructions of CPython that change nothing but the local variables of a call,
+and use nothing that changes but the attributes in `changing_attributes`."""
 
 UNDIVIDED = {WorkQueue.wake.__code__}
 """Functions in which no line is a switch point: they hold something that is no lock of
@@ -76,17 +92,18 @@ def watched_balances(scheduler: Scheduler, faults: Faults) -> Iterator[None]:
 
 
 class Lines:
-    """Makes each line of the service and the store a switch point."""
+    """Makes the lines of the service and the store switch points.
+
+    A line that no other thread can see is none: it uses only local variables,
+    constants, and attributes that are set once. A switch before it comes to the same
+    as one before the next line.
+    """
 
     def __init__(self, scheduler: Scheduler) -> None:
-        folder = Path(services.__file__).parent
-        self._files = {store.__file__, mutants.__file__} | {
-            str(path) for path in folder.rglob("*.py")
-        }
         self._scheduler = scheduler
 
     def traced(self, body: Callable[[], None]) -> Callable[[], None]:
-        """Return a body that stops before each line; the thread's own tracing, as
+        """Return a body that stops before these lines; the thread's own tracing, as
         that of a coverage tool, goes on afterwards."""
 
         def run() -> None:
@@ -101,11 +118,46 @@ class Lines:
 
     def _enter(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        if code.co_filename in self._files and code not in UNDIVIDED:
+        if code.co_filename in watched_files() and code not in UNDIVIDED:
             return self._line
         return None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            self._scheduler.step("line", (frame.f_code.co_filename, frame.f_lineno))
+        code, line = frame.f_code, frame.f_lineno
+        if event == "line" and line in visible_lines(code):
+            self._scheduler.step("line", (code.co_filename, line))
         return self._line
+
+
+@cache
+def watched_files() -> frozenset[str]:
+    """Return the files of the store, the services and the seeded bugs."""
+    services_files = Path(services.__file__).parent.rglob("*.py")
+    return frozenset({store.__file__, mutants.__file__, *map(str, services_files)})
+
+
+@cache
+def changing_attributes() -> frozenset[str]:
+    """Return the names of the attributes that the product, or a seeded bug, sets
+    outside an `__init__`."""
+    product = Path(wallet_app.__file__).parent.rglob("*.py")
+    return frozenset(
+        node.attr
+        for file in [Path(mutants.__file__), *product]
+        for function in ast.walk(ast.parse(file.read_text()))
+        if isinstance(function, ast.FunctionDef) and function.name != "__init__"
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+    )
+
+
+@cache
+def visible_lines(code: CodeType) -> frozenset[int | None]:
+    """Return the lines of a function that another thread can see, or be seen by."""
+    return frozenset(
+        instruction.positions.lineno
+        for instruction in dis.get_instructions(code)
+        if instruction.positions
+        if instruction.opname not in UNSEEN
+        or instruction.argval in changing_attributes()
+    )

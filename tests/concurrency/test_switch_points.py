@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -15,7 +15,13 @@ import pytest
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.mutants import __file__ as MUTANTS_FILE
 from tests.concurrency.scheduler import Scheduler, Step
-from tests.concurrency.switch_points import Crash, Lines, watched_balances
+from tests.concurrency.switch_points import (
+    Crash,
+    Lines,
+    changing_attributes,
+    visible_lines,
+    watched_balances,
+)
 from tests.ledgers import balances, new_service, open_wallet
 from wallet_app import services, store
 from wallet_app.domain.errors.wallet_errors import (
@@ -297,28 +303,24 @@ def test_a_thread_of_a_run_that_is_given_up_still_puts_its_balance_back(
 
 
 WAKE = WorkQueue.wake.__code__
-UNDIVIDED = {(WAKE.co_filename, line) for _, _, line in WAKE.co_lines()}
 
 
-def in_watched_files(lines: list[tuple[str, int]]) -> list[tuple[str, int]]:
-    return [
-        (file, line)
-        for file, line in lines
-        if file == store.__file__ or SERVICES in Path(file).parents
-        if (file, line) not in UNDIVIDED
-    ]
+def is_watched(code: CodeType) -> bool:
+    file = code.co_filename
+    watched = file == store.__file__ or SERVICES in Path(file).parents
+    return watched and code is not WAKE
 
 
 def lines_of(steps: list[Step]) -> list[tuple[str, int]]:
     return [step.subject for step in steps if step.what == "line"]
 
 
-def recorded(body: Callable[[], None], lines: list[tuple[str, int]]) -> None:
+def recorded(body: Callable[[], None], lines: list[tuple[CodeType, int]]) -> None:
     """Run a body, and note each line that it runs, in whatever file."""
 
     def tracer(frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
-            lines.append((frame.f_code.co_filename, frame.f_lineno))
+            lines.append((frame.f_code, frame.f_lineno))
         return tracer
 
     before = sys.gettrace()
@@ -357,19 +359,69 @@ def ask_for_everything() -> None:
     assert service.audit().balanced
 
 
-def test_each_line_of_the_store_and_the_services_is_a_step_and_no_other(
+def test_each_visible_line_of_the_store_and_the_services_is_a_step_and_no_other(
     scheduler: Scheduler,
 ) -> None:
     ask_for_everything()  # some lines run once in a process
-    expected: list[tuple[str, int]] = []
-    scheduler.run([lambda: recorded(ask_for_everything, expected)])
+    recorded_lines: list[tuple[CodeType, int]] = []
+    scheduler.run([lambda: recorded(ask_for_everything, recorded_lines)])
     run = scheduler.run([Lines(scheduler).traced(ask_for_everything)])
-    assert lines_of(run.steps) == in_watched_files(expected)
-    ran = {Path(file) for file, _ in expected}
+    assert lines_of(run.steps) == [
+        (code.co_filename, line)
+        for code, line in recorded_lines
+        if is_watched(code) and line in visible_lines(code)
+    ]
+    ran = {Path(code.co_filename) for code, _ in recorded_lines}
     files = {path for path in SERVICES.rglob("*.py") if path.name != "__init__.py"}
     assert ran >= {Path(store.__file__), *files}, "a file is left out"
     assert ran > {Path(file) for file, _ in lines_of(run.steps)}
     assert [step.number for step in run.steps] == list(range(len(run.steps)))
+
+
+def everything_visible(wallet: Wallet, numbers: list[int]) -> int:
+    n = wallet.updated_at
+    wallet.updated_at = n
+    n = numbers[0]
+    numbers[0] = n
+    n = len(numbers)
+    for _ in numbers:
+        n += 1
+    if numbers:
+        assert n > 1
+    return n
+
+
+def nothing_visible(wallet: Wallet, n: int | None) -> object:
+    several: object = (
+        wallet,
+        None,
+        SLOT,
+    )
+    if n is not None:
+        _, several = wallet, (n,)
+    return several
+
+
+def test_a_line_is_visible_if_it_changes_or_reads_what_can_change() -> None:
+    code = everything_visible.__code__
+    first = code.co_firstlineno
+    assert visible_lines(code) == set(range(first + 1, first + 10))
+
+
+def test_a_line_is_not_visible_if_it_uses_only_local_variables_and_constants() -> None:
+    assert visible_lines(nothing_visible.__code__) == set()
+
+
+def test_an_attribute_changes_if_it_is_set_after_the_object_was_made() -> None:
+    assert changing_attributes() >= {"balance", "counters", "policy", "updated_at"}
+    assert not changing_attributes() & {"identity", "currency", "user_id"}
+
+
+def test_an_attribute_that_is_set_once_does_not_make_a_line_visible() -> None:
+    def reads(wallet: Wallet) -> tuple[object, ...]:
+        return wallet.identity, wallet.currency
+
+    assert visible_lines(reads.__code__) == set()
 
 
 def test_the_lines_of_a_seeded_bug_are_steps_too(scheduler: Scheduler) -> None:
