@@ -42,6 +42,9 @@ UNDIVIDED = {WorkQueue.wake.__code__}
 the scheduler's, so that another thread would wait for it for ever."""
 
 
+Tracer = Callable[[FrameType, str, Any], Any]
+
+
 class Crash(Exception):
     """What goes wrong at the worst moment."""
 
@@ -101,6 +104,7 @@ class Lines:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
+        self._tracer_of = cache(self._new_tracer)
 
     def traced(self, body: Callable[[], None]) -> Callable[[], None]:
         """Return a body that stops before these lines; the thread's own tracing, as
@@ -116,17 +120,22 @@ class Lines:
 
         return run
 
-    def _enter(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def _enter(self, frame: FrameType, event: str, argument: Any) -> Tracer | None:
         code = frame.f_code
         if code.co_filename in watched_files() and code not in UNDIVIDED:
-            return self._line
+            return self._tracer_of(code)
         return None
 
-    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        code, line = frame.f_code, frame.f_lineno
-        if event == "line" and line in visible_lines(code):
-            self._scheduler.step("line", (code.co_filename, line))
-        return self._line
+    def _new_tracer(self, code: CodeType) -> Tracer:
+        file, visible = code.co_filename, visible_lines(code)
+        step = self._scheduler.step
+
+        def trace(frame: FrameType, event: str, argument: Any) -> Tracer:
+            if event == "line" and frame.f_lineno in visible:
+                step("line", (file, frame.f_lineno))
+            return trace
+
+        return trace
 
 
 @cache
@@ -151,7 +160,6 @@ def changing_attributes() -> frozenset[str]:
     )
 
 
-@cache
 def visible_lines(code: CodeType) -> frozenset[int | None]:
     """Return the lines of a function that another thread can see, or be seen by."""
     return frozenset(

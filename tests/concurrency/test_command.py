@@ -101,10 +101,10 @@ def without_line_numbers(text: str) -> str:
 def test_a_bug_between_lines_shows_the_lines(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status, printed = run(capsys, "lazy-lock", "--seed", "0")
+    status, printed = run(capsys, "history-outside-the-lock", "--seed", "0")
     assert status == 0
-    assert "self._lock = lock()" in printed
-    assert printed.count("is stopped, and") == 2
+    assert "history.append(transaction)" in printed
+    assert printed.count("is stopped, and") == 1
     words = shlex.split(printed[printed.index("python -m") :].splitlines()[0])
     status, again = run(capsys, *words[3:])
     assert status == 1

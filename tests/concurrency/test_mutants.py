@@ -57,7 +57,8 @@ def test_a_seeded_bug_is_found_and_shrunk_and_fails_each_time(name: str) -> None
             assert laboratory.execute(program, schedule).wrong == failure.wrong
     laboratory = Laboratory(lines=lines)
     with laboratory.open():
-        assert laboratory.explore(program, 2).ended, "without the bug it fails too"
+        explored = laboratory.explore(program, len(failure.preempted))
+        assert explored.ended, "without the bug it fails too"
 
 
 @pytest.mark.parametrize("name", [each for each in MUTANTS if MUTANTS[each].lines])
