@@ -493,8 +493,8 @@ def test_an_exchange_whose_outcome_cannot_be_kept_leaves_no_trace(
     quote = house.quote(100)
     liquidity = [(w.balance, len(w.history)) for w in liquidity_of(house.service)]
     with nothing_moves(house.service), pytest.raises(RuntimeError):
-        house.service.money.exchange(
-            house.source, house.target, 100, quote.id, on_commit=FULL
+        house.service.money.transfer(
+            house.source, house.target, 100, quote_id=quote.id, on_commit=FULL
         )
     assert not quote.used
     assert liquidity == [

@@ -11,7 +11,7 @@ import pytest
 from tests.ledgers import new_service, nothing_moves, open_wallet
 from wallet_app.domain.errors.wallet_errors import WalletFrozen
 from wallet_app.services import rules
-from wallet_app.services.movement import Movement
+from wallet_app.services.movement import Movement, wallets_of
 from wallet_app.settings import Settings
 
 IN_ORDER = [
@@ -45,7 +45,7 @@ def test_every_rule_is_checked_before_anything_moves(
     checked = []
 
     def refuse(movement: Movement) -> None:
-        checked.append([wallet.balance for wallet in movement.wallets])
+        checked.append([wallet.balance for wallet in wallets_of([movement])])
         raise WalletFrozen(rupees)
 
     monkeypatch.setattr(rules, "RULES", (*rules.RULES, refuse))

@@ -9,9 +9,10 @@ command prints.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeVar, cast
 from unittest.mock import patch
 
@@ -37,8 +38,8 @@ from wallet_app.services.freeze import not_frozen
 from wallet_app.services.history import History
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
 from wallet_app.services.limits import within_limits
-from wallet_app.services.money import Money, move
-from wallet_app.services.movement import Leg, Movement, Rule
+from wallet_app.services.money import Made, Money, move
+from wallet_app.services.movement import Movement, Operation, Rule, wallets_of
 from wallet_app.services.payments.payment import (
     Ending,
     Payment,
@@ -56,6 +57,8 @@ T = TypeVar("T")
 
 new_wallet, find = Store.new_wallet, Quotes.find
 make, ask = Money.make, Payments._ask
+
+Movements = Sequence[Movement]
 
 
 @dataclass(frozen=True)
@@ -188,10 +191,11 @@ class DoubleSpend(Money):
     """The rules are checked before the locks are taken: two movements spend the same
     money."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
-        check(movement)
-        with locked(movement.wallets):
-            return move_and_commit(self, movement, legs, outcome_of)
+    def make(self, movements: Movements, *how: Any) -> Any:
+        for movement in movements:
+            check(movement)
+        with locked(wallets_of(movements)):
+            return make_held(self, movements, *how, unchecked=RULES)
 
 
 @seeded
@@ -199,11 +203,11 @@ class LimitOutsideTheLock(Money):
     """What is left of a limit is counted before the lock is taken: two movements pass
     it together."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
-        within_limits(movement)
-        with locked(movement.wallets):
-            check_except(within_limits, movement)
-            return move_and_commit(self, movement, legs, outcome_of)
+    def make(self, movements: Movements, *how: Any) -> Any:
+        for movement in movements:
+            within_limits(movement)
+        with locked(wallets_of(movements)):
+            return make_held(self, movements, *how, unchecked={within_limits})
 
 
 @seeded
@@ -211,11 +215,11 @@ class FreezeRace(Money):
     """Whether a wallet is frozen is checked before the lock is taken: a movement comes
     after the freeze was answered."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
-        not_frozen(movement)
-        with locked(movement.wallets):
-            check_except(not_frozen, movement)
-            return move_and_commit(self, movement, legs, outcome_of)
+    def make(self, movements: Movements, *how: Any) -> Any:
+        for movement in movements:
+            not_frozen(movement)
+        with locked(wallets_of(movements)):
+            return make_held(self, movements, *how, unchecked={not_frozen})
 
 
 @seeded_between_lines
@@ -223,10 +227,10 @@ class HistoryOutsideTheLock(Money):
     """The transaction is recorded after the lock opened: the balance says one thing,
     the history another."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
-        with locked(movement.wallets):
-            check(movement)
-            outcome = move_and_commit(self, movement, legs, outcome_of)
+    def make(self, movements: Movements, *how: Any) -> Any:
+        legs = [leg for movement in movements for leg in movement.legs]
+        with locked(wallets_of(movements)):
+            outcome = make_held(self, movements, *how)
             late = [(leg.wallet.history, leg.wallet.history.pop()) for leg in legs]
         for history, transaction in late:
             history.append(transaction)
@@ -238,12 +242,11 @@ class TimeRunsBack(Money):
     """The clock is read before the lock, and believed: of two movements the earlier
     one has the later time."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
-        with locked(movement.wallets):
-            check(movement)
-            for wallet in movement.wallets:
-                wallet.updated_at = movement.now
-            return move_and_commit(self, movement, legs, outcome_of)
+    def make(self, movements: Movements, *how: Any) -> Any:
+        with locked(wallets_of(movements)) as wallets:
+            for wallet in wallets:
+                wallet.updated_at = movements[0].now
+            return make_held(self, movements, *how)
 
 
 @seeded
@@ -251,12 +254,11 @@ class UnsortedLocks(Money):
     """The source is locked first, then the target: two transfers that cross wait for
     each other, for ever."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
+    def make(self, movements: Movements, *how: Any) -> Any:
         with ExitStack() as held:
-            for wallet in movement.wallets:
+            for wallet in dict.fromkeys(wallets_of_legs(movements)):
                 held.enter_context(wallet)
-            check(movement)
-            return move_and_commit(self, movement, legs, outcome_of)
+            return make_held(self, movements, *how)
 
 
 @seeded
@@ -264,8 +266,15 @@ class SelfTransfer(Money):
     """A transfer from a wallet to itself is not refused: it waits for the lock that
     it holds."""
 
-    def _two_wallets(self, source_id: str, target_id: str) -> tuple[Wallet, Wallet]:
-        return self._wallets[source_id], self._wallets[target_id]
+    def make(self, movements: Movements, *how: Any) -> Any:
+        with locked(wallets_of_legs(movements)):
+            return make_held(self, movements, *how)
+
+    def _ends(self, asked: Operation) -> tuple[Wallet | None, Wallet | None]:
+        return (
+            self._wallets[asked.source_id] if asked.source_id else None,
+            self._wallets[asked.target_id] if asked.target_id else None,
+        )
 
 
 @seeded
@@ -273,17 +282,18 @@ class TwoSections(Money):
     """A transfer takes in one locked section and gives in the next: in between the
     money is nowhere."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
-        if len(legs) < 2:
-            return make(self, movement, legs, outcome_of)
-        with legs[0].wallet:
+    def make(self, movements: Movements, outcome_of: Any, on_commit: Any = ()) -> Any:
+        movement, *others = movements
+        if others or len(movement.legs) < 2:
+            return make(self, movements, outcome_of, on_commit)
+        with movement.legs[0].wallet:
             check(movement)
-            transactions = [move(movement, legs[0])]
-        for leg in legs[1:]:
+            transactions = [move(movement, movement.legs[0])]
+        for leg in movement.legs[1:]:
             with leg.wallet:
                 transactions.append(move(movement, leg))
-        outcome, events = outcome_of(transactions), created(transactions)
-        commit(movement.on_commit, outcome, self._outbox.put, *events)
+        outcome, events = outcome_of([transactions]), created(transactions)
+        commit(on_commit, outcome, self._outbox.put, *events)
         return outcome
 
 
@@ -528,15 +538,17 @@ class EventBeforeCommit(Money):
     """A debit is reported as soon as it is made: when the credit fails it is restored,
     and the receivers know of money that never moved."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
-        with locked(movement.wallets):
-            check(movement)
-            transactions = []
-            for leg in legs:
-                transactions.append(move(movement, leg))
-                self._outbox.put(*created(transactions[-1:]))
-            outcome = outcome_of(transactions)
-            commit(movement.on_commit, outcome, self._outbox.put)
+    def make(self, movements: Movements, outcome_of: Any, on_commit: Any = ()) -> Any:
+        made: Made = []
+        with locked(wallets_of(movements)):
+            for movement in movements:
+                check(movement)
+                made.append([])
+                for leg in movement.legs:
+                    made[-1].append(move(movement, leg))
+                    self._outbox.put(*created(made[-1][-1:]))
+            outcome = outcome_of(made)
+            commit(on_commit, outcome, self._outbox.put)
         return outcome
 
 
@@ -545,13 +557,12 @@ class EventAfterTheLock(Money):
     """A movement is reported when its lock has opened: another comes in between, and
     the receivers know them in the wrong order."""
 
-    def make(self, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]) -> T:
-        with locked(movement.wallets):
-            check(movement)
-            transactions = [move(movement, leg) for leg in legs]
-            outcome = outcome_of(transactions)
-            commit(movement.on_commit, outcome, self._outbox.put)
-        self._outbox.put(*created(transactions))
+    def make(self, movements: Movements, outcome_of: Any, on_commit: Any = ()) -> Any:
+        with locked(wallets_of(movements)):
+            made = check_and_move(movements)
+            outcome = outcome_of(made)
+            commit(on_commit, outcome, self._outbox.put)
+        self._outbox.put(*created(chain(*made)))
         return outcome
 
 
@@ -568,23 +579,34 @@ def _mark_of(wallet: Wallet) -> Any:
     )
 
 
-OutcomeOf = Callable[[list[Transaction]], T]
+def wallets_of_legs(movements: Movements) -> list[Wallet]:
+    """Return the wallet of each leg, in the order in which they are moved."""
+    return [leg.wallet for movement in movements for leg in movement.legs]
 
 
-def check_except(checked: Rule, movement: Movement) -> None:
-    """Call every rule except one that was checked before."""
-    for rule in RULES:
-        if rule is not checked:
-            rule(movement)
+def check_and_move(movements: Movements, unchecked: Collection[Rule] = ()) -> Made:
+    """Make movements on held wallets, without some of the rules."""
+    made = []
+    for movement in movements:
+        for rule in RULES:
+            if rule not in unchecked:
+                rule(movement)
+        made.append([move(movement, leg) for leg in movement.legs])
+    return made
 
 
-def move_and_commit(
-    money: Money, movement: Movement, legs: list[Leg], outcome_of: OutcomeOf[T]
+def make_held(
+    money: Money,
+    movements: Movements,
+    outcome_of: Callable[[Made], T],
+    on_commit: OnCommits = (),
+    *,
+    unchecked: Collection[Rule] = (),
 ) -> T:
-    """Do what `Money.make` does under the locks, after the check."""
-    transactions = [move(movement, leg) for leg in legs]
-    outcome, events = outcome_of(transactions), created(transactions)
-    commit(movement.on_commit, outcome, money._outbox.put, *events)
+    """Do what `Money.make` does under the locks, without some of the rules."""
+    made = check_and_move(movements, unchecked)
+    outcome, events = outcome_of(made), created(chain(*made))
+    commit(on_commit, outcome, money._outbox.put, *events)
     return outcome
 
 

@@ -105,6 +105,7 @@ class Lines:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._tracer_of = cache(self._new_tracer)
+        changing_attributes()  # read now, because in a run it would look like a hang
 
     def traced(self, body: Callable[[], None]) -> Callable[[], None]:
         """Return a body that stops before these lines; the thread's own tracing, as

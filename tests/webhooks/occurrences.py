@@ -117,8 +117,8 @@ UNCOMMITTED: dict[str, Act] = {
     "transfer": lambda n: n.service.money.transfer(
         n.source, n.target, 1, on_commit=FULL
     ),
-    "exchange": lambda n: n.service.money.exchange(
-        n.source, n.dollars, 416, n.quote(), on_commit=FULL, approved=True
+    "exchange": lambda n: n.service.money.transfer(
+        n.source, n.dollars, 416, quote_id=n.quote(), on_commit=FULL, approved=True
     ),
     "withdraw": lambda n: n.service.payments.withdraw(n.source, 1, "sandbox-ok", FULL),
     "deposit": lambda n: n.service.payments.deposit(n.source, 1, "sandbox-ok", FULL),

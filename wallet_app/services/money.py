@@ -12,18 +12,26 @@ integers from 1 to AMOUNT_MAX. Nothing here knows of HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TypeVar
 
 from uuid_utils import UUID
 
 from wallet_app.domain.clock import Clock, NewId
+from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.wallet_errors import SameWallet
 from wallet_app.domain.transactions import Transaction, TransactionType
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Outbox, created
 from wallet_app.services.fraud import count_signals
-from wallet_app.services.movement import Exchange, Leg, Movement
+from wallet_app.services.movement import (
+    Exchange,
+    Leg,
+    Movement,
+    Operation,
+    wallets_of,
+)
 from wallet_app.services.quotes import Quotes
 from wallet_app.services.rules import check
 from wallet_app.store import Store, Wallet, locked
@@ -32,6 +40,10 @@ CREDIT, DEBIT = TransactionType.CREDIT, TransactionType.DEBIT
 OUT, IN = TransactionType.TRANSFER_OUT, TransactionType.TRANSFER_IN
 
 T = TypeVar("T")
+Pair = tuple[Transaction, Transaction]
+
+Made = list[list[Transaction]]
+"""The transactions of each movement, in the order of its legs."""
 
 
 class Money:
@@ -55,20 +67,6 @@ class Money:
         self._quotes = quotes
         self._outbox = outbox
 
-    def make(
-        self,
-        movement: Movement,
-        legs: list[Leg],
-        outcome_of: Callable[[list[Transaction]], T],
-    ) -> T:
-        """Make a movement: the one way in which money moves."""
-        with locked(movement.wallets):
-            check(movement)
-            transactions = [move(movement, leg) for leg in legs]
-            outcome, events = outcome_of(transactions), created(transactions)
-            commit(movement.on_commit, outcome, self._outbox.put, *events)
-        return outcome
-
     def add(
         self,
         wallet_id: str,
@@ -81,18 +79,11 @@ class Money:
         on_commit: OnCommits = (),
     ) -> Transaction:
         """Credit a wallet with money from outside. A refund counts as not spent."""
-        wallet = self._wallets[wallet_id]
-        movement = Movement(
-            target=wallet,
-            amount=amount,
-            reference_id=reference_id,
-            category=category,
-            description=description,
-            now=self._clock(),
-            refund_of=refund_of,
-            on_commit=on_commit,
+        asked = Operation(None, wallet_id, amount, category, description)
+        movement = self._movement(
+            asked, self._clock(), reference_id=reference_id, refund_of=refund_of
         )
-        return self.make(movement, [Leg(wallet, CREDIT, amount, self._new_id())], only)
+        return self.make([movement], only, on_commit)
 
     def deduct(
         self,
@@ -106,18 +97,11 @@ class Money:
         on_commit: OnCommits = (),
     ) -> Transaction:
         """Debit a wallet for money that leaves the service."""
-        wallet = self._wallets[wallet_id]
-        movement = Movement(
-            source=wallet,
-            amount=amount,
-            reference_id=reference_id,
-            category=category,
-            description=description,
-            now=self._clock(),
-            approved=approved,
-            on_commit=on_commit,
+        asked = Operation(wallet_id, None, amount, category, description)
+        movement = self._movement(
+            asked, self._clock(), reference_id=reference_id, approved=approved
         )
-        return self.make(movement, [Leg(wallet, DEBIT, -amount, self._new_id())], only)
+        return self.make([movement], only, on_commit)
 
     def transfer(
         self,
@@ -126,83 +110,121 @@ class Money:
         amount: int,
         category: str | None = None,
         description: str | None = None,
+        quote_id: str | None = None,
         *,
         approved: bool = False,
         on_commit: OnCommits = (),
-    ) -> tuple[Transaction, Transaction]:
-        """Move money between two wallets; return what left and what arrived. Both
-        refer to the id of what left.
+    ) -> Pair:
+        """Move money between two wallets, with a quote between currencies. Return what
+        left and what arrived, which both refer to the id of what left.
 
-        Also raises SameWallet.
+        Also raises SameWallet, and QuoteNotFound.
         """
-        source, target = self._two_wallets(source_id, target_id)
-        out_id = self._new_id()
-        movement = Movement(
-            source=source,
-            target=target,
-            amount=amount,
-            reference_id=out_id,
-            category=category,
-            description=description,
-            now=self._clock(),
-            approved=approved,
-            on_commit=on_commit,
-        )
-        legs = [
-            Leg(source, OUT, -amount, out_id),
-            Leg(target, IN, amount, self._new_id()),
-        ]
-        return self.make(movement, legs, ends)
+        asked = Operation(source_id, target_id, amount, category, description, quote_id)
+        movement = self._movement(asked, self._clock(), approved=approved)
+        return self._make_with_quotes([movement], ends, on_commit)
 
-    def exchange(
+    def batch(
+        self, operations: Sequence[Operation], *, on_commit: OnCommits = ()
+    ) -> list[Transaction | Pair]:
+        """Make movements in order, at one moment: all of them, or none if one is
+        refused. The refusal has the index of its operation."""
+        now, taken = self._clock(), set[str]()
+        movements: list[Movement] = []
+        for index, asked in enumerate(operations):
+            try:
+                movement = self._movement(asked, now, index=index, taken=taken)
+            except WalletError as refusal:
+                refusal.operation = index
+                raise
+            movements.append(movement)
+        return self._make_with_quotes(movements, one_each, on_commit)
+
+    def _movement(
         self,
-        source_id: str,
-        target_id: str,
-        amount: int,
-        quote_id: str,
-        category: str | None = None,
-        description: str | None = None,
+        asked: Operation,
+        now: int,
         *,
+        reference_id: UUID | None = None,
+        refund_of: Transaction | None = None,
         approved: bool = False,
-        on_commit: OnCommits = (),
-    ) -> tuple[Transaction, Transaction]:
-        """Transfer between currencies, by the amounts of a quote. The money goes
-        through a liquidity wallet of each currency, so that its books balance.
-
-        Also raises SameWallet and QuoteNotFound.
-        """
-        source, target = self._two_wallets(source_id, target_id)
-        quote = self._quotes.find(quote_id)
-        taker = self._liquidity[quote.from_currency]
-        giver = self._liquidity[quote.to_currency]
-        out_id = self._new_id()
-        movement = Movement(
+        index: int | None = None,
+        taken: set[str] | None = None,
+    ) -> Movement:
+        """Look up what an operation names, and give each of its legs an id."""
+        source, target = self._ends(asked)
+        exchange = None
+        if asked.quote_id is not None:
+            exchange = self._exchange(asked.quote_id, set() if taken is None else taken)
+        changes = changes_of(source, target, asked.amount, exchange)
+        credit, debit = (CREDIT, DEBIT) if len(changes) == 1 else (IN, OUT)
+        legs = [
+            Leg(wallet, credit if change > 0 else debit, change, self._new_id())
+            for wallet, change in changes
+        ]
+        return Movement(
             source=source,
             target=target,
-            amount=amount,
-            reference_id=out_id,
-            category=category,
-            description=description,
-            now=self._clock(),
+            amount=asked.amount,
+            now=now,
+            legs=legs,
+            reference_id=legs[0].transaction_id if len(legs) > 1 else reference_id,
+            category=asked.category,
+            description=asked.description,
             approved=approved,
-            exchange=Exchange(quote, taker, giver, self._monotonic()),
-            on_commit=(quote, *on_commit),
+            exchange=exchange,
+            refund_of=refund_of,
+            index=index,
         )
-        legs = [
-            Leg(source, OUT, -quote.from_amount, out_id),
-            Leg(taker, IN, quote.from_amount, self._new_id()),
-            Leg(giver, OUT, -quote.to_amount, self._new_id()),
-            Leg(target, IN, quote.to_amount, self._new_id()),
-        ]
-        exchanged = self.make(movement, legs, ends)
-        self._quotes.release(quote_id)
-        return exchanged
 
-    def _two_wallets(self, source_id: str, target_id: str) -> tuple[Wallet, Wallet]:
-        source, target = self._wallets[source_id], self._wallets[target_id]
-        if source is target:
-            raise SameWallet(source_id)
+    def _ends(self, asked: Operation) -> tuple[Wallet | None, Wallet | None]:
+        source = self._wallets[asked.source_id] if asked.source_id else None
+        target = self._wallets[asked.target_id] if asked.target_id else None
+        if source is not None and source is target:
+            raise SameWallet(source.id)
         return source, target
+
+    def _exchange(self, quote_id: str, taken: set[str]) -> Exchange:
+        quote = self._quotes.find(quote_id)
+        exchange = Exchange(
+            quote,
+            self._liquidity[quote.from_currency],
+            self._liquidity[quote.to_currency],
+            self._monotonic(),
+            quote_id in taken,
+        )
+        taken.add(quote_id)
+        return exchange
+
+    def _make_with_quotes(
+        self,
+        movements: Sequence[Movement],
+        outcome_of: Callable[[Made], T],
+        on_commit: OnCommits,
+    ) -> T:
+        """Make movements, and use the quotes of those that exchange."""
+        quotes = [each.exchange.quote for each in movements if each.exchange]
+        used = iter(quotes)  # made here, because without memory it would fail later
+        outcome = self.make(movements, outcome_of, (*quotes, *on_commit))
+        for quote in used:
+            self._quotes.release(quote.id)
+        return outcome
+
+    def make(
+        self,
+        movements: Sequence[Movement],
+        outcome_of: Callable[[Made], T],
+        on_commit: OnCommits = (),
+    ) -> T:
+        """Make movements, all of them or none: the one way in which money moves."""
+        with locked(wallets_of(movements)):
+            made = []
+            for movement in movements:
+                check(movement)
+                made.append([move(movement, leg) for leg in movement.legs])
+            outcome, events = outcome_of(made), created(chain(*made))
+            commit(on_commit, outcome, self._outbox.put, *events)
+        return outcome
 
 
 def move(movement: Movement, leg: Leg) -> Transaction:
@@ -235,11 +257,34 @@ def move(movement: Movement, leg: Leg) -> Transaction:
     return transaction
 
 
-def only(transactions: list[Transaction]) -> Transaction:
+def changes_of(
+    source: Wallet | None, target: Wallet | None, amount: int, exchange: Exchange | None
+) -> list[tuple[Wallet, int]]:
+    """Return by how much each balance changes: one for an add or a deduct, two for a
+    transfer. An exchange has four: the money goes through a liquidity wallet of each
+    currency, so that its books balance."""
+    if source is None or target is None or exchange is None:
+        ends = (source, -amount), (target, amount)
+        return [(wallet, change) for wallet, change in ends if wallet is not None]
+    quote = exchange.quote
+    return [
+        (source, -quote.from_amount),
+        (exchange.taker, quote.from_amount),
+        (exchange.giver, -quote.to_amount),
+        (target, quote.to_amount),
+    ]
+
+
+def only(made: Made) -> Transaction:
     """Return the transaction of a movement with one leg."""
-    return transactions[0]
+    return made[0][0]
 
 
-def ends(transactions: list[Transaction]) -> tuple[Transaction, Transaction]:
+def ends(made: Made) -> Pair:
     """Return what left the source and what arrived at the target."""
-    return transactions[0], transactions[-1]
+    return made[0][0], made[0][-1]
+
+
+def one_each(made: Made) -> list[Transaction | Pair]:
+    """Return what each movement of a batch would return alone."""
+    return [legs[0] if len(legs) == 1 else (legs[0], legs[-1]) for legs in made]

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 from uuid_utils import UUID
 
 from wallet_app.domain.transactions import Transaction, TransactionType
-from wallet_app.services.commit import OnCommits
 from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
+
+
+class Operation(Struct, frozen=True, gc=False):
+    """A movement as a client asks for it, by the ids of wallets. Without a source it
+    adds, without a target it deducts, with both it transfers; with a quote, between
+    currencies. `amount` is in minor units."""
+
+    source_id: str | None
+    target_id: str | None
+    amount: int
+    category: str | None = None
+    description: str | None = None
+    quote_id: str | None = None
 
 
 # Structs, because they are built in C; they live as long as a call.
@@ -27,42 +39,47 @@ class Leg(Struct, frozen=True, gc=False):
 class Exchange(Struct, frozen=True, gc=False):
     """How a movement changes the currency: by the amounts of a quote, through two
     liquidity wallets. The `taker` receives from the source, the `giver` pays the
-    target. `now` is in nanoseconds of the monotonic clock, by which quotes expire."""
+    target. `now` is in nanoseconds of the monotonic clock, by which quotes expire. The
+    quote `is_taken` by an earlier movement of the same batch."""
 
     quote: Quote
     taker: Wallet
     giver: Wallet
     now: int
+    is_taken: bool = False
 
 
 class Movement(Struct, frozen=True, gc=False, kw_only=True):
-    """`amount` minor units that leave the source and reach the target.
+    """`amount` minor units that leave the source and reach the target, in these legs.
 
     Without a source they come from outside (an add), without a target they leave (a
     deduct). `now` is in nanoseconds since 1970, UTC. An approved movement needs no
     further approval. A refund of a debit that the bank declined also reaches a frozen
-    wallet. `on_commit` is what becomes final together with the movement.
+    wallet. `index` is its place in a batch.
     """
 
     source: Wallet | None = None
     target: Wallet | None = None
     amount: int
     now: int
+    legs: Sequence[Leg] = ()
     reference_id: UUID | None = None
     category: str | None = None
     description: str | None = None
     approved: bool = False
     exchange: Exchange | None = None
     refund_of: Transaction | None = None
-    on_commit: OnCommits = ()
+    index: int | None = None
 
-    @property
-    def wallets(self) -> list[Wallet]:
-        """Every wallet that the rules look at or the legs change."""
-        wallets = [each for each in (self.source, self.target) if each is not None]
-        if self.exchange is not None:
-            wallets += self.exchange.taker, self.exchange.giver
-        return wallets
+
+def wallets_of(movements: Iterable[Movement]) -> set[Wallet]:
+    """Return every wallet that the rules look at or the legs change."""
+    wallets: set[Wallet | None] = set()
+    for each in movements:
+        wallets |= {each.source, each.target}
+        if each.exchange is not None:
+            wallets |= {each.exchange.taker, each.exchange.giver}
+    return {wallet for wallet in wallets if wallet is not None}
 
 
 class ApprovalRequired(Exception):

@@ -5,7 +5,8 @@ To add one, write a function where its subject is, and name it in `RULES`.
 
 from __future__ import annotations
 
-from wallet_app.domain.errors.exchange_errors import LiquidityExhausted
+from wallet_app.domain.errors.exchange_errors import LiquidityExhausted, QuoteUsed
+from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.wallet_errors import (
     BalanceOverflow,
     CurrencyMismatch,
@@ -29,6 +30,8 @@ def one_currency(movement: Movement) -> None:
         if exchange is None:
             raise CurrencyMismatch(*pair)
         exchange.quote.check(*pair, movement.amount, exchange.now)
+        if exchange.is_taken:
+            raise QuoteUsed(exchange.quote.id)
 
 
 def enough_funds(movement: Movement) -> None:
@@ -60,5 +63,9 @@ RULES: tuple[Rule, ...] = (
 
 def check(movement: Movement) -> None:
     """Call every rule, in order, before the first change; raise what one refuses."""
-    for rule in RULES:
-        rule(movement)
+    try:
+        for rule in RULES:
+            rule(movement)
+    except WalletError as refusal:
+        refusal.operation = movement.index
+        raise

@@ -236,12 +236,15 @@ class WalletService:
         with a quote QuoteNotFound, QuoteMismatch, QuoteUsed, QuoteExpired and
         LiquidityExhausted.
         """
-        transfer = (
-            partial(self.money.transfer, source_id, target_id, amount)
-            if quote_id is None
-            else partial(self.money.exchange, source_id, target_id, amount, quote_id)
+        transfer = partial(
+            self.money.transfer,
+            source_id,
+            target_id,
+            amount,
+            category,
+            description,
+            quote_id,
         )
-        transfer = partial(transfer, category, description)
         return self._once(self._approved(transfer, caller), key, fingerprint, caller)
 
     def get_history(

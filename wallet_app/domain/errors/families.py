@@ -43,6 +43,11 @@ class WalletError(Exception):
     kept: ClassVar[bool] = True
     """Whether an idempotency key keeps it as the outcome of its request."""
 
+    operation: int | None = field(
+        default=None, init=False, metadata={"is_member": False}
+    )
+    """Which operation of a batch is refused, by its index."""
+
     def __init_subclass__(cls) -> None:
         dataclass(eq=False)(cls)
 
@@ -69,7 +74,9 @@ class WalletError(Exception):
 
     def again(self) -> Self:
         """Return an equal refusal without the traceback of this one."""
-        return replace(self)
+        equal = replace(self)
+        vars(equal).update(vars(self))
+        return equal
 
     def __str__(self) -> str:
         return self.detail

@@ -106,10 +106,10 @@ class Payments:
             target=wallet,
             amount=amount,
             now=requested.created_at,
-            on_commit=(Opening(self._table, payment), *on_commit),
         )
+        hooks = (Opening(self._table, payment), *on_commit)
         with self._table.opening(payment):
-            self._money.make(movement, [], lambda transactions: requested)
+            self._money.make([movement], lambda made: requested, hooks)
         return requested
 
     def withdraw(
