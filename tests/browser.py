@@ -13,6 +13,7 @@ from typing import Any
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
     Request,
@@ -79,7 +80,7 @@ class Visit:
         self._announced: set[int] = set()
         self._tolerated: set[int] = set()
         page.on("console", self._heard)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("pageerror", self._failed)
         page.on("request", self._asked)
         page.on("response", self._answered)
 
@@ -100,6 +101,25 @@ class Visit:
         assert not self.complaints, self.complaints
         assert self._refusals - self._tolerated == self._announced, self._refusals
 
+    def leave(self) -> None:
+        """Leave the page as one that was never used."""
+        self.page.remove_listener("console", self._heard)
+        self.page.remove_listener("pageerror", self._failed)
+        self.page.remove_listener("request", self._asked)
+        self.page.remove_listener("response", self._answered)
+        context = self.page.context
+        context.set_offline(False)
+        context.clear_permissions()
+        self.page.unroute_all(behavior="ignoreErrors")
+        session = context.new_cdp_session(self.page)
+        everything = {"origin": self.url, "storageTypes": "all"}
+        session.send("Storage.clearDataForOrigin", everything)
+        session.detach()
+        self.page.goto("about:blank")
+
+    def _failed(self, error: Error) -> None:
+        self.complaints.append(str(error))
+
     def _heard(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning") or _REFUSED.match(message.text):
             return  # a refusal counts with the answers
@@ -117,15 +137,24 @@ class Visit:
 
 
 @contextmanager
-def visiting(browser: Browser, url: str, **options: Any) -> Iterator[Visit]:
-    """Open a server's page in a new context; check at the end that all went well."""
+def opened(browser: Browser, **options: Any) -> Iterator[Page]:
+    """Open an empty page in a new context."""
     with browser.new_context(**options) as context:
         context.set_default_timeout(TIMEOUT_MILLISECONDS)
-        visit = Visit(context.new_page(), url)
-        visit.page.goto(f"{url}/")
+        yield context.new_page()
+
+
+@contextmanager
+def visiting(page: Page, url: str) -> Iterator[Visit]:
+    """Load a server's page; check at the end that all went well, and leave it empty."""
+    visit = Visit(page, url)
+    try:
+        page.goto(f"{url}/")
         expect(visit.on("storm-books")).to_have_attribute("data-state", "balanced")
         yield visit
         visit.check()
+    finally:
+        visit.leave()
 
 
 @contextmanager

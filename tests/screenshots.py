@@ -11,7 +11,7 @@ from typing import Any
 from playwright.sync_api import Browser, expect
 from rich.console import Console
 
-from tests.browser import NONE_HERE, Visit, found, launched, visiting
+from tests.browser import NONE_HERE, Visit, found, launched, opened, visiting
 from tests.concurrency.execution import Laboratory
 from tests.concurrency.hunt import hunt
 from tests.concurrency.mutants import MUTANTS
@@ -73,7 +73,8 @@ def main() -> int:
 
 
 def _photograph(browser: Browser, url: str, path: Path, options: Any) -> None:
-    with visiting(browser, url, **options, reduced_motion="reduce") as visit:
+    options |= {"reduced_motion": "reduce"}
+    with opened(browser, **options) as page, visiting(page, url) as visit:
         visit.on("storm-start").click()
         done = re.compile("^Done: 1,000 of 1,000 transfers")
         expect(visit.on("storm-status")).to_have_text(done, timeout=STORM_MILLISECONDS)

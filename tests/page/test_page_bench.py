@@ -1,0 +1,100 @@
+"""What the page shows of its requests, and of refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import Visit
+from tests.live_api import Api
+from tests.page.owners import (
+    Owner,
+    fill,
+    says,
+    send,
+)
+from tests.server import TIMEOUT_SECONDS
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+
+QUOTES = """it's "$HOME" `id` \\ é 'twice'"""
+
+
+def test_the_line_of_an_action_does_in_a_shell_what_the_page_did(
+    visit: Visit, api: Api
+) -> None:
+    owner = Owner(visit, api, "USD", 0).choose()
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    says(send(visit, "add", amount="1.25", description=QUOTES), "Added $1.25.")
+    entry = visit.on("bench-entry").first
+    expect(entry).to_contain_text("POST /wallet/add")
+    expect(entry.get_by_test_id("bench-status")).to_have_text("200")
+    entry.get_by_test_id("bench-copy").click()
+    expect(entry.get_by_test_id("bench-copy")).to_have_text("Copied")
+    line = visit.page.evaluate("() => navigator.clipboard.readText()")
+    assert line == entry.get_by_test_id("bench-curl").text_content()
+    assert shell(line)["transaction"]["description"] == QUOTES
+    owner.shows("$2.50")
+    shown, ran = owner.transactions
+    for same in ("type", "amount", "description", "category"):
+        assert shown[same] == ran[same]
+
+    form = fill(visit, "limits", "limits", daily="75")
+    visit.on("limits-submit").click()
+    says(form, "These are its limits now.")
+    line = visit.on("bench-curl").first.text_content() or ""
+    api.ask("PUT", f"/wallet/{owner.wallet_id}/limits", 200, {})
+    assert shell(line)["daily"] == 7_500
+    visit.on("audit-now").click()
+    expect(visit.on("bench-entry").first).to_contain_text("GET /audit")
+    assert shell(visit.on("bench-curl").first.text_content() or "")["balanced"]
+
+
+def shell(line: str) -> Any:
+    """Run a line of the bench in a shell, and return what it was answered."""
+    ran = subprocess.run(
+        ["bash", "-euc", line],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
+    )
+    return json.loads(ran.stdout)
+
+
+def test_refusals_are_told_in_words_where_they_happened(visit: Visit, api: Api) -> None:
+    target, owner = Owner(visit, api, "USD", 0), Owner(visit, api, "USD", 1_000)
+    owner.choose()
+    visit.announce(400)
+    form = send(visit, "transfer", to=target, amount="20")
+    problem = form.get_by_test_id("error")
+    expect(problem).to_have_text(
+        "The balance is 1000, less than the 2000 asked for."
+        " In money: balance $10.00, asked for $20.00."
+    )
+    expect(visit.page.get_by_role("alert").filter(visible=True)).to_have_count(1)
+    expect(visit.on("bench-answer").first).to_contain_text("insufficient_funds")
+    form = send(visit, "transfer", to=target, amount="5", category="Not one!")
+    error = form.get_by_test_id("field-error")
+    expect(error).to_be_visible()
+    assert error.get_attribute("data-field") == "category"
+    assert (owner.balance, target.balance) == (1_000, 0)
+    says(
+        send(visit, "transfer", to=target, amount="5", category=""), re.compile("went")
+    )
+    expect(problem).to_be_hidden()
+
+
+def test_a_server_that_is_gone_is_told_and_found_again(visit: Visit) -> None:
+    visit.page.context.set_offline(True)
+    expect(visit.on("connection")).to_contain_text("The server cannot be reached.")
+    visit.page.context.set_offline(False)
+    expect(visit.on("connection")).to_be_hidden()
+    assert all("ERR_INTERNET_DISCONNECTED" in each for each in visit.complaints)
+    visit.complaints.clear()

@@ -1,0 +1,101 @@
+"""The page in light and dark, on a phone, and its pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import opened, visiting
+from tests.server import PROJECT, Server
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+
+CONTRAST = """() => {
+    const FAST = { willReadFrequently: true };
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d", FAST);
+    const luminance = (colour) => {
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        const linear = [...canvas.getImageData(0, 0, 1, 1).data].map((each) =>
+            each <= 10.31 ? each / 255 / 12.92 : ((each / 255 + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+    };
+    const background = luminance(getComputedStyle(document.body).backgroundColor);
+    const texts = [...document.querySelectorAll("body, .lead, .hint, .about")];
+    const contrasts = texts.map((each) => {
+        const text = luminance(getComputedStyle(each).color);
+        const [darker, lighter] = [text, background].sort((one, other) => one - other);
+        return (lighter + 0.05) / (darker + 0.05);
+    });
+    return { background, least: Math.min(...contrasts) };
+}"""
+
+
+def test_light_and_dark_follow_the_system_until_somebody_chooses(
+    browser: Browser, server: Server
+) -> None:
+    backgrounds = {}
+    for scheme, other in (("light", "dark"), ("dark", "light")):
+        with (
+            opened(browser, color_scheme=scheme) as page,
+            visiting(page, server.url) as visit,
+        ):
+            seen = visit.page.evaluate(CONTRAST)
+            assert seen["least"] >= 4.5, "the least contrast of WCAG's level AA"
+            backgrounds[scheme] = seen["background"]
+            button = visit.page.get_by_role("button", name=f"Switch to the {other}")
+            button.click()
+            changed = visit.page.evaluate(CONTRAST)["background"]
+            visit.page.reload()
+            assert visit.page.evaluate(CONTRAST)["background"] == changed
+            backgrounds[f"{other}, chosen"] = changed
+    assert backgrounds["light"] == backgrounds["light, chosen"] > 0.7
+    assert backgrounds["dark"] == backgrounds["dark, chosen"] < 0.05
+
+
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(
+    browser: Browser, server: Server
+) -> None:
+    size = {"width": 390, "height": 844}
+    with (
+        opened(browser, viewport=size, has_touch=True) as page,
+        visiting(page, server.url) as visit,
+    ):
+        expect(visit.on("history-row")).not_to_have_count(0)
+        for tab in (
+            "transfer",
+            "add",
+            "deduct",
+            "exchange",
+            "bank",
+            "limits",
+            "freeze",
+        ):
+            visit.on(f"tab-{tab}").tap()
+            expect(visit.page.locator(f"#panel-{tab}")).to_be_visible()
+            wide = visit.page.locator("html").evaluate(
+                "({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]"
+            )
+            assert wide == [390, 390]
+
+
+def test_the_pictures_of_the_readme_are_there_and_take_nothing_from_elsewhere() -> None:
+    pictures = PROJECT / "wallet_app/demo/pictures"
+    names = ("storm-light.png", "storm-dark.png", "phone.png", "trace.svg")
+    assert sorted(each.name for each in pictures.iterdir()) == sorted(names)
+    for picture in pictures.iterdir():
+        assert picture.stat().st_size < 250_000
+        if picture.suffix == ".png":
+            assert picture.read_bytes().startswith(b"\x89PNG\r\n")
+    drawn = (pictures / "trace.svg").read_text()
+    assert drawn.startswith("<svg") and "lost-update" in drawn
+    assert set(re.findall(r"https?://[^\"' )]*", drawn)) <= {
+        "http://www.w3.org/2000/svg"
+    }
+    readme = (PROJECT / "README.md").read_text()
+    for named in re.findall(r"!\[[^]]*\]\(([^):]+)\)", readme):
+        assert Path(PROJECT, named).exists(), named

@@ -1,0 +1,65 @@
+"""The phone of the page, on which approvals are confirmed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import Visit
+from tests.live_api import Api
+from tests.page.owners import (
+    says,
+    send,
+    two_with_a_threshold,
+)
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+
+def test_a_code_from_the_phone_confirms_what_is_above_the_threshold(
+    visit: Visit, api: Api
+) -> None:
+    target, owner = two_with_a_threshold(visit, api)
+    form = send(visit, "transfer", to=target, amount="150")
+    says(form, re.compile("^This waits for a code"))
+    text = visit.on("phone-message").first
+    expect(text).to_contain_text(f"$150.00 from {owner.called} to {target.called}.")
+    expect(text.get_by_test_id("phone-status")).to_contain_text("Waiting")
+    assert (owner.balance, target.balance) == (50_000, 0)
+    field, confirm = text.get_by_test_id("phone-code"), "phone-confirm"
+    code = field.input_value()
+    assert re.fullmatch("[0-9]{6}", code)
+    visit.announce(400)
+    field.fill("000000" if code != "000000" else "111111")
+    text.get_by_test_id(confirm).click()
+    expect(text.get_by_test_id("error")).to_contain_text(
+        "not the code of the approval. Attempts left: 4."
+    )
+    expect(text.get_by_test_id("phone-status")).to_contain_text("4 tries")
+    assert (owner.balance, target.balance) == (50_000, 0)
+    field.fill(code)
+    text.get_by_test_id(confirm).click()
+    expect(text.get_by_test_id("phone-status")).to_have_text("Confirmed")
+    says(text, "The money has moved.")
+    owner.shows("$350.00")
+    target.shows("$150.00")
+
+
+def test_a_movement_that_waits_is_cancelled_on_the_phone_or_gets_a_new_code(
+    visit: Visit, api: Api
+) -> None:
+    target, owner = two_with_a_threshold(visit, api)
+    send(visit, "transfer", to=target, amount="100.01")
+    texts = visit.on("phone-message").filter(has_text=owner.name)
+    expect(texts).to_have_count(1)
+    texts.get_by_test_id("phone-resend").click()
+    expect(texts).to_have_count(2)
+    expect(texts.last.get_by_test_id("phone-status")).to_have_text(
+        "A newer code was sent"
+    )
+    texts.first.get_by_test_id("phone-cancel").click()
+    expect(texts.first.get_by_test_id("phone-status")).to_have_text("Cancelled")
+    expect(texts.first.get_by_test_id("phone-confirm")).to_be_hidden()
+    assert (owner.balance, target.balance) == (50_000, 0)
