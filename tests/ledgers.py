@@ -4,6 +4,7 @@ ledger can be compared before and after."""
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -194,3 +195,13 @@ def nothing_moves(service: WalletService) -> Iterator[None]:
     yield
     assert everything(service) == before
     assert service.audit().problems == []
+
+
+@contextmanager
+def nothing_logged() -> Iterator[None]:
+    """Log nothing in the block, where most of the time would go to tracebacks."""
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

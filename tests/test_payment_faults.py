@@ -24,6 +24,7 @@ from tests.ledgers import (
     balances,
     made,
     new_service,
+    nothing_logged,
     open_wallet,
 )
 from wallet_app.domain.errors.wallet_errors import InsufficientFunds, WalletFrozen
@@ -48,6 +49,12 @@ DEPOSIT, WITHDRAWAL = Direction.DEPOSIT, Direction.WITHDRAWAL
 ATTEMPTS_MAX = 3
 ROUNDS_MAX = 60
 POINTS_MAX = 1_000
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    with nothing_logged():
+        yield
 
 
 # A fault at every step

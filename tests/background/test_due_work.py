@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 from tests.allocations import needs_failing_allocations
 from tests.background.work import Work, new_queue
-from tests.ledgers import SECOND, START, BoundedLock, Clock
+from tests.ledgers import SECOND, START, BoundedLock, Clock, nothing_logged
 from wallet_app.domain.errors.webhook_errors import ThreadsExhausted
 from wallet_app.services.background import (
     BUG_SECONDS,
@@ -215,11 +214,8 @@ def test_no_item_is_lost_when_any_single_allocation_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("wallet_app.services.background.PAUSE_SECONDS", 0)
-    logging.disable(logging.CRITICAL)
-    try:
+    with nothing_logged():
         failed = sum(map(failing_allocation, range(ALLOCATIONS_MAX)))
-    finally:
-        logging.disable(logging.NOTSET)
     assert failed > 5
 
 

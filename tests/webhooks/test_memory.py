@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib
 import json
-import logging
 import threading
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, NoReturn
 
@@ -16,7 +13,7 @@ import pytest
 
 from tests.allocations import in_a_child, needs_failing_allocations, with_failing
 from tests.background.work import new_queue, started
-from tests.ledgers import START
+from tests.ledgers import START, nothing_logged
 from tests.webhooks.listening import TIMEOUT_SECONDS, Acting, Listening
 from tests.webhooks.memory import needing_no_collection, reachable
 from wallet_app.gateways.delivery import Transport
@@ -28,15 +25,6 @@ from wallet_app.store import ThreadLock
 ALLOCATIONS_MAX = 150
 TESTCAPI = "_testcapi"
 THREADS_OF_THE_BANK = 4
-
-
-@contextmanager
-def nothing_logged() -> Iterator[None]:
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def test_a_deleted_webhook_is_freed_with_all_that_waits_without_a_collection(
