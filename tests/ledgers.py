@@ -68,11 +68,15 @@ class Codes:
         self.sent[approval.id] = code
 
 
+class Crash(RuntimeError):
+    """What goes wrong at the worst moment."""
+
+
 class Full:
     """A commit hook without memory for an outcome: the commit fails."""
 
     def prepare(self, outcome: object) -> NoReturn:
-        raise RuntimeError("full")
+        raise Crash("full")
 
     def commit(self) -> NoReturn:
         raise AssertionError("it was committed without being prepared")

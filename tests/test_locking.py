@@ -18,9 +18,11 @@ from typing import Any, NoReturn, cast
 import pytest
 
 from tests.ledgers import (
+    FULL,
     SECOND,
     Clock,
     Codes,
+    Crash,
     balances,
     everything,
     new_service,
@@ -412,10 +414,6 @@ def test_two_with_one_idempotency_key_run_once() -> None:
     assert balances(service, wallet_id) == [100]
 
 
-class Crash(Exception):
-    """What goes wrong at the worst moment."""
-
-
 class Fault:
     """Fails some steps of a movement: each write to a wallet is one, also where it
     is put back, and each record is two."""
@@ -539,13 +537,9 @@ COMMANDS: dict[str, Callable[[WalletService, OnCommits], object]] = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_whose_outcome_cannot_be_kept_leaves_no_trace(name: str) -> None:
-    class Full(Claim):
-        def prepare(self, outcome: object) -> NoReturn:
-            raise Crash
-
     service = new_service()
     for user in ("asha", "ravi"):
         open_wallet(service, 100, user)
     with nothing_moves(service), pytest.raises(Crash):
-        COMMANDS[name](service, (Full("fingerprint"),))
-    COMMANDS[name](service, (Claim("fingerprint"),))  # no lock was leaked
+        COMMANDS[name](service, FULL)
+    COMMANDS[name](service, ())  # no lock was leaked

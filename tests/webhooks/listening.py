@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 from werkzeug.test import TestResponse
 
@@ -170,25 +170,8 @@ def nothing_is_sent(listening: Listening) -> Iterator[None]:
     assert (listening.deliveries(), listening.receivers.posts) == before
 
 
-class Crash(Exception):
-    """What goes wrong at the worst moment."""
-
-
 class Panic(BaseException):
     """What is no Exception, as an extension in Rust raises it."""
-
-
-class Full:
-    """A hook whose commit fails."""
-
-    def prepare(self, outcome: object) -> NoReturn:
-        raise Crash
-
-    def commit(self) -> NoReturn:
-        raise AssertionError("it was committed without being prepared")
-
-
-FULL = (Full(),)
 
 
 class Acting(Receivers):

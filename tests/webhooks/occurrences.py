@@ -8,7 +8,8 @@ from functools import partial
 import pytest
 
 from tests.answers import NOBODY
-from tests.webhooks.listening import FULL, Listening
+from tests.ledgers import FULL
+from tests.webhooks.listening import Listening
 from wallet_app.domain.errors.wallet_errors import FraudBlocked
 
 MOVED, FLAGGED = "transaction.created", "fraud.flagged"

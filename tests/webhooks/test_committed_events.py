@@ -11,11 +11,10 @@ from typing import Any, NoReturn
 import pytest
 
 from tests.answers import NOBODY, assert_problem, post
-from tests.ledgers import everything, nothing_moves
+from tests.ledgers import Crash, everything, nothing_moves
 from tests.webhooks.listening import (
     RULES,
     URL,
-    Crash,
     Json,
     Listening,
     Panic,

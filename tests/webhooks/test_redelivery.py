@@ -10,14 +10,12 @@ import pytest
 
 from tests.answers import NOBODY, assert_problem, post
 from tests.background.work import started
-from tests.ledgers import SECOND
+from tests.ledgers import FULL, SECOND, Crash
 from tests.webhooks.listening import (
-    FULL,
     LOG,
     NAP_SECONDS,
     TIMEOUT_SECONDS,
     Acting,
-    Crash,
     Listening,
     nothing_is_sent,
 )

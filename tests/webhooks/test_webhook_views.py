@@ -11,13 +11,11 @@ from flask.testing import FlaskClient
 
 from tests.answers import NOBODY, assert_problem, post
 from tests.background.work import started
-from tests.ledgers import new_service, open_wallet
+from tests.ledgers import FULL, Crash, new_service, open_wallet
 from tests.webhooks.listening import (
     ALL,
-    FULL,
     SECRET,
     URL,
-    Crash,
     Json,
     Listening,
 )
