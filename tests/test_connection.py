@@ -26,14 +26,13 @@ from wallet_app.server.connection import (
     LINGER_BYTES_MAX,
     LINGER_SECONDS,
     REQUEST_SECONDS,
-    SEND_SECONDS,
-    STREAM_SECONDS,
 )
 from wallet_app.server.connections import (
     HELD_BYTES_MAX,
     STREAMS_MAX,
     STREAMS_MAX_OF_CLIENT,
 )
+from wallet_app.server.exchange import SEND_SECONDS, STREAM_SECONDS
 from wallet_app.server.reader import RequestReader
 from wallet_app.server.threads import QUEUE_MAX_OF_CLIENT, THREADS_MAX_OF_CLIENT
 

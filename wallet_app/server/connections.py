@@ -135,7 +135,7 @@ class Connections:
             return False
         connection, _ = queue.popitem(last=False)
         self._report("connections that waited longest were closed for new ones")
-        connection.abort()
+        connection.socket.abort()
         return True
 
     def remove(self, connection: Connection) -> None:
@@ -165,7 +165,7 @@ class Connections:
             if largest is None:
                 return
             self._report("connections were closed: they held too many bytes")
-            largest.abort()
+            largest.socket.abort()
 
     def _waits(self, connection: Connection) -> bool:
         return connection in self._new or connection in self._kept
@@ -203,5 +203,5 @@ class Connections:
     def close(self) -> None:
         """End everything at once."""
         for connection in list(self._open):
-            connection.abort()
+            connection.socket.abort()
         self.threads.close()

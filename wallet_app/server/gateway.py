@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
+from wsgiref.handlers import format_date_time
 
 from msgspec import Struct
 from werkzeug.http import HTTP_STATUS_CODES
@@ -48,6 +51,19 @@ class Answer(Struct):
     headers: list[tuple[str, str]]
     body: bytes
     stream: Stream | None = None
+
+    def head(self, version: tuple[int, int], closes: bool) -> bytes:
+        """Return the head for a client that speaks this version of HTTP. A stream is
+        sent in chunks if that knows them, and else ends with the connection."""
+        lines = [f"HTTP/1.1 {self.status}", f"Date: {_date(int(time.time()))}"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        if self.stream is not None and version >= (1, 1):
+            lines.append("Transfer-Encoding: chunked")
+        if closes:
+            lines.append("Connection: close")
+        elif version < (1, 1):
+            lines.append("Connection: keep-alive")
+        return "\r\n".join((*lines, "", "")).encode("latin-1")
 
 
 def environ_of(
@@ -135,3 +151,9 @@ def problem(status: int, detail: str | None = None, **headers: str) -> Answer:
     return Answer(
         f"{status} {HTTP_STATUS_CODES[status]}", [*(described | headers).items()], body
     )
+
+
+@lru_cache(maxsize=1)
+def _date(seconds: int) -> str:
+    """Return a time as HTTP writes it."""
+    return format_date_time(seconds)
