@@ -9,9 +9,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import urllib3
 
@@ -25,7 +26,13 @@ BARE = (*GUNICORN, "wsgi:app")
 CONFIGURED = (*GUNICORN, "-c", "python:wallet_app.server.gunicorn_settings", "wsgi:app")
 DEMO = (sys.executable, "wsgi.py", "--port", "0")
 
-_LISTENING = re.compile(r"Listening at: (http://\S+) \((\d+)\)")
+FRESH_CONNECTIONS = 50
+"""So many that a second process on the same socket would get some of them."""
+
+_LOCKS = tempfile.TemporaryDirectory()
+"""Where the servers of this process lock what they hold."""
+
+_LISTENING = re.compile(r"(?:Listening at:|Serving on) (http://\S+)")
 
 
 class Server:
@@ -48,11 +55,14 @@ class Server:
 
     def wait_for(self, text: str) -> None:
         """Wait until the process has printed `text`."""
+        self.wait_until(lambda: text in self.printed, text)
+
+    def wait_until(self, condition: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + TIMEOUT_SECONDS
-        while text not in self.printed:
+        while not condition():
             ended = self.process.poll()
             assert ended is None, f"ended with {ended}:\n{self.printed}"
-            assert time.monotonic() < deadline, f"no {text!r} in:\n{self.printed}"
+            assert time.monotonic() < deadline, f"no {what!r} in:\n{self.printed}"
             time.sleep(0.02)
 
     def signal(self, number: signal.Signals) -> None:
@@ -80,7 +90,9 @@ def started(
             process = subprocess.Popen(
                 command,
                 cwd=PROJECT,
-                env=clean | {"PYTHONUNBUFFERED": "1"} | dict(environ or {}),
+                env=clean
+                | {"PYTHONUNBUFFERED": "1", "TMPDIR": _LOCKS.name}
+                | dict(environ or {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -104,12 +116,43 @@ def running(
 ) -> Iterator[Server]:
     """Start a server, wait until it answers, and stop it with the block."""
     with started(command, environ) as server:
-        server.wait_for("Listening at:")
-        urllib3.request(
-            "GET",
-            f"{server.url}/health",
-            headers={"Connection": "close"},
-            timeout=TIMEOUT_SECONDS,
-            retries=False,
-        )
+        server.wait_until(lambda: _LISTENING.search(server.printed), "an address")
+        server.wait_until(lambda: _is_healthy(server), "answer")
         yield server
+
+
+def _is_healthy(server: Server) -> bool:
+    """Some servers print where they listen before they do."""
+    try:
+        return ask("GET", f"{server.url}/health").status > 0
+    except urllib3.exceptions.NewConnectionError:
+        return False
+
+
+def ask(
+    method: str,
+    url: str,
+    body: Mapping[str, object] | None = None,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> urllib3.BaseHTTPResponse:
+    """Make one request on a connection of its own, which does not outlive it."""
+    return urllib3.request(
+        method,
+        url,
+        json=body,
+        headers={"Connection": "close"},
+        timeout=timeout_seconds,
+        retries=False,
+    )
+
+
+def open_wallet(server: Server) -> str:
+    """Create a wallet and return its address."""
+    answer = ask("POST", f"{server.url}/wallet/create", {"userId": str(uuid4())})
+    assert answer.status == 201
+    return f"{server.url}/wallet/{answer.json()['id']}"
+
+
+def assert_every_request_finds(wallet: str) -> None:
+    statuses = [ask("GET", wallet).status for _ in range(FRESH_CONNECTIONS)]
+    assert statuses == [200] * FRESH_CONNECTIONS

@@ -32,19 +32,20 @@ from tests.server import (
     PROJECT,
     TIMEOUT_SECONDS,
     Server,
+    ask,
+    assert_every_request_finds,
+    open_wallet,
     running,
     started,
 )
-from wallet_app.server.one_ledger import WHY, refusal
+from wallet_app.server.admission import refusal
+from wallet_app.server.one_ledger import WHY
 from wallet_app.server.worker import STOP_READ_SECONDS
 from wallet_app.services.payments.payments import AT_ONCE
 
 pytestmark = pytest.mark.server
 
 BOOTING = "Booting worker with pid: "
-
-FRESH_CONNECTIONS = 50
-"""So many that a second process on the same socket would get some of them."""
 
 # SIGUSR2 makes gunicorn run itself again, which fails when it was run by `-m`.
 SCRIPT = (str(Path(sys.executable).with_name("gunicorn")), *BARE[3:])
@@ -84,35 +85,6 @@ def server(request: pytest.FixtureRequest) -> Server:
     """Each of the two."""
     server: Server = request.getfixturevalue(request.param)
     return server
-
-
-def ask(
-    method: str,
-    url: str,
-    body: Mapping[str, object] | None = None,
-    timeout_seconds: float = TIMEOUT_SECONDS,
-) -> urllib3.BaseHTTPResponse:
-    """Make one request on a connection of its own, which does not outlive it."""
-    return urllib3.request(
-        method,
-        url,
-        json=body,
-        headers={"Connection": "close"},
-        timeout=timeout_seconds,
-        retries=False,
-    )
-
-
-def open_wallet(server: Server) -> str:
-    """Create a wallet and return its address."""
-    answer = ask("POST", f"{server.url}/wallet/create", {"userId": str(uuid4())})
-    assert answer.status == 201
-    return f"{server.url}/wallet/{answer.json()['id']}"
-
-
-def assert_every_request_finds(wallet: str) -> None:
-    statuses = [ask("GET", wallet).status for _ in range(FRESH_CONNECTIONS)]
-    assert statuses == [200] * FRESH_CONNECTIONS
 
 
 def wait_for_count(server: Server, text: str, number: int) -> None:
@@ -343,6 +315,8 @@ def test_a_second_worker_of_a_bare_server_never_serves() -> None:
         server.signal(signal.SIGWINCH)
         server.wait_for("Handling signal: winch")
         assert_every_request_finds(wallet)
+        server.signal(signal.SIGTERM)
+        assert server.wait() == 0, server.printed
 
 
 def test_a_second_master_of_a_bare_server_gives_up_and_the_first_goes_on() -> None:
@@ -357,7 +331,7 @@ def test_a_second_master_of_a_bare_server_gives_up_and_the_first_goes_on() -> No
             # A second master would outlive the first.
             os.killpg(server.process.pid, signal.SIGKILL)
             raise
-        assert f"{WHY}: SIGUSR2 cannot hand them to a new one." in server.printed
+        assert f"{WHY}, and another one serves at 127.0.0.1:" in server.printed
         assert_every_request_finds(wallet)
 
 

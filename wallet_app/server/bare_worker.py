@@ -11,8 +11,8 @@ from gunicorn.errors import AppImportError
 from gunicorn.workers.gthread import ThreadWorker
 from gunicorn.workers.sync import SyncWorker
 
-from wallet_app.server.admission import admit_worker
-from wallet_app.server.one_ledger import REFUSED_SETTINGS, WHY
+from wallet_app.server.admission import REFUSED_SETTINGS, admit_worker
+from wallet_app.server.one_ledger import WHY
 from wallet_app.server.worker import LedgerWorker
 
 

@@ -13,7 +13,8 @@ import signal
 from functools import partial
 from typing import Any
 
-from wallet_app.server.one_ledger import WHY, refusal
+from wallet_app.server.admission import refusal
+from wallet_app.server.one_ledger import WHY
 from wallet_app.settings import PREFIX, Settings
 
 worker_class = "wallet_app.server.worker.LedgerWorker"

@@ -1,55 +1,201 @@
-"""One process holds the ledger: whatever starts a second one, it does not serve.
+"""One process holds the ledger: whatever starts a second one over the same address, it
+does not serve, and says why.
 
-A second worker would be a second, different ledger behind the same address. This can
-be imported where gunicorn is not installed.
+It knows no server, only what the system says of a process: who started it, and where it
+listens. Locked files, which the system unlocks when a process ends, are the proof.
 """
 
 from __future__ import annotations
 
+import fcntl
+import logging
+import multiprocessing
 import os
+import signal
+import socket
+import stat
 import sys
-from typing import Any
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
 
-from wallet_app.settings import Settings, SettingsError
+from werkzeug.exceptions import ServiceUnavailable
 
 WHY = "The wallets live in the memory of one process"
 
-REFUSED_SETTINGS = {
-    "preload_app": f"{WHY}, the one that serves. Start it without --preload.",
-    "reload": f"{WHY}, and a reload would empty it. Start it without --reload.",
-    "reuse_port": (
-        f"{WHY}, and with --reuse-port a second server could share its address. "
-        "Start it without."
-    ),
-    "is_ssl": "TLS is for a proxy before this server. Start it without --certfile.",
-    "max_requests": (
-        f"{WHY}, and --max-requests would replace it. Start it with --max-requests 0."
-    ),
-}
-"""gunicorn's settings that must be off, and what to type instead."""
+LOOK_SECONDS = 0.5
+"""How often a second worker looks whether the first is there."""
+
+END_SECONDS = 2
+"""How long its server has to end by itself when the first has ended, before the second
+worker makes it end."""
+
+logger = logging.getLogger("wallet_app.server")
 
 
-def refusal(cfg: Any) -> str | None:
-    """Return why gunicorn must not start with its settings and the environment, or
-    None if it may."""
-    if cfg.workers != 1:
-        return (
-            f"{WHY}: {cfg.workers} workers would be {cfg.workers} different ledgers. "
-            "Start one (--workers 1, and WEB_CONCURRENCY unset): any number of "
-            "clients can connect to it."
-        )
-    for name, why in REFUSED_SETTINGS.items():
-        if getattr(cfg, name):
-            return why
+class SecondLedger(RuntimeError):
+    """This process must not serve. The text says why, and what to do."""
+
+
+class SecondWorker(SecondLedger):
+    """Another worker of the same server holds the ledger."""
+
+
+class Guard:
+    """What one process holds until it ends: its server, and where it listens."""
+
+    def __init__(self) -> None:
+        self._descriptors: dict[str, int] = {}
+        self._pid = self._admitted_pid = 0
+        self._lock = threading.Lock()  # no other lock is taken under it
+
+    def hold(self) -> None:
+        """Hold the ledger in this process. Raises SecondLedger.
+
+        A worker was started by its server, and can listen from the start where that
+        passes on its sockets. A server whose worker has ended never has another one:
+        that would begin an empty ledger at the address of the first.
+        """
+        self._pid = os.getpid()
+        if listening_addresses() or multiprocessing.parent_process() is not None:
+            self._hold_server()
+        self._hold_addresses()
+
+    def stand_by(
+        self,
+        why: SecondWorker,
+        log: Callable[[object], None],
+        notify: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Log why this worker does not serve, and wait as long as another one holds the
+        ledger: if this one ended at once, its server would end, or would start another
+        without end. `notify` is called again and again.
+
+        Raises SecondLedger when the ledger has ended.
+        """
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)  # a fork has its parent's
+        log(why)
+        parent = os.getppid()
+        while parent == os.getppid():
+            notify()
+            time.sleep(LOOK_SECONDS)  # this process has nothing else to do
+            try:
+                return self.hold()
+            except SecondWorker:
+                pass
+            except SecondLedger:
+                time.sleep(END_SECONDS)
+                raise
+        sys.exit(0)
+
+    def admit_request(self) -> None:
+        """Refuse a request in a process that must not serve.
+
+        Called before each one: some servers listen after the app is loaded, where
+        another server may listen too, and some fork then.
+        """
+        pid = os.getpid()
+        if pid == self._admitted_pid:
+            return
+        if pid != self._pid:
+            raise ServiceUnavailable(
+                f"{WHY}, the one that loaded the app, and this is its copy. Let one "
+                "worker load the app by itself (uwsgi --lazy-apps --processes 1)."
+            )
+        with self._lock:
+            try:
+                self._hold_addresses()
+            except SecondLedger as refused:
+                logger.error(refused)
+                os.kill(pid, signal.SIGTERM)  # else it would get requests again
+                raise ServiceUnavailable(str(refused)) from None
+        self._admitted_pid = pid
+
+    def _hold_server(self) -> None:
+        name = f"server-{parent_name()}"
+        if name in self._descriptors:
+            return
+        try:
+            descriptor = self._locked_file(name)
+        except BlockingIOError:
+            raise SecondWorker(
+                f"{WHY}: this second worker does not serve. Start one "
+                "(--workers 1): any number of clients can connect to it."
+            ) from None
+        if os.fstat(descriptor).st_size:
+            os.close(descriptor)
+            raise SecondLedger(
+                f"{WHY}, which has ended. Start the server again to begin a new ledger."
+            )
+        os.write(descriptor, b"A ledger began here.\n")
+        self._descriptors[name] = descriptor
+
+    def _hold_addresses(self) -> None:
+        for address in listening_addresses():
+            name = f"address-{quote(address, safe=':')}"
+            if name in self._descriptors:
+                continue
+            try:
+                self._descriptors[name] = self._locked_file(name)
+            except BlockingIOError:
+                raise SecondLedger(
+                    f"{WHY}, and another one serves at {address}. Stop that one, or "
+                    "start this one at another address."
+                ) from None
+
+    def _locked_file(self, name: str) -> int:
+        """Return a descriptor of a file that is locked until this process ends. Raises
+        BlockingIOError where another process has locked it."""
+        path = Path(tempfile.gettempdir(), f"wallet-ledger-{os.getuid()}-{name}")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+
+GUARD = Guard()
+"""This process's."""
+
+
+def parent_name() -> str:
+    """Return a name of the process that started this one. On Linux no other has it:
+    process ids are used again, but with another time of start."""
+    pid = os.getppid()
     try:
-        Settings.from_environ(os.environ)
-    except SettingsError as error:
-        return str(error)
-    return None
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return str(pid)
+    return f"{pid}-{fields[19]}"  # `starttime` in proc(5)
+
+
+def listening_addresses() -> list[str]:
+    """Return where this process listens, or can by the sockets that it was given."""
+    addresses = []
+    for name in os.listdir("/dev/fd"):
+        with suppress(OSError):  # it was closed meanwhile
+            if stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                with socket.socket(fileno=os.dup(int(name))) as found:
+                    if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                        addresses.append(_text(found.getsockname()))
+    return addresses
+
+
+def _text(address: object) -> str:
+    """Return an address of the internet, or the path of a Unix socket, as text."""
+    return "{}:{}".format(*address) if isinstance(address, tuple) else str(address)
 
 
 def admit() -> None:
-    """Let this process hold the ledger, or raise what makes gunicorn say why not.
+    """Let this process hold the ledger, or raise what makes its server say why not.
 
     Called where the ledger is created.
     """
@@ -58,3 +204,7 @@ def admit() -> None:
         from wallet_app.server.bare_worker import admit_process
 
         admit_process()
+    try:
+        GUARD.hold()
+    except SecondWorker as refused:
+        GUARD.stand_by(refused, logger.error)
