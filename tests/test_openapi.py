@@ -228,7 +228,11 @@ def test_every_operation_says_all_that_it_can_answer(
         for method, operation in operations.items()
         if method != "parameters"
     }
-    of_any = {(403, "forbidden"), (500, "internal_server_error")}
+    of_any = {
+        (403, "forbidden"),
+        (414, "request_uri_too_long"),
+        (500, "internal_server_error"),
+    }
     assert described == {name: codes | of_any for name, codes in REFUSALS.items()}
 
 

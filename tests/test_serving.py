@@ -461,6 +461,19 @@ def test_what_never_reaches_the_app_is_refused_with_a_problem_too(
     assert problem["detail"]
 
 
+def test_a_query_that_is_too_long_is_refused_as_the_description_says(
+    server: Server,
+) -> None:
+    path = "/wallet/{id}/transactions"
+    described = ask("GET", f"{server.url}/openapi.json").json()["paths"][path]["get"]
+    url = f"{server.url}{path.format(id=uuid4())}?category={'a' * 5_000}"
+    answer = ask("GET", url)
+    content = described["responses"][str(answer.status)]["content"]
+    examples = content["application/problem+json"]["examples"]
+    assert (answer.status, answer.json()["code"]) == (414, "request_uri_too_long")
+    assert answer.json()["code"] in examples
+
+
 @pytest.mark.parametrize("name", ["SCRIPT_NAME", "Script-Name", "X-Forwarded-Prefix"])
 def test_a_header_does_not_move_the_app_to_another_path(
     server: Server, name: str

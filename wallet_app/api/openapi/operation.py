@@ -15,6 +15,7 @@ from werkzeug.exceptions import (
     HTTPException,
     InternalServerError,
     RequestEntityTooLarge,
+    RequestURITooLarge,
     UnsupportedMediaType,
 )
 
@@ -46,7 +47,7 @@ View = Callable[..., Response]
 Decorator = Callable[[View], View]
 Refusal = type[WalletError] | type[HTTPException]
 
-OF_ANY_OPERATION = (Forbidden, InternalServerError)
+OF_ANY_OPERATION = (Forbidden, InternalServerError, RequestURITooLarge)
 OF_ANY_QUERY = (InvalidRequest,)
 OF_ANY_BODY = (
     InvalidRequest,
