@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import gc
 import re
+from itertools import count
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from marshmallow import ValidationError
+from uuid_utils import UUID
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from tests.answers import NOBODY, TIME, assert_problem, post
-from tests.ledgers import Clock, nothing_moves, open_wallet
+from tests.ledgers import Clock, new_service, nothing_moves, open_wallet
 from wallet_app import create_app
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.transactions import AMOUNT_MAX
@@ -104,15 +106,39 @@ def test_transfer_answers_both_sides(
         assert page["transactions"][0] == transaction
 
 
-def test_ids_are_matched_whatever_their_case(
-    client: FlaskClient, service: WalletService
-) -> None:
-    wallet_id = post(client, "/wallet/create", {"userId": str(uuid4())}).get_json()[
-        "id"
-    ]
+def test_ids_are_matched_whatever_their_case() -> None:
+    ids = (UUID(int=number) for number in count(0xABCDEF))
+    service = new_service(new_id=lambda: next(ids))
+    client, wallet_id = create_app(service).test_client(), open_wallet(service)
+    assert wallet_id.upper() != wallet_id
     assert client.get(f"/wallet/{wallet_id.upper()}").get_json()["id"] == wallet_id
     body = {"walletId": wallet_id.upper(), "amount": 5}
     assert post(client, "/wallet/add", body).get_json()["wallet"]["id"] == wallet_id
+
+
+def test_members_are_in_the_order_of_the_contract(
+    client: FlaskClient, service: WalletService
+) -> None:
+    source, target = open_wallet(service, 10), open_wallet(service)
+    body = {"fromWalletId": source, "toWalletId": target, "amount": 5}
+    transfer = post(client, "/wallet/transfer", body).get_json()
+    assert [*transfer] == ["referenceId", "from", "to"]
+    assert [*transfer["to"]] == ["wallet", "transaction"]
+    order = "id walletId userId currency balance status createdAt updatedAt"
+    assert [*transfer["to"]["wallet"]] == order.split()
+    order = "id walletId type amount currency balanceAfter referenceId category"
+    order += " description createdAt"
+    assert [*transfer["to"]["transaction"]] == order.split()
+    page = client.get(f"/wallet/{source}/transactions").get_json()
+    assert [*page] == ["transactions", "page", "limit", "total", "totalPages"]
+    limits = client.get(f"/wallet/{source}/limits").get_json()
+    order = "perTransaction daily monthly approvalThreshold"
+    assert [name for name in limits if name in order.split()] == order.split()
+    audit = client.get("/audit").get_json()
+    order = "balanced wallets transactions currencies problems"
+    assert [*audit] == order.split()
+    problem = client.get(f"/wallet/{NOBODY}").get_json()
+    assert [*problem][:5] == ["type", "title", "status", "detail", "code"]
 
 
 def test_null_is_no_category(client: FlaskClient, service: WalletService) -> None:
