@@ -19,7 +19,13 @@ from uuid_utils import UUID
 
 from tests.ledgers import Ids, new_service
 from wallet_app import create_app
-from wallet_app.api.openapi import examples
+from wallet_app.api.incoming.request_schemas import (
+    AmountBody,
+    CreateBody,
+    FreezeBody,
+    QuoteBody,
+    TransferBody,
+)
 from wallet_app.api.views.operation_views import register_docs
 from wallet_app.domain.errors.example_values import SOURCE_ID, TARGET_ID
 from wallet_app.services.service import WalletService
@@ -201,12 +207,12 @@ def is_special(case: schemathesis.Case[Any]) -> bool:
 def test_the_examples_succeed() -> None:
     client = create_app(service_of_the_examples()).test_client()
     for path, body, status in (
-        ("/wallet/create", examples.CREATE_BODY, 201),
-        ("/wallet/add", examples.AMOUNT_BODY, 200),
-        ("/wallet/deduct", examples.AMOUNT_BODY, 200),
-        ("/wallet/transfer", examples.TRANSFER_BODY, 200),
-        ("/fx/quotes", examples.QUOTE_BODY, 201),
-        (f"/wallet/{TARGET_ID}/freeze", examples.FREEZE_BODY, 200),
+        ("/wallet/create", CreateBody.example, 201),
+        ("/wallet/add", AmountBody.example, 200),
+        ("/wallet/deduct", AmountBody.example, 200),
+        ("/wallet/transfer", TransferBody.example, 200),
+        ("/fx/quotes", QuoteBody.example, 201),
+        (f"/wallet/{TARGET_ID}/freeze", FreezeBody.example, 200),
         (f"/wallet/{TARGET_ID}/unfreeze", {}, 200),
     ):
         assert client.post(path, json=body).status_code == status

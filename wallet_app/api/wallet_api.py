@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flask import Flask, request
 from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter, UUIDConverter
 
 from wallet_app.api.current_service import bind
 from wallet_app.api.incoming import body, idempotency_header, origins
@@ -43,6 +44,16 @@ BLUEPRINTS = {
 """The features, each as the API description introduces it."""
 
 
+class _UuidText(BaseConverter):
+    """Passes a UUID in a path to the view as text in lower case, as the service has
+    it."""
+
+    regex = UUIDConverter.regex
+
+    def to_python(self, value: str) -> str:
+        return value.lower()
+
+
 def _refuse_doubled_slash() -> None:
     """Raise NotFound for `//wallet/...`: routing leaves out all leading slashes."""
     if request.environ.get("PATH_INFO", "").startswith("//"):
@@ -55,6 +66,7 @@ def register(
     """Add every endpoint to the app."""
     app.config["MAX_CONTENT_LENGTH"] = body.READ_BYTES_MAX
     app.url_map.merge_slashes = False  # a doubled slash is a 404, not a redirect
+    app.url_map.converters["uuid"] = _UuidText
     app.before_request(_refuse_doubled_slash)
     bind(app, service)
     service.idempotency.on_replay = idempotency_header.mark_replayed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from hashlib import blake2b
-from typing import TypedDict
+from typing import Any
 
 from flask import Response, after_this_request, has_request_context, request
 
@@ -22,19 +22,12 @@ KEY = re.compile(
 _ESCAPE = re.compile(r"\\(.)")
 
 
-class Once(TypedDict):
-    """The arguments by which a use case runs at most once for a key."""
-
-    key: str | None
-    fingerprint: bytes | None
-    caller: str | None
-
-
-def once() -> Once:
-    """Return these arguments for the request; raise InvalidIdempotencyKey."""
+def once() -> dict[str, Any]:
+    """Return the arguments by which a use case runs at most once for the request's key;
+    raise InvalidIdempotencyKey."""
     header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
-        return {"key": None, "fingerprint": None, "caller": caller()}
+        return {"caller": caller()}
     body = json.dumps(json.loads(request.get_data() or b"{}"), sort_keys=True)
     text = f"{request.method} {request.path} {body}"
     fingerprint = blake2b(text.encode(), digest_size=16).digest()

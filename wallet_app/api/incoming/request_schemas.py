@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validates_schema
 from marshmallow.validate import Range
@@ -25,13 +26,22 @@ from wallet_app.api.incoming.fields import (
     UuidText,
 )
 from wallet_app.api.outgoing.camel import CamelSchema
+from wallet_app.domain.errors.example_values import SOURCE_ID, TARGET_ID, USER_ID
 from wallet_app.domain.transactions import AMOUNT_MAX, TransactionType
+from wallet_app.services.events import EventType
 
 PAGE_LIMIT_MAX = 100
 PAGE_LIMIT = 20
 
 
-class CreateBody(CamelSchema):
+class BodySchema(CamelSchema):
+    """What reads and describes a body, with an example for the description."""
+
+    example: ClassVar[Mapping[str, Any]]
+
+
+class CreateBody(BodySchema):
+    example = {"userId": USER_ID}
     user_id = UserId(required=True)
     currency = CurrencyCode(
         allow_none=True,
@@ -39,7 +49,7 @@ class CreateBody(CamelSchema):
     )
 
 
-class MovementDetails(CamelSchema):
+class MovementDetails(BodySchema):
     """What every movement of money says besides its wallets."""
 
     amount = Amount(required=True)
@@ -48,10 +58,12 @@ class MovementDetails(CamelSchema):
 
 
 class AmountBody(MovementDetails):
+    example = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
     wallet_id = UuidText(required=True)
 
 
 class TransferBody(MovementDetails):
+    example = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
     source_id = UuidText(required=True, data_key="fromWalletId")
     target_id = UuidText(required=True, data_key="toWalletId")
     quote_id = UuidText(
@@ -60,42 +72,53 @@ class TransferBody(MovementDetails):
     )
 
 
-class PaymentBody(CamelSchema):
+class PaymentBody(BodySchema):
+    example = {"walletId": SOURCE_ID, "amount": 15_000, "bankAccount": "sandbox-ok"}
     wallet_id = UuidText(required=True)
     amount = Amount(required=True)
     bank_account = BankAccount(required=True)
 
 
-class WebhookBody(CamelSchema):
+class WebhookBody(BodySchema):
+    example = {
+        "url": "https://receiver.example/wallets",
+        "events": [EventType.TRANSACTION_CREATED, EventType.PAYMENT_FAILED],
+    }
     url = Url(required=True)
     events = EventTypes(required=True)
 
 
-class QuoteBody(CamelSchema):
+class QuoteBody(BodySchema):
+    example = {"fromCurrency": "USD", "toCurrency": "INR", "amount": 10_000}
     from_currency = CurrencyCode(required=True)
     to_currency = CurrencyCode(required=True)
     amount = Amount("Minor units of the first currency.", required=True)
 
 
-class EmptyBody(CamelSchema):
+class EmptyBody(BodySchema):
     """Nothing at all, or an object without fields."""
 
+    example = {}
 
-class FreezeBody(CamelSchema):
+
+class FreezeBody(BodySchema):
+    example = {"reason": "Card reported stolen"}
     reason = Reason(required=True)
 
 
-class LimitsBody(CamelSchema):
+class LimitsBody(BodySchema):
     """All the limits of a wallet: one that is null or not given is none."""
 
+    example = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}
     per_transaction = Limit("The most that may leave at once.")
     daily = Limit("The most that may leave in a day.")
     monthly = Limit("The most that may leave in a month.")
     approval_threshold = Limit("What is above this needs an approval.")
 
 
-class ConfirmBody(CamelSchema):
-    otp = Otp(required=True)
+class ConfirmBody(BodySchema):
+    example = {"otp": "493817"}
+    code = Otp(required=True, data_key="otp")
 
 
 class PageQuery(CamelSchema):

@@ -6,18 +6,19 @@ import inspect
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from msgspec.json import schema_components
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from wallet_app.api.incoming.idempotency_header import KEY, KEY_LENGTH_MAX
-from wallet_app.api.openapi.operation import Answers, Operation, Refusal, operation_of
+from wallet_app.api.openapi.operation import Operation, Refusal, operation_of
 from wallet_app.api.outgoing import csv_answers, problems
 from wallet_app.api.outgoing.answers import Problem
 from wallet_app.services.json_forms import (
@@ -40,6 +41,9 @@ IDEMPOTENCY_KEY = {
     f"{KEY_LENGTH_MAX} visible ASCII characters, bare or in double quotes.",
     "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
 }
+REPLAYED = {
+    "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
+}
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
 ENUMS = {
     "Currency": CURRENCIES,
@@ -58,6 +62,8 @@ def describe(app: Flask, tags: Mapping[str, str]) -> Described:
         operation = operation_of(view)
         if operation is None:
             continue
+        if rule.arguments:  # an id that is no UUID has no route
+            operation = replace(operation, refusals=[*operation.refusals, NotFound])
         operations.append(operation)
         described = _text(view) | {"tags": [rule.endpoint.partition(".")[0]]}
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -113,49 +119,42 @@ def _described(operation: Operation) -> Described:
     if operation.takes_key:
         parameters.append(IDEMPOTENCY_KEY)
     if operation.body is not None:
-        body = {"schema": operation.body, "example": operation.body_example}
+        body = {"schema": operation.body, "example": dict(operation.body.example)}
         described["requestBody"] = {
             "required": bool(operation.body.fields),
             "content": {"application/json": body},
         }
     for status, answers in operation.answers.items():
-        described["responses"][status] = _answers(status, answers)
+        headers = {**answers.headers, **(REPLAYED if operation.takes_key else {})}
+        described["responses"][status] = _answers(status, answers.examples, headers)
     for status, documents in _documents([operation]).items():
         described["responses"][status] = _refusals(sorted(documents))
     return described
 
 
-def _answers(status: int, answers: Answers) -> Described:
+def _answers(
+    status: int, examples: Sequence[JsonObject | str], headers: Mapping[str, str]
+) -> Described:
     """Describe what is answered with one status when all is well."""
     described: Described = {"description": HTTP_STATUS_CODES[status]}
-    if answers.headers:
+    if headers:
         described["headers"] = {
             name: {"schema": {"type": "string"}, "description": text}
-            for name, text in answers.headers.items()
+            for name, text in headers.items()
         }
-    match answers.examples:
+    match examples:
         case []:
-            return described
+            pass
         case [str(text)]:
-            media, content = (
-                csv_answers.MEDIA_TYPE,
-                {
-                    "schema": {"type": "string"},
-                    "example": text,
-                },
-            )
-        case [*several]:
-            media, content = (
-                "application/json",
-                {
-                    "schema": _one_of(type(each).__name__ for each in several),
-                    "examples": {
-                        type(each).__name__: {"value": json.loads(json_bytes(each))}
-                        for each in several
-                    },
-                },
-            )
-    described["content"] = {media: content}
+            content = {"schema": {"type": "string"}, "example": text}
+            described["content"] = {csv_answers.MEDIA_TYPE: content}
+        case _:
+            values = {type(e).__name__: json.loads(json_bytes(e)) for e in examples}
+            content = {
+                "schema": _one_of(values),
+                "examples": {name: {"value": value} for name, value in values.items()},
+            }
+            described["content"] = {"application/json": content}
     return described
 
 

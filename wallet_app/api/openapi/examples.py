@@ -34,6 +34,12 @@ from wallet_app.api.outgoing.answers import (
 )
 from wallet_app.api.outgoing.csv_answers import csv_chunks
 from wallet_app.domain import transactions
+from wallet_app.domain.errors.example_values import (
+    MOVED_AT,
+    SOURCE_ID,
+    TARGET_ID,
+    USER_ID,
+)
 from wallet_app.domain.transactions import (
     HOUSE,
     TransactionType,
@@ -87,12 +93,9 @@ def _example(info: inspect.Type) -> Any:
     raise TypeError(f"{info} needs an example")
 
 
-_MOVED = 1_768_039_320_000_000_000
 _OPENED_AT = "2026-01-01T00:00:00.000Z"
 
 WALLET = example(Wallet, balance=0, created_at=_OPENED_AT, updated_at=_OPENED_AT)
-SOURCE_ID, USER_ID = WALLET.id, WALLET.user_id
-TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
 _SOURCE = example(Wallet, created_at=_OPENED_AT)
 _TARGET = replace(_SOURCE, id=TARGET_ID, wallet_id=TARGET_ID, balance=15_000)
 WALLETS = Wallets([_SOURCE])
@@ -130,14 +133,14 @@ _PAGE = {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
 PAGE = example(History, transactions=[_DEBIT], **_PAGE)
 _EXPORTED = transactions.Transaction(
     id=UUID(_DEBIT.id),
-    wallet=transactions.WalletIdentity(SOURCE_ID, USER_ID, "INR", _MOVED),
+    wallet=transactions.WalletIdentity(SOURCE_ID, USER_ID, "INR", MOVED_AT),
     type=_DEBIT.type,
     amount=_DEBIT.amount,
     balance_after=_DEBIT.balance_after,
     reference_id=None,
     category=_DEBIT.category,
     description=_DEBIT.description,
-    created_at=_MOVED,
+    created_at=MOVED_AT,
 )
 EXPORT = b"".join(csv_chunks([_EXPORTED])).decode()
 SUMMARY = example(
@@ -223,13 +226,3 @@ AUDIT = example(
 HEALTH = example(
     Health, background=example(Background, queued=1, oldest_due_at=_SOURCE.updated_at)
 )
-
-CREATE_BODY = {"userId": USER_ID}
-AMOUNT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
-TRANSFER_BODY = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
-CONFIRM_BODY = {"otp": "493817"}
-QUOTE_BODY = {"fromCurrency": "USD", "toCurrency": "INR", "amount": 10_000}
-PAYMENT_BODY = {"walletId": SOURCE_ID, "amount": 15_000, "bankAccount": "sandbox-ok"}
-WEBHOOK_BODY = {"url": WEBHOOK.url, "events": list(WEBHOOK.events)}
-FREEZE_BODY = {"reason": "Card reported stolen"}
-LIMITS_BODY = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}

@@ -20,11 +20,19 @@ from werkzeug.exceptions import (
 )
 
 from wallet_app.api.incoming.body import BodyReader
+from wallet_app.api.incoming.idempotency_header import once
 from wallet_app.api.incoming.query import read_query
+from wallet_app.api.incoming.request_schemas import BodySchema
 from wallet_app.domain.errors.approval_errors import (
     ApprovalsExhausted,
     TooManyApprovals,
     TooManyWrongCodes,
+)
+from wallet_app.domain.errors.exchange_errors import (
+    LiquidityExhausted,
+    QuoteExpired,
+    QuoteNotFound,
+    QuoteUsed,
 )
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.request_errors import (
@@ -35,6 +43,7 @@ from wallet_app.domain.errors.request_errors import (
     InvalidRequest,
 )
 from wallet_app.domain.errors.wallet_errors import (
+    BalanceOverflow,
     FraudBlocked,
     InsufficientFunds,
     LimitExceeded,
@@ -63,29 +72,33 @@ OF_ANY_KEY = (
 )
 """What every POST can answer, in addition to its own refusals."""
 
+OF_RULES_OUTGOING = (WalletFrozen, InsufficientFunds, LimitExceeded, FraudBlocked)
+"""What the rules refuse to let leave a wallet, at once or when it is confirmed."""
+
+OF_RULES_TRANSFER = (
+    BalanceOverflow,
+    LiquidityExhausted,
+    QuoteNotFound,
+    QuoteUsed,
+    QuoteExpired,
+)
+"""What else they refuse of a transfer, at once or when it is confirmed."""
+
 OF_ANY_OUTGOING = (
+    *OF_RULES_OUTGOING,
     WalletNotFound,
-    WalletFrozen,
-    InsufficientFunds,
-    LimitExceeded,
-    FraudBlocked,
     TooManyApprovals,
     TooManyWrongCodes,
     ApprovalsExhausted,
 )
 """What everything that leaves a wallet can be refused for."""
 
-REPLAYED = {
-    "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
-}
-
 
 @dataclass(slots=True)
 class Operation:
     """What a view takes and answers. `answers` are by their status."""
 
-    body: Schema | None = None
-    body_example: Mapping[str, Any] | None = None
+    body: BodySchema | None = None
     query: Schema | None = None
     takes_key: bool = False
     answers: dict[int, Answers] = field(default_factory=dict)
@@ -106,27 +119,29 @@ def operation_of(view: object) -> Operation | None:
     return getattr(view, "operation", None)
 
 
-def takes_body(schema: Schema, example: Mapping[str, Any]) -> Decorator:
+def takes_body(schema: BodySchema) -> Decorator:
     """Pass the view the JSON body as `schema` loads it. One that has no fields may be
     left out."""
 
     def decorate(view: View) -> View:
         operation = _noted(view)
-        operation.body, operation.body_example = schema, example
+        operation.body = schema
         operation.refusals += OF_ANY_BODY
         return _reading(view, BodyReader(schema))
 
     return decorate
 
 
-def takes_command(schema: Schema, example: Mapping[str, Any]) -> Decorator:
-    """Do the same for a view that takes an Idempotency-Key."""
+def takes_command(schema: BodySchema) -> Decorator:
+    """Pass the view the JSON body, and the arguments by which a use case happens once
+    for an Idempotency-Key."""
+    read = BodyReader(schema)
 
     def decorate(view: View) -> View:
         operation = _noted(view)
-        operation.takes_key = True
-        operation.refusals += OF_ANY_KEY
-        return takes_body(schema, example)(view)
+        operation.body, operation.takes_key = schema, True
+        operation.refusals += OF_ANY_BODY + OF_ANY_KEY
+        return _reading(view, lambda: {**read(), **once()})
 
     return decorate
 

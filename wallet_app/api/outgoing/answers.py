@@ -10,6 +10,7 @@ from flask import Response
 from msgspec import Meta, field
 from msgspec.structs import asdict
 
+from wallet_app.domain.errors.example_values import DELIVERY_ID, QUOTE_ID, WEBHOOK_ID
 from wallet_app.domain.transactions import TransactionType
 from wallet_app.services import limits, quotes, summary
 from wallet_app.services.audit import audit_report
@@ -32,9 +33,9 @@ from wallet_app.services.json_forms import (
 from wallet_app.services.webhooks.delivery_log import DeliveryStatus
 from wallet_app.services.webhooks.webhook import WebhookStatus
 
-QuoteId = Annotated[str, uuid("c4f8b2d6-3e7a-4c1b-8d5f-6a9e0b2c4d71")]
-WebhookId = Annotated[str, uuid("3c9a7e5d-2b8f-4d61-9e0c-b7f4a1d2c386")]
-DeliveryId = Annotated[str, uuid("f9e2c7a4-1d6b-4b3f-8e5c-2a7d9c0b4e63")]
+QuoteId = Annotated[str, uuid(QUOTE_ID)]
+WebhookId = Annotated[str, uuid(WEBHOOK_ID)]
+DeliveryId = Annotated[str, uuid(DELIVERY_ID)]
 Sum = Annotated[
     int,
     doc(

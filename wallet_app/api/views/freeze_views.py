@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
-from wallet_app.api.incoming.idempotency_header import once
 from wallet_app.api.incoming.request_schemas import EmptyBody, FreezeBody
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.operation import (
-    REPLAYED,
-    answers,
-    refuses,
-    takes_command,
-)
+from wallet_app.api.openapi.operation import answers, refuses, takes_command
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.domain.errors.wallet_errors import WalletNotFound
 from wallet_app.services.json_forms import Wallet
@@ -26,25 +18,25 @@ blueprint = Blueprint("freeze", __name__)
 
 
 @blueprint.post("/wallet/<uuid:id>/freeze")
-@takes_command(FreezeBody(), examples.FREEZE_BODY)
-@answers(200, examples.FROZEN, **REPLAYED)
-@refuses(WalletNotFound, NotFound)
-def freeze(body: dict[str, Any], id: UUID) -> Response:
+@takes_command(FreezeBody())
+@answers(200, examples.FROZEN)
+@refuses(WalletNotFound)
+def freeze(command: dict[str, Any], id: str) -> Response:
     """Freeze a wallet
 
     It neither sends nor receives until it is unfrozen. A wallet that is frozen stays
     as it is, with its first reason.
     """
-    return answer(Wallet.of(service().freeze(str(id), **body, **once())))
+    return answer(Wallet.of(service().freeze(id, **command)))
 
 
 @blueprint.post("/wallet/<uuid:id>/unfreeze")
-@takes_command(EmptyBody(), {})
-@answers(200, examples.WALLET, **REPLAYED)
-@refuses(WalletNotFound, NotFound)
-def unfreeze(body: dict[str, Any], id: UUID) -> Response:
+@takes_command(EmptyBody())
+@answers(200, examples.WALLET)
+@refuses(WalletNotFound)
+def unfreeze(command: dict[str, Any], id: str) -> Response:
     """Unfreeze a wallet
 
     One that is not frozen stays as it is.
     """
-    return answer(Wallet.of(service().unfreeze(str(id), **once())))
+    return answer(Wallet.of(service().unfreeze(id, **command)))

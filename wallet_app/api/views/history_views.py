@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import (
@@ -15,16 +13,12 @@ from wallet_app.api.incoming.request_schemas import (
     SummaryQuery,
 )
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.operation import (
-    answers,
-    refuses,
-    takes_query,
-)
+from wallet_app.api.openapi.operation import answers, refuses, takes_query
 from wallet_app.api.outgoing.answers import History, Summary, answer
 from wallet_app.api.outgoing.csv_answers import csv_answer
-from wallet_app.api.outgoing.paging import Starts, around, links, pages_of
+from wallet_app.api.outgoing.paging import page_answer
 from wallet_app.domain.errors.wallet_errors import TransactionNotFound, WalletNotFound
-from wallet_app.services.history import HistoryFilter, Page
+from wallet_app.services.history import HistoryFilter
 from wallet_app.services.json_forms import Transaction
 
 blueprint = Blueprint("history", __name__)
@@ -35,24 +29,17 @@ FILTERS = ("type", "category", "since", "until")
 @blueprint.get("/wallet/<uuid:id>/transactions")
 @takes_query(HistoryQuery())
 @answers(200, examples.PAGE, Link="The pages around this one.")
-@refuses(WalletNotFound, TransactionNotFound, NotFound)
-def transactions(query: dict[str, Any], id: UUID) -> Response:
+@refuses(WalletNotFound, TransactionNotFound)
+def transactions(query: dict[str, Any], id: str) -> Response:
     """List a wallet's transactions, latest first
 
     The `Link` header (RFC 8288) has the relations `first`, `prev`, `next` and
     `last`, with the filters and the limit of this request.
     """
     wanted = HistoryFilter(**{name: query.pop(name, None) for name in FILTERS})
-    page = service().get_history(str(id), wanted, **query)
-    total_pages = pages_of(page.total, page.limit)
-    return answer(
-        History.of(
-            page,
-            transactions=[Transaction.of(each) for each in page.transactions],
-            total_pages=total_pages,
-        ),
-        Link=links(_starts(page, total_pages)),
-    )
+    page = service().get_history(id, wanted, **query)
+    rows = list(map(Transaction.of, page.transactions))
+    return page_answer(History, page, transactions=rows)
 
 
 @blueprint.get("/wallet/<uuid:id>/transactions.csv")
@@ -62,8 +49,8 @@ def transactions(query: dict[str, Any], id: UUID) -> Response:
     examples.EXPORT,
     **{"Content-Disposition": "Names the file `transactions-{id}.csv`."},
 )
-@refuses(WalletNotFound, NotFound)
-def export(query: dict[str, Any], id: UUID) -> Response:
+@refuses(WalletNotFound)
+def export(query: dict[str, Any], id: str) -> Response:
     """Export a wallet's transactions as CSV, latest first
 
     All that match at the moment of the request, by RFC 4180 and in UTF-8. Amounts are
@@ -71,15 +58,15 @@ def export(query: dict[str, Any], id: UUID) -> Response:
     spreadsheet could take for a formula, or that begins with an apostrophe, has one
     apostrophe before it: drop one leading apostrophe to have it as it was.
     """
-    transactions = service().export_history(str(id), HistoryFilter(**query))
+    transactions = service().export_history(id, HistoryFilter(**query))
     return csv_answer(transactions, f"transactions-{id}.csv")
 
 
 @blueprint.get("/wallet/<uuid:id>/summary")
 @takes_query(SummaryQuery())
 @answers(200, examples.SUMMARY)
-@refuses(WalletNotFound, NotFound)
-def summary(query: dict[str, Any], id: UUID) -> Response:
+@refuses(WalletNotFound)
+def summary(query: dict[str, Any], id: str) -> Response:
     """Add up a wallet's transactions by type and by category
 
     All that there are at the moment of the request. The sums are exact integers of
@@ -87,14 +74,5 @@ def summary(query: dict[str, Any], id: UUID) -> Response:
     integers than a double holds exactly.
     """
     since, until = query.get("since"), query.get("until")
-    totals = service().summarize(str(id), since, until)
-    return answer(Summary.from_totals(totals, str(id), since, until))
-
-
-def _starts(page: Page, total_pages: int) -> Starts:
-    if page.page is not None:
-        return around(page.page, total_pages)
-    starts: Starts = {"first": {"page": 1}}
-    if page.has_more:
-        starts["next"] = {"before": page.transactions[-1].id}
-    return starts
+    totals = service().summarize(id, since, until)
+    return answer(Summary.from_totals(totals, id, since, until))

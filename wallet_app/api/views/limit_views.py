@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import LimitsBody
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.operation import (
-    answers,
-    refuses,
-    takes_body,
-)
+from wallet_app.api.openapi.operation import answers, refuses, takes_body
 from wallet_app.api.outgoing.answers import WalletLimits, answer
 from wallet_app.domain.errors.wallet_errors import WalletNotFound
 from wallet_app.domain.spending import Limits
@@ -25,21 +19,21 @@ blueprint = Blueprint("limits", __name__)
 
 @blueprint.get("/wallet/<uuid:id>/limits")
 @answers(200, examples.LIMITS)
-@refuses(WalletNotFound, NotFound)
-def get(id: UUID) -> Response:
+@refuses(WalletNotFound)
+def get(id: str) -> Response:
     """Get a wallet's limits and what of them is used"""
-    return answer(WalletLimits.from_usage(service().get_limits(str(id))))
+    return answer(WalletLimits.from_usage(service().get_limits(id)))
 
 
 @blueprint.put("/wallet/<uuid:id>/limits")
-@takes_body(LimitsBody(), examples.LIMITS_BODY)
+@takes_body(LimitsBody())
 @answers(200, examples.LIMITS)
-@refuses(WalletNotFound, NotFound)
-def put(body: dict[str, Any], id: UUID) -> Response:
+@refuses(WalletNotFound)
+def put(body: dict[str, Any], id: str) -> Response:
     """Set a wallet's limits
 
     These are all its limits from now on: one that is null or not given is none. What
     was spent before counts. The settings' limits no longer hold for this wallet.
     """
-    usage = service().set_limits(str(id), Limits(**body))
+    usage = service().set_limits(id, Limits(**body))
     return answer(WalletLimits.from_usage(usage))

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
-from wallet_app.api.incoming.idempotency_header import once
 from wallet_app.api.incoming.request_schemas import EmptyBody, PaymentBody
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.operation import (
     OF_ANY_OUTGOING,
-    REPLAYED,
     answers,
     refuses,
     takes_command,
@@ -33,54 +29,54 @@ from wallet_app.domain.errors.wallet_errors import (
 )
 from wallet_app.services.json_forms import Payment
 
-GOES_ON = REPLAYED | {"Location": "The payment, or the approval that it waits for."}
+GOES_ON = {"Location": "The payment, or the approval that it waits for."}
 
 blueprint = Blueprint("payments", __name__)
 
 
 @blueprint.post("/wallet/deposit")
-@takes_command(PaymentBody(), examples.PAYMENT_BODY)
+@takes_command(PaymentBody())
 @answers(202, examples.DEPOSIT, **GOES_ON)
 @refuses(WalletNotFound, WalletFrozen, BalanceOverflow, PaymentsExhausted)
-def deposit(body: dict[str, Any]) -> Response:
+def deposit(command: dict[str, Any]) -> Response:
     """Deposit money from a bank account
 
     The wallet is credited when the bank has paid. The sandbox bank has the accounts
     `sandbox-ok`, `sandbox-declines`, `sandbox-flaky` (unavailable twice, then pays),
     `sandbox-times-out` (pays, but the first answer never arrives) and `sandbox-down`.
     """
-    return outcome(service().deposit(**body, **once()))
+    return outcome(service().deposit(**command))
 
 
 @blueprint.post("/wallet/withdraw")
-@takes_command(PaymentBody(), examples.PAYMENT_BODY)
+@takes_command(PaymentBody())
 @answers(202, examples.WITHDRAWAL, examples.APPROVAL, **GOES_ON)
 @refuses(*OF_ANY_OUTGOING, PaymentsExhausted)
-def withdraw(body: dict[str, Any]) -> Response:
+def withdraw(command: dict[str, Any]) -> Response:
     """Withdraw money to a bank account
 
     The wallet is debited at once, by the rules for everything that leaves it; then the
     bank pays. What the bank declines comes back as a credit with the same
     `referenceId`, also into a wallet that was frozen meanwhile.
     """
-    return outcome(service().withdraw(**body, **once()))
+    return outcome(service().withdraw(**command))
 
 
 @blueprint.get("/payments/<uuid:id>")
 @answers(200, examples.WITHDRAWAL)
-@refuses(PaymentNotFound, NotFound)
-def get(id: UUID) -> Response:
+@refuses(PaymentNotFound)
+def get(id: str) -> Response:
     """Get a payment"""
-    return answer(Payment.of(service().get_payment(str(id))))
+    return answer(Payment.of(service().get_payment(id)))
 
 
 @blueprint.post("/payments/<uuid:id>/retry")
-@takes_command(EmptyBody(), {})
-@answers(202, examples.RETRIED, **REPLAYED)
-@refuses(PaymentNotFound, NotFound, PaymentNotParked, PaymentsExhausted)
-def retry(body: dict[str, Any], id: UUID) -> Response:
+@takes_command(EmptyBody())
+@answers(202, examples.RETRIED)
+@refuses(PaymentNotFound, PaymentNotParked, PaymentsExhausted)
+def retry(command: dict[str, Any], id: str) -> Response:
     """Take up a parked payment again
 
     The bank is asked with the same key, so that it never pays twice.
     """
-    return outcome(service().retry_payment(str(id), **once()))
+    return outcome(service().retry_payment(id, **command))

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import UUID
 
 from flask import Blueprint, Response
-from werkzeug.exceptions import NotFound
 
 from wallet_app.api.current_service import service
-from wallet_app.api.incoming.idempotency_header import once
 from wallet_app.api.incoming.request_schemas import CreateBody
 from wallet_app.api.openapi import examples
-from wallet_app.api.openapi.operation import (
-    REPLAYED,
-    answers,
-    refuses,
-    takes_command,
-)
+from wallet_app.api.openapi.operation import answers, refuses, takes_command
 from wallet_app.api.outgoing.answers import Wallets, answer
 from wallet_app.domain.errors.wallet_errors import WalletExists, WalletNotFound
 from wallet_app.services.json_forms import Wallet
@@ -26,33 +18,32 @@ blueprint = Blueprint("wallets", __name__)
 
 
 @blueprint.post("/wallet/create")
-@takes_command(CreateBody(), examples.CREATE_BODY)
-@answers(201, examples.WALLET, Location="The wallet.", **REPLAYED)
+@takes_command(CreateBody())
+@answers(201, examples.WALLET, Location="The wallet.")
 @refuses(WalletExists)
-def create(body: dict[str, Any]) -> Response:
+def create(command: dict[str, Any]) -> Response:
     """Create a wallet
 
     It is empty. A user has one wallet for each currency.
     """
-    wallet = service().create_wallet(**body, **once())
+    wallet = service().create_wallet(**command)
     return answer(Wallet.of(wallet), 201, Location=f"/wallet/{wallet.id}")
 
 
 @blueprint.get("/users/<uuid:id>/wallets")
 @answers(200, examples.WALLETS)
-@refuses(NotFound)
-def of_user(id: UUID) -> Response:
+def of_user(id: str) -> Response:
     """List a user's wallets, by currency
 
     A user who is not known has none.
     """
-    wallets = service().list_wallets(str(id))
+    wallets = service().list_wallets(id)
     return answer(Wallets([Wallet.of(wallet) for wallet in wallets]))
 
 
 @blueprint.get("/wallet/<uuid:id>")
 @answers(200, examples.WALLET)
-@refuses(WalletNotFound, NotFound)
-def get(id: UUID) -> Response:
+@refuses(WalletNotFound)
+def get(id: str) -> Response:
     """Get a wallet"""
-    return answer(Wallet.of(service().get_wallet(str(id))))
+    return answer(Wallet.of(service().get_wallet(id)))

@@ -1,6 +1,7 @@
 """Ids and times of the API description's examples, which tell one story."""
 
 SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
+USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"
 TARGET_ID = "b1d5ac1e-2f4b-4f0e-8a6e-0f6d1c2b3a44"
 TRANSACTION_ID = "d2a4c6e8-1b3d-4f5a-8c7e-9b0a1c2d3e4f"
 QUOTE_ID = "c4f8b2d6-3e7a-4c1b-8d5f-6a9e0b2c4d71"
