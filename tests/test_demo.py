@@ -136,6 +136,9 @@ def test_codes_arrive_on_the_phone_and_confirm_there(
     assert f"The code of approval {asked['approvalId']} is 493817" in caplog.text
     path = f"/approvals/{asked['approvalId']}/confirm"
     assert post(page, path, {"otp": text["otp"]}).status_code == 200
+    post(page, "/wallet/deduct", {"walletId": wallet["id"], "amount": 61})
+    texts = get(page, "/demo/phone")["messages"]
+    assert [text["amount"] for text in texts] == [61, 60]
 
 
 # The inbox

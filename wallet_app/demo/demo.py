@@ -2,12 +2,13 @@
 a phone on which codes arrive, and a receiver of webhooks.
 
 `python wsgi.py` has it, and nothing else does. It is a client of the service like any
-other, but that it begins with some history and sees the codes.
+other, except that it begins with some history and sees the codes.
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import Any
 
 from flask import Flask
@@ -15,18 +16,21 @@ from flask import Flask
 from wallet_app.demo import demo_views, guard
 from wallet_app.demo.inbox import Inbox
 from wallet_app.demo.people import DemoClock, People
-from wallet_app.demo.phone import Phone
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.approvals.channels import CHANNELS
+from wallet_app.services.json_forms import ApprovalRequest
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
+
+TEXTS_MAX = 20
+"""Codes that the phone shows, newest first."""
 
 
 class Demo:
     """A service, and what else the page shows."""
 
     def __init__(self, settings: Settings, **injected: Any) -> None:
-        self.phone = Phone()
+        self.phone: deque[ApprovalRequest] = deque(maxlen=TEXTS_MAX)
         self.inbox = Inbox()
         clock = DemoClock(injected.pop("clock", time.time_ns))
         self.service = WalletService(
@@ -40,7 +44,7 @@ class Demo:
     def _send(self, approval: ApprovalSnapshot, code: str) -> None:
         """Send a code by the channel of the settings, and to the phone."""
         self._channel(approval, code)
-        self.phone.show(approval, code)
+        self.phone.appendleft(ApprovalRequest.of(approval, otp=code))
 
     def register(self, app: Flask) -> None:
         """Add the page and its conveniences to the app."""

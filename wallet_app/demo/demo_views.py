@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,11 @@ from wallet_app.api.incoming.fields import Text
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.camel import CamelSchema
 from wallet_app.demo.guard import POLICY
-from wallet_app.demo.inbox import Inbox, Received
-from wallet_app.demo.people import People, Person
-from wallet_app.demo.phone import Phone
+from wallet_app.demo.inbox import Inbox
+from wallet_app.demo.people import People
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.request_errors import InvalidRequest
-from wallet_app.services.json_forms import ApprovalRequest, Json, timestamp
+from wallet_app.services.json_forms import ApprovalRequest, Json
 
 PAGE = Path(__file__).parent / "page"
 
@@ -48,7 +48,9 @@ class InboxBody(CamelSchema):
     secret = Text(1, SECRET_LENGTH_MAX)
 
 
-def blueprint(people: People, phone: Phone, inbox: Inbox) -> Blueprint:
+def blueprint(
+    people: People, phone: Sequence[ApprovalRequest], inbox: Inbox
+) -> Blueprint:
     """Return the routes of a demo server."""
     routes = Blueprint("demo", __name__)
     read_person, read_inbox = BodyReader(PersonBody()), BodyReader(InboxBody())
@@ -63,14 +65,14 @@ def blueprint(people: People, phone: Phone, inbox: Inbox) -> Blueprint:
 
     @routes.get("/demo/people")
     def list_people() -> Response:
-        return answer({"people": [_person_json(each) for each in people.all()]})
+        return answer({"people": people.all()})
 
     @routes.post("/demo/people")
     def add_person() -> Response:
         person = people.add(read_person()["name"])
         if person is None:
             raise InvalidRequest("There are as many people as the page shows.")
-        return answer(_person_json(person), 201)
+        return answer(person, 201)
 
     @routes.get("/demo/currencies")
     def currencies() -> Response:
@@ -78,10 +80,7 @@ def blueprint(people: People, phone: Phone, inbox: Inbox) -> Blueprint:
 
     @routes.get("/demo/phone")
     def texts() -> Response:
-        messages = [
-            ApprovalRequest.of(text.approval, otp=text.code) for text in phone.texts()
-        ]
-        return answer({"messages": messages})
+        return answer({"messages": list(phone)})
 
     @routes.get("/demo/inbox")
     def messages() -> Response:
@@ -117,23 +116,5 @@ def _file(name: str) -> Response:
     return response
 
 
-def _person_json(person: Person) -> Json:
-    return {"userId": person.user_id, "name": person.name}
-
-
 def _inbox_json(inbox: Inbox) -> Json:
-    return {
-        "failing": inbox.is_failing,
-        "messages": [_received_json(each) for each in inbox.messages()],
-    }
-
-
-def _received_json(received: Received) -> Json:
-    return {
-        "messageId": received.message_id,
-        "timestamp": received.timestamp,
-        "body": received.body,
-        "verified": received.verified,
-        "answer": received.answer,
-        "receivedAt": timestamp(received.received_at),
-    }
+    return {"failing": inbox.is_failing, "messages": inbox.messages()}

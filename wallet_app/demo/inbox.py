@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from msgspec import Struct
 from standardwebhooks import Webhook, WebhookVerificationError
+
+from wallet_app.services.json_forms import JsonObject, timestamp
 
 MESSAGES_MAX = 100
 
@@ -16,7 +17,7 @@ BODY_BYTES_MAX = 65_536
 """Of one message: the service's own are a hundredth of that."""
 
 
-class Received(Struct, frozen=True):
+class Received(JsonObject):
     """A message as it came, and how it was answered. `verified` is None where no
     secret was known to verify it with."""
 
@@ -25,7 +26,7 @@ class Received(Struct, frozen=True):
     body: str
     verified: bool | None
     answer: int
-    received_at: int
+    received_at: str
 
 
 class Inbox:
@@ -56,7 +57,7 @@ class Inbox:
                 body.decode(errors="replace"),
                 verified,
                 answer,
-                now,
+                timestamp(now),
             )
         )
         return answer

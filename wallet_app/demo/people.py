@@ -9,22 +9,20 @@ from __future__ import annotations
 from threading import Lock
 from uuid import UUID, uuid4
 
-from msgspec import Struct
-
-from wallet_app.domain.clock import Clock
+from wallet_app.domain.clock import SECOND, Clock
 from wallet_app.domain.spending import Policy
+from wallet_app.services.json_forms import JsonObject
 from wallet_app.services.service import WalletService
 
 PEOPLE_MAX = 100
 """Names that are known; the page needs no more."""
 
-DAY = 86_400_000_000_000
-"""Nanoseconds."""
+DAY = 86_400 * SECOND
 
 ASHA, RAVI, MEI, ZOE = (str(UUID(int=(0xDE30 << 112) + n)) for n in range(1, 5))
 
 
-class Person(Struct, frozen=True):
+class Person(JsonObject):
     user_id: str
     name: str
 
