@@ -39,18 +39,6 @@ def _time_zone(text: str) -> ZoneInfo:
     return ZoneInfo(text)
 
 
-def _amount(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,16}", text) or int(text) > AMOUNT_MAX:
-        raise ValueError(f"must be an amount of minor units, from 0 to {AMOUNT_MAX}")
-    return int(text)
-
-
-def _seconds(text: str) -> int:
-    if not re.fullmatch("[1-9][0-9]{0,8}", text):
-        raise ValueError("must be a whole number of seconds, from 1 to 999999999")
-    return int(text)
-
-
 def _hosts(text: str) -> tuple[str, ...]:
     names = tuple(text.lower().split(","))
     if not all(re.fullmatch(r"[a-z0-9.:-]{1,253}", name) for name in names):
@@ -98,11 +86,15 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     """Return what reads a whole number in a range."""
 
     def parse(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+        if not re.fullmatch("[0-9]{1,16}", text) or not least <= int(text) <= most:
             raise ValueError(f"must be a whole number from {least} to {most}")
         return int(text)
 
     return parse
+
+
+_amount = _whole(0, AMOUNT_MAX)
+_seconds = _whole(1, 999_999_999)
 
 
 def _delays(text: str) -> tuple[int, ...]:
@@ -178,11 +170,11 @@ class Settings:
     threshold, and not above it: the last of them is reviewed."""
 
     payment_retry_base_seconds: int = _setting(1, _seconds)
-    """How long a payment waits at most after a first attempt that came to nothing;
+    """How long a payment waits at most after a first attempt that failed;
     twice as long after each further one, up to an hour."""
 
     payment_max_attempts: int = _setting(6, _whole(1, 100))
-    """After so many attempts a payment is parked, until somebody takes it up again."""
+    """After so many attempts a payment is parked, until somebody retries it."""
 
     webhook_retry_seconds: tuple[int, ...] = _setting(
         (0, 5, 300, 1_800, 7_200, 18_000, 36_000), _delays
