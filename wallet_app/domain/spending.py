@@ -7,7 +7,7 @@ that a wallet is put back by putting the old value back.
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from wallet_app.domain.clock import SECOND
 from wallet_app.domain.fraud_signals import FraudSignals, Thresholds
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
@@ -98,7 +97,7 @@ def _begins(day: date, zone: ZoneInfo, now: int) -> int:
     twice (PEP 495): then the first time that is still to come."""
     for fold in (0, 1):
         midnight = datetime(day.year, day.month, day.day, tzinfo=zone, fold=fold)
-        moment = (midnight.astimezone(UTC) - _EPOCH) // timedelta(seconds=1) * SECOND
+        moment = int(midnight.timestamp()) * SECOND
         if moment > now:
             break
     return moment

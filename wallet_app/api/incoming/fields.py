@@ -6,7 +6,8 @@ Each reads one kind of value from JSON or a query string, strictly.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from marshmallow import ValidationError, fields
@@ -34,18 +35,13 @@ _RFC_3339 = re.compile(
     re.ASCII,
 )
 _DIGITS = re.compile("[0-9]{1,16}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FullMatch(Regexp):
     """A pattern for the whole text: `$` alone lets a line break through."""
 
-    def __init__(self, pattern: str, error: str) -> None:
-        super().__init__(pattern, error=error)
-        self._whole = re.compile(pattern)
-
     def __call__(self, value: Any) -> Any:
-        if not self._whole.fullmatch(value):
+        if not self.regex.fullmatch(value):
             raise ValidationError(str(self.error))
         return value
 
@@ -142,20 +138,11 @@ class Timestamp(fields.String):
             moment = moment.astimezone(UTC)  # which year 1 and 9999 may be past
         except (ValueError, OverflowError):
             raise self.make_error("invalid") from None
-        seconds = (moment - _EPOCH) // timedelta(seconds=1)
-        return seconds * SECOND + int(fraction.ljust(9, "0"))
-
-
-class Category(fields.String):
-    """A slug by which spending is grouped."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        slug = FullMatch("^[a-z][a-z0-9-]{0,31}$", error="Must be a slug such as food.")
-        super().__init__(validate=slug, **kwargs)
+        return int(moment.timestamp()) * SECOND + int(fraction.ljust(9, "0"))
 
 
 class Text(fields.String):
-    """Free text without control characters, but for tabs and line breaks."""
+    """Free text without control characters, except tabs and line breaks."""
 
     def __init__(self, least: int, most: int, **kwargs: Any) -> None:
         text = FullMatch(
@@ -166,42 +153,8 @@ class Text(fields.String):
         super().__init__(validate=text, **kwargs)
 
 
-class Description(Text):
-    """What a transaction is about, in the words of a person."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(0, DESCRIPTION_LENGTH_MAX, **kwargs)
-
-
-class Reason(Text):
-    """Why a wallet is frozen, in the words of a person."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(1, REASON_LENGTH_MAX, **kwargs)
-
-
-class Otp(fields.String):
-    """The code of an approval."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        code = FullMatch("^[0-9]{6}$", error="Must be six digits.")
-        super().__init__(validate=code, **kwargs)
-
-
-class BankAccount(fields.String):
-    """A bank account, as the bank writes it: an IBAN, a UPI address, a sandbox name."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        account = FullMatch(
-            f"^[A-Za-z0-9][A-Za-z0-9 @._-]{{0,{BANK_ACCOUNT_LENGTH_MAX - 1}}}$",
-            error="Must be 1 to 64 letters, digits, spaces and @ . _ -, and begin with "
-            "a letter or a digit.",
-        )
-        super().__init__(validate=account, **kwargs)
-
-
 class EventTypes(fields.List[Any]):
-    """Which events a webhook is told of: each once, in the order of this list."""
+    """Which events a webhook is notified of: each once, in the order of this list."""
 
     def __init__(self, **kwargs: Any) -> None:
         each = fields.String(validate=OneOf(list(EventType)))
@@ -218,18 +171,39 @@ class EventTypes(fields.List[Any]):
         return [type for type in EventType if type in value]
 
 
-class Url(fields.String):
-    """Where a webhook is. Whether anything may be sent there is up to the service."""
+Category = partial(
+    fields.String,
+    validate=FullMatch("^[a-z][a-z0-9-]{0,31}$", error="Must be a slug such as food."),
+)
+"""A slug by which spending is grouped."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            validate=Length(1, URL_CHARACTERS_MAX), metadata={"format": "uri"}, **kwargs
-        )
+Description = partial(Text, 0, DESCRIPTION_LENGTH_MAX)
+"""What a transaction is about, in the words of a person."""
 
+Reason = partial(Text, 1, REASON_LENGTH_MAX)
+"""Why a wallet is frozen, in the words of a person."""
 
-class CurrencyCode(fields.String):
-    """The ISO 4217 code of a currency with minor units."""
+Otp = partial(
+    fields.String, validate=FullMatch("^[0-9]{6}$", error="Must be six digits.")
+)
 
-    def __init__(self, **kwargs: Any) -> None:
-        known = OneOf(list(MINOR_DIGITS), error="Must be an ISO 4217 currency code.")
-        super().__init__(validate=known, **kwargs)
+BankAccount = partial(
+    fields.String,
+    validate=FullMatch(
+        f"^[A-Za-z0-9][A-Za-z0-9 @._-]{{0,{BANK_ACCOUNT_LENGTH_MAX - 1}}}$",
+        error="Must be 1 to 64 letters, digits, spaces and @ . _ -, and begin with "
+        "a letter or a digit.",
+    ),
+)
+"""A bank account, as the bank writes it: an IBAN, a UPI address, a sandbox name."""
+
+Url = partial(
+    fields.String, validate=Length(1, URL_CHARACTERS_MAX), metadata={"format": "uri"}
+)
+"""Where a webhook is. The service decides whether anything may be sent there."""
+
+CurrencyCode = partial(
+    fields.String,
+    validate=OneOf(list(MINOR_DIGITS), error="Must be an ISO 4217 currency code."),
+)
+"""The ISO 4217 code of a currency with minor units."""
