@@ -8,11 +8,7 @@ from typing import Any
 
 from flask import request
 from marshmallow import Schema, ValidationError, missing
-from werkzeug.exceptions import (
-    BadRequest,
-    RequestEntityTooLarge,
-    UnsupportedMediaType,
-)
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from wallet_app.api.incoming.field_errors import invalid
 from wallet_app.api.incoming.strict_json import read_json_object

@@ -67,8 +67,7 @@ class TransferBody(MovementDetails):
     source_id = UuidText(required=True, data_key="fromWalletId")
     target_id = UuidText(required=True, data_key="toWalletId")
     quote_id = UuidText(
-        allow_none=True,
-        metadata={"description": "Of a transfer between currencies."},
+        allow_none=True, metadata={"description": "Of a transfer between currencies."}
     )
 
 

@@ -45,11 +45,7 @@ REPLAYED = {
     "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
 }
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
-ENUMS = {
-    "Currency": CURRENCIES,
-    "FraudRule": FRAUD_RULES,
-    "FlagVerdict": FLAG_VERDICTS,
-}
+ENUMS = {"Currency": CURRENCIES, "FraudRule": FRAUD_RULES, "FlagVerdict": FLAG_VERDICTS}
 """Enumerations that are no classes, by the names that they have in the description."""
 
 
@@ -203,8 +199,7 @@ def _answer_schemas(operations: Iterable[Operation]) -> dict[str, Described]:
         if isinstance(example, JsonObject)
     }
     _, schemas = schema_components(
-        [*answered, Problem],
-        ref_template=_reference("{name}")["$ref"],
+        [*answered, Problem], ref_template=_reference("{name}")["$ref"]
     )
     return schemas
 

@@ -40,11 +40,7 @@ from wallet_app.domain.errors.example_values import (
     TARGET_ID,
     USER_ID,
 )
-from wallet_app.domain.transactions import (
-    HOUSE,
-    TransactionType,
-    WalletStatus,
-)
+from wallet_app.domain.transactions import HOUSE, TransactionType, WalletStatus
 from wallet_app.gateways.bank import Direction
 from wallet_app.services.approvals.approval import ApprovalStatus
 from wallet_app.services.approvals.approvals import ATTEMPTS_MAX, RESENDS_MAX, THRESHOLD

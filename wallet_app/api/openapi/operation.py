@@ -58,12 +58,7 @@ Refusal = type[WalletError] | type[HTTPException]
 
 OF_ANY_OPERATION = (Forbidden, InternalServerError, RequestURITooLarge)
 OF_ANY_QUERY = (InvalidRequest,)
-OF_ANY_BODY = (
-    InvalidRequest,
-    BadRequest,
-    RequestEntityTooLarge,
-    UnsupportedMediaType,
-)
+OF_ANY_BODY = (InvalidRequest, BadRequest, RequestEntityTooLarge, UnsupportedMediaType)
 OF_ANY_KEY = (
     InvalidIdempotencyKey,
     IdempotencyInProgress,
