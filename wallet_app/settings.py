@@ -115,85 +115,50 @@ def _setting(default: Any, parse: Callable[[str], object]) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the service behaves; the defaults are what the exercise asks for."""
+    """How the service behaves; the defaults are what the exercise asks for.
+
+    What each setting means is in the table of `api/README.md`, which a test compares
+    with these fields.
+    """
 
     default_currency: str = _setting("INR", _currency)
-    """ISO 4217 code of a wallet that is created without one."""
-
     time_zone: ZoneInfo = _setting(ZoneInfo("UTC"), _time_zone)
-    """Whose calendar says when a day and a month begin, for limits."""
 
     limit_per_transaction: int | None = _setting(None, _amount)
     limit_daily: int | None = _setting(None, _amount)
     limit_monthly: int | None = _setting(None, _amount)
     approval_threshold: int | None = _setting(None, _amount)
-    """Minor units, for every wallet without limits of its own; none when unset."""
 
     fx_rates: tuple[tuple[str, str, Decimal], ...] = _setting((), _rates)
-    """What one major unit of the first currency is in the second. Where several lead
-    from one currency to another, they agree to the rounding of their digits."""
-
     fx_quote_ttl_seconds: int = _setting(60, _seconds)
-    """How long a quote can be used."""
 
     otp_channel: str = _setting("webhook", _channel)
-    """How the code of an approval reaches whoever may confirm it."""
-
     otp_ttl_seconds: int = _setting(300, _seconds)
-    """How long an approval waits for its code."""
 
     fraud_rules: tuple[str, ...] = _setting((), _names)
-    """Which fraud rules run, by name."""
-
     fraud_velocity_count: int = _setting(10, _whole(1, FRAUD_COUNT_MAX))
     fraud_velocity_seconds: int = _setting(60, _seconds)
-    """More movements out than the count within the seconds are blocked."""
-
     fraud_spike_factor: int = _setting(10, _whole(1, 1_000_000))
     fraud_spike_count: int = _setting(5, _whole(1, FRAUD_COUNT_MAX))
-    """More than so many times the wallet's average is reviewed, once it has sent as
-    often as the count."""
-
     fraud_new_payee_amount: int = _setting(1_000_000, _amount)
-    """A first transfer to a wallet of at least this, in minor units, is reviewed."""
-
     fraud_drain_percent: int = _setting(90, _whole(1, 100))
     fraud_drain_seconds: int = _setting(3_600, _seconds)
     fraud_drain_amount: int = _setting(100_000, _amount)
-    """At least so much of what arrived within the seconds is reviewed when it leaves at
-    once, if at least this amount had arrived, in minor units."""
-
     fraud_structuring_percent: int = _setting(90, _whole(1, 100))
     fraud_structuring_count: int = _setting(3, _whole(1, FRAUD_COUNT_MAX))
     fraud_structuring_seconds: int = _setting(86_400, _seconds)
-    """So many amounts within the seconds that are at least this part of the approval
-    threshold, and not above it: the last of them is reviewed."""
 
     payment_retry_base_seconds: int = _setting(1, _seconds)
-    """How long a payment waits at most after a first attempt that failed;
-    twice as long after each further one, up to an hour."""
-
     payment_max_attempts: int = _setting(6, _whole(1, 100))
-    """After so many attempts a payment is parked, until somebody retries it."""
 
     webhook_retry_seconds: tuple[int, ...] = _setting(
         (0, 5, 300, 1_800, 7_200, 18_000, 36_000), _delays
     )
-    """The longest wait before each attempt to deliver; after the last one of them a
-    delivery is given up."""
-
     webhook_allow_private: bool = _setting(False, _switch)
-    """Let receivers live on private and loopback addresses."""
 
     idempotency_ttl_seconds: int = _setting(86_400, _seconds)
-    """How long an idempotency key and its answer are kept."""
-
     allowed_hosts: tuple[str, ...] = _setting((), _hosts)
-    """By which names, without ports, the server may be reached. Without this setting
-    a server on a loopback address is reached by addresses and as localhost only."""
-
     demo: bool = _setting(False, _switch)
-    """Serve a page that shows the service at work. `python wsgi.py` sets it."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
