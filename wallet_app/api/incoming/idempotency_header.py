@@ -25,21 +25,17 @@ _ESCAPE = re.compile(r"\\(.)")
 def once() -> dict[str, Any]:
     """Return the arguments by which a use case runs at most once for the request's key;
     raise InvalidIdempotencyKey."""
+    caller = caller_of(request.remote_addr)
     header = request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if header is None:
-        return {"caller": caller()}
+        return {"caller": caller}
     body = json.dumps(json.loads(request.get_data() or b"{}"), sort_keys=True)
     text = f"{request.method} {request.path} {body}"
     fingerprint = blake2b(text.encode(), digest_size=16).digest()
-    return {"key": read_key(header), "fingerprint": fingerprint, "caller": caller()}
+    return {"key": _key_in(header), "fingerprint": fingerprint, "caller": caller}
 
 
-def caller() -> str | None:
-    """Return whose share of what all callers hold the request counts for."""
-    return caller_of(request.remote_addr)
-
-
-def read_key(header: str) -> str:
+def _key_in(header: str) -> str:
     """Return the key in a header's value; raise InvalidIdempotencyKey."""
     match = KEY.fullmatch(header)
     if match is None:
