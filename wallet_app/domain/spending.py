@@ -1,8 +1,8 @@
-"""What a wallet may spend, and what it remembers of what it spent.
+"""What a wallet may spend, and its counters of what it spent.
 
 Days and months are those of the calendar in one time zone. Amounts are minor units of
 the wallet's currency, times nanoseconds since 1970, UTC. Everything is immutable, so
-that a wallet is put back by putting the old value back.
+that a wallet is restored by its old value.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class Policy(Struct, frozen=True):
 
 
 class SpendingCounters(Struct, frozen=True):
-    """What a wallet remembers of what it spent, so that nobody has to read its history.
+    """What a wallet spent, so that nobody has to read its history.
 
     Of the day and the month of its last movement out: when each ends, and what had ever
-    been spent when each began. So counting a movement is one addition to what has ever
-    been spent. When the first movement of each was made, so that what is given back is
-    given back to its own day. And the past that the fraud rules know.
+    been spent when each began, so that counting a movement is one addition; and when
+    the first movement of each was made, so that a refund counts for its own day. And
+    the signals that the fraud rules read.
     """
 
     zone: ZoneInfo
@@ -57,31 +57,25 @@ class SpendingCounters(Struct, frozen=True):
     signals: FraudSignals = FraudSignals()
 
     def at(self, now: int, spent: int) -> SpendingCounters:
-        """Return the memory in the day of a time, when `spent` was all that had been
+        """Return the counters in the day of a time, when `spent` was all that had been
         spent. No day begins again."""
         if now < self.day_ends:
             return self
         today = datetime.fromtimestamp(now // SECOND, self.zone).date()
+        day_ends = _begins(today + _DAY, self.zone, now)
+        counters = replace(
+            self, day_ends=day_ends, day_began=now, spent_before_day=spent
+        )
         if now < self.month_ends:
-            month_ends, spent_before_month = self.month_ends, self.spent_before_month
-            month_began = self.month_began
-        else:
-            next_month = (today.replace(day=1) + 31 * _DAY).replace(day=1)
-            month_ends, spent_before_month = _begins(next_month, self.zone, now), spent
-            month_began = now
-        return SpendingCounters(
-            self.zone,
-            _begins(today + _DAY, self.zone, now),
-            month_ends,
-            spent,
-            spent_before_month,
-            now,
-            month_began,
-            self.signals,
+            return counters
+        next_month = (today.replace(day=1) + 31 * _DAY).replace(day=1)
+        month_ends = _begins(next_month, self.zone, now)
+        return replace(
+            counters, month_ends=month_ends, month_began=now, spent_before_month=spent
         )
 
     def refunded(self, taken_at: int, amount: int) -> SpendingCounters:
-        """Return the memory when an amount comes back that was spent at a time, and so
+        """Return the counters after a refund of an amount that was spent at a time: it
         has never been spent."""
         before_day = amount if taken_at < self.day_began else 0
         before_month = amount if taken_at < self.month_began else 0
