@@ -9,29 +9,7 @@ from msgspec import inspect
 from msgspec.structs import replace
 from uuid_utils import UUID
 
-from wallet_app.api.outgoing.answers import (
-    Alerts,
-    Audit,
-    Background,
-    CategoryTotals,
-    CurrencyTotals,
-    Deliveries,
-    Delivery,
-    Health,
-    History,
-    Movement,
-    NewWebhook,
-    Quote,
-    Statement,
-    Statements,
-    Summary,
-    Transfer,
-    TypeTotals,
-    WalletLimits,
-    Wallets,
-    Webhook,
-    Webhooks,
-)
+from wallet_app.api.outgoing import answers
 from wallet_app.api.outgoing.csv_answers import csv_chunks
 from wallet_app.domain import transactions
 from wallet_app.domain.errors.example_values import (
@@ -94,11 +72,11 @@ _OPENED_AT = "2026-01-01T00:00:00.000Z"
 WALLET = example(Wallet, balance=0, created_at=_OPENED_AT, updated_at=_OPENED_AT)
 _SOURCE = example(Wallet, created_at=_OPENED_AT)
 _TARGET = replace(_SOURCE, id=TARGET_ID, wallet_id=TARGET_ID, balance=15_000)
-WALLETS = Wallets([_SOURCE])
+WALLETS = answers.Wallets([_SOURCE])
 FROZEN = replace(
     _SOURCE, status=WalletStatus.FROZEN, frozen_reason="Card reported stolen"
 )
-LIQUIDITY = Wallets(
+LIQUIDITY = answers.Wallets(
     [
         replace(_SOURCE, user_id=HOUSE, balance=-831_200),
         replace(_TARGET, user_id=HOUSE, balance=10_000, currency="USD"),
@@ -120,13 +98,15 @@ _RECEIVED = replace(
     type=TransactionType.TRANSFER_IN,
     balance_after=15_000,
 )
-CREDIT = Movement(replace(_SOURCE, balance=50_000), _CREDIT)
-DEBIT = Movement(_SOURCE, _DEBIT)
-TRANSFER = Transfer(
-    _SENT.reference_id, Movement(_SOURCE, _SENT), Movement(_TARGET, _RECEIVED)
+CREDIT = answers.Movement(replace(_SOURCE, balance=50_000), _CREDIT)
+DEBIT = answers.Movement(_SOURCE, _DEBIT)
+TRANSFER = answers.Transfer(
+    _SENT.reference_id,
+    answers.Movement(_SOURCE, _SENT),
+    answers.Movement(_TARGET, _RECEIVED),
 )
 _PAGE = {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
-PAGE = example(History, transactions=[_DEBIT], **_PAGE)
+PAGE = example(answers.History, transactions=[_DEBIT], **_PAGE)
 _EXPORTED = transactions.Transaction(
     id=UUID(_DEBIT.id),
     wallet=transactions.WalletIdentity(SOURCE_ID, USER_ID, "INR", MOVED_AT),
@@ -140,21 +120,21 @@ _EXPORTED = transactions.Transaction(
 )
 EXPORT = b"".join(csv_chunks([_EXPORTED])).decode()
 SUMMARY = example(
-    Summary,
+    answers.Summary,
     since=_OPENED_AT,
     count=2,
-    by_type={type: TypeTotals(0, 0) for type in TransactionType}
+    by_type={type: answers.TypeTotals(0, 0) for type in TransactionType}
     | {
-        TransactionType.CREDIT: TypeTotals(1, 50_000),
-        TransactionType.DEBIT: TypeTotals(1, 15_000),
+        TransactionType.CREDIT: answers.TypeTotals(1, 50_000),
+        TransactionType.DEBIT: answers.TypeTotals(1, 15_000),
     },
     by_category=[
-        CategoryTotals("food", count=1, incoming=0, outgoing=15_000),
-        CategoryTotals(None, count=1, incoming=50_000, outgoing=0),
+        answers.CategoryTotals("food", count=1, incoming=0, outgoing=15_000),
+        answers.CategoryTotals(None, count=1, incoming=50_000, outgoing=0),
     ],
 )
 LIMITS = example(
-    WalletLimits,
+    answers.WalletLimits,
     per_transaction=20_000,
     daily=50_000,
     spent_today=15_000,
@@ -164,7 +144,7 @@ LIMITS = example(
     month_ends="2026-02-01T00:00:00.000Z",
 )
 QUOTE = example(
-    Quote,
+    answers.Quote,
     from_currency="USD",
     from_amount=10_000,
     to_amount=831_200,
@@ -187,23 +167,25 @@ RETRIED = replace(
     attempts=6,
     last_error="the answer did not arrive",
 )
-STATEMENTS = Statements({"INR": Statement(paid_in=50_000, paid_out=15_000)})
+STATEMENTS = answers.Statements(
+    {"INR": answers.Statement(paid_in=50_000, paid_out=15_000)}
+)
 ALERTS = example(
-    Alerts,
+    answers.Alerts,
     alerts=[example(Alert, target_id=TARGET_ID, approval_id=APPROVAL.id)],
     **_PAGE,
 )
 _EVENTS = (EventType.TRANSACTION_CREATED, EventType.PAYMENT_FAILED)
-WEBHOOK = example(Webhook, events=_EVENTS, created_at=_OPENED_AT)
+WEBHOOK = example(answers.Webhook, events=_EVENTS, created_at=_OPENED_AT)
 NEW_WEBHOOK = example(
-    NewWebhook,
+    answers.NewWebhook,
     events=_EVENTS,
     created_at=_OPENED_AT,
     secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 )
-WEBHOOKS = Webhooks([WEBHOOK])
+WEBHOOKS = answers.Webhooks([WEBHOOK])
 REDELIVERED = example(
-    Delivery,
+    answers.Delivery,
     type=EventType.TRANSACTION_CREATED,
     attempts=7,
     answer=503,
@@ -211,14 +193,15 @@ REDELIVERED = example(
     next_attempt_at=_SOURCE.updated_at,
 )
 _FAILED = replace(REDELIVERED, status=DeliveryStatus.FAILED, next_attempt_at=None)
-DELIVERIES = example(Deliveries, deliveries=[_FAILED], **_PAGE)
+DELIVERIES = example(answers.Deliveries, deliveries=[_FAILED], **_PAGE)
 AUDIT = example(
-    Audit,
+    answers.Audit,
     wallets=2,
     transactions=3,
-    currencies={"INR": CurrencyTotals(50_000, 50_000, 0, 0, 0)},
+    currencies={"INR": answers.CurrencyTotals(50_000, 50_000, 0, 0, 0)},
     problems=[],
 )
 HEALTH = example(
-    Health, background=example(Background, queued=1, oldest_due_at=_SOURCE.updated_at)
+    answers.Health,
+    background=example(answers.Background, queued=1, oldest_due_at=_SOURCE.updated_at),
 )
