@@ -5,26 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import ValidationError, validates_schema
+from marshmallow.fields import Enum
 from marshmallow.validate import Range
 
-from wallet_app.api.incoming.fields import (
-    Amount,
-    BankAccount,
-    Category,
-    CurrencyCode,
-    Description,
-    EventTypes,
-    Limit,
-    Otp,
-    QueryInteger,
-    Reason,
-    Timestamp,
-    Url,
-    UserId,
-    UuidObject,
-    UuidText,
-)
+from wallet_app.api.incoming import fields
 from wallet_app.api.outgoing.camel import CamelSchema
 from wallet_app.domain.errors.example_values import SOURCE_ID, TARGET_ID, USER_ID
 from wallet_app.domain.transactions import AMOUNT_MAX, TransactionType
@@ -42,8 +27,8 @@ class BodySchema(CamelSchema):
 
 class CreateBody(BodySchema):
     example = {"userId": USER_ID}
-    user_id = UserId(required=True)
-    currency = CurrencyCode(
+    user_id = fields.UserId(required=True)
+    currency = fields.CurrencyCode(
         allow_none=True,
         metadata={"description": "ISO 4217; the service's default when not given."},
     )
@@ -52,30 +37,30 @@ class CreateBody(BodySchema):
 class MovementDetails(BodySchema):
     """What every movement of money says besides its wallets."""
 
-    amount = Amount(required=True)
-    category = Category(allow_none=True)
-    description = Description(allow_none=True)
+    amount = fields.Amount(required=True)
+    category = fields.Category(allow_none=True)
+    description = fields.Description(allow_none=True)
 
 
 class AmountBody(MovementDetails):
     example = {"walletId": SOURCE_ID, "amount": 15_000, "category": "food"}
-    wallet_id = UuidText(required=True)
+    wallet_id = fields.UuidText(required=True)
 
 
 class TransferBody(MovementDetails):
     example = {"fromWalletId": SOURCE_ID, "toWalletId": TARGET_ID, "amount": 15_000}
-    source_id = UuidText(required=True, data_key="fromWalletId")
-    target_id = UuidText(required=True, data_key="toWalletId")
-    quote_id = UuidText(
+    source_id = fields.UuidText(required=True, data_key="fromWalletId")
+    target_id = fields.UuidText(required=True, data_key="toWalletId")
+    quote_id = fields.UuidText(
         allow_none=True, metadata={"description": "Of a transfer between currencies."}
     )
 
 
 class PaymentBody(BodySchema):
     example = {"walletId": SOURCE_ID, "amount": 15_000, "bankAccount": "sandbox-ok"}
-    wallet_id = UuidText(required=True)
-    amount = Amount(required=True)
-    bank_account = BankAccount(required=True)
+    wallet_id = fields.UuidText(required=True)
+    amount = fields.Amount(required=True)
+    bank_account = fields.BankAccount(required=True)
 
 
 class WebhookBody(BodySchema):
@@ -83,15 +68,15 @@ class WebhookBody(BodySchema):
         "url": "https://receiver.example/wallets",
         "events": [EventType.TRANSACTION_CREATED, EventType.PAYMENT_FAILED],
     }
-    url = Url(required=True)
-    events = EventTypes(required=True)
+    url = fields.Url(required=True)
+    events = fields.EventTypes(required=True)
 
 
 class QuoteBody(BodySchema):
     example = {"fromCurrency": "USD", "toCurrency": "INR", "amount": 10_000}
-    from_currency = CurrencyCode(required=True)
-    to_currency = CurrencyCode(required=True)
-    amount = Amount("Minor units of the first currency.", required=True)
+    from_currency = fields.CurrencyCode(required=True)
+    to_currency = fields.CurrencyCode(required=True)
+    amount = fields.Amount("Minor units of the first currency.", required=True)
 
 
 class EmptyBody(BodySchema):
@@ -102,41 +87,43 @@ class EmptyBody(BodySchema):
 
 class FreezeBody(BodySchema):
     example = {"reason": "Card reported stolen"}
-    reason = Reason(required=True)
+    reason = fields.Reason(required=True)
 
 
 class LimitsBody(BodySchema):
     """All the limits of a wallet: one that is null or not given is none."""
 
     example = {"perTransaction": 20_000, "daily": 50_000, "monthly": None}
-    per_transaction = Limit("The most that may leave at once.")
-    daily = Limit("The most that may leave in a day.")
-    monthly = Limit("The most that may leave in a month.")
-    approval_threshold = Limit("What is above this needs an approval.")
+    per_transaction = fields.Limit("The most that may leave at once.")
+    daily = fields.Limit("The most that may leave in a day.")
+    monthly = fields.Limit("The most that may leave in a month.")
+    approval_threshold = fields.Limit("What is above this needs an approval.")
 
 
 class ConfirmBody(BodySchema):
     example = {"otp": "493817"}
-    code = Otp(required=True, data_key="otp")
+    code = fields.Otp(required=True, data_key="otp")
 
 
 class PageQuery(CamelSchema):
-    limit = QueryInteger(validate=Range(1, PAGE_LIMIT_MAX), load_default=PAGE_LIMIT)
-    page = QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
+    limit = fields.QueryInteger(
+        validate=Range(1, PAGE_LIMIT_MAX), load_default=PAGE_LIMIT
+    )
+    page = fields.QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
 
 
 class SummaryQuery(CamelSchema):
-    since = Timestamp(data_key="from", metadata={"description": "Inclusive."})
-    until = Timestamp(data_key="to", metadata={"description": "Exclusive."})
+    since = fields.Timestamp(data_key="from", metadata={"description": "Inclusive."})
+    until = fields.Timestamp(data_key="to", metadata={"description": "Exclusive."})
 
 
 class ExportQuery(SummaryQuery):
-    type = fields.Enum(TransactionType, by_value=True)
-    category = Category()
+    type = Enum(TransactionType, by_value=True)
+    category = fields.Category()
 
 
 class HistoryQuery(ExportQuery, PageQuery):
-    before = UuidObject(
+    before = fields.UuidObject(
         metadata={
             "description": "Read on from this transaction, in place of `page`: "
             "new transactions do not push such a page along."
