@@ -132,6 +132,7 @@ def test_the_contract_says_which_refusals_are_kept() -> None:
         "quote_not_found",
         "quote_mismatch",
         "quote_expired",
+        "approval_required",
         "approval_not_found",
         "approval_expired",
         "otp_invalid",

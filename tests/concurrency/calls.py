@@ -18,6 +18,7 @@ from tests.concurrency.specification import (
     AtRest,
     Attempt,
     Audit,
+    Batch,
     Confirm,
     Create,
     Deduct,
@@ -37,6 +38,7 @@ from tests.concurrency.specification import (
     Withdraw,
 )
 from wallet_app.domain.spending import Limits
+from wallet_app.services import movement
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
@@ -102,6 +104,8 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
                 quote_id=ids.made(label),
                 **once,
             )
+        case Batch(operations):
+            return service.batch([_part(each, by, ids) for each in operations], **once)
         case Get(wallet):
             return service.get_wallet(ids.wallet(wallet))
         case History(wallet):
@@ -134,6 +138,21 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
         case AtRest():
             return [*service.store.readable.values(), *service.payments.all()]
     raise TypeError(f"no call for {operation!r}")
+
+
+def _part(operation: Operation, by: str, ids: Ids) -> movement.Operation:
+    """Return an operation of a batch as the service takes it."""
+    ends: dict[str, str] = {}
+    match operation:
+        case Add(wallet):
+            ends = {"target_id": ids.wallet(wallet)}
+        case Deduct(wallet):
+            ends = {"source_id": ids.wallet(wallet)}
+        case Transfer(source, target):
+            ends = {"source_id": ids.wallet(source), "target_id": ids.wallet(target)}
+        case _:
+            raise TypeError(f"no part of a batch: {operation!r}")
+    return movement.Operation(amount=operation.amount, description=by, **ends)
 
 
 def _attempt(service: WalletService, payment_id: str) -> Attempted:

@@ -7,6 +7,7 @@ from tests.concurrency.ledger import currency_of
 from tests.concurrency.specification import (
     Add,
     Audit,
+    Batch,
     Confirm,
     Create,
     Deduct,
@@ -51,6 +52,9 @@ def request(operation: Operation, by: str, ids: Ids) -> Request:
         case Exchange(source, target, amount, label):
             body = _transfer(source, target, amount, by, ids)
             return "POST", "/wallet/transfer", {**body, "quoteId": ids.made(label)}
+        case Batch(operations):
+            parts = [_part(each, by, ids) for each in operations]
+            return "POST", "/wallet/batch", {"operations": parts}
         case Get(wallet):
             return "GET", f"/wallet/{ids.wallet(wallet)}", None
         case History(wallet):
@@ -81,6 +85,13 @@ def request(operation: Operation, by: str, ids: Ids) -> Request:
         case Retry(label):
             return "POST", f"/payments/{ids.made(label)}/retry", {}
     raise TypeError(f"no request for {operation!r}")
+
+
+def _part(operation: Operation, by: str, ids: Ids) -> dict[str, object]:
+    """Return an operation of a batch: what it would be alone, and its type."""
+    _, path, body = request(operation, by, ids)
+    assert body is not None
+    return {"type": path.removeprefix("/wallet/").upper(), **body}
 
 
 def _transfer(

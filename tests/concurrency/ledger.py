@@ -167,3 +167,8 @@ class Refusal(Exception):
 
     def __init__(self, code: str, **numbers: int) -> None:
         self.result = Refused(code, tuple(sorted(numbers.items())))
+
+    def of(self, operation: int) -> Refusal:
+        """Return the refusal of a batch for this one of its operations."""
+        code, numbers = self.result
+        return Refusal(code, **dict(numbers), operation=operation)

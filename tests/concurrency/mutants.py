@@ -297,6 +297,39 @@ class TwoSections(Money):
         return outcome
 
 
+@seeded
+class BatchKeepsTheFirst(Money):
+    """A batch that is refused keeps what came before the refused operation."""
+
+    def make(self, movements: Movements, outcome_of: Any, on_commit: Any = ()) -> Any:
+        *first, last = movements
+        with locked(wallets_of(movements)):
+            made = check_and_move(first)
+            refused = _refusal_of(last) if first else None
+            if refused is None:
+                made += check_and_move([last])
+                outcome, events = outcome_of(made), created(chain(*made))
+                commit(on_commit, outcome, self._outbox.put, *events)
+            else:
+                self._outbox.put(*created(chain(*made)))
+        if refused is not None:
+            raise refused
+        return outcome
+
+
+@seeded
+class BatchInParts(Money):
+    """The locks of a batch are taken operation by operation: others see a part of
+    it."""
+
+    def make(self, movements: Movements, outcome_of: Any, on_commit: Any = ()) -> Any:
+        *first, last = movements
+        made: Made = []
+        for movement in first:
+            made += make(self, [movement], list)
+        return make(self, [last], lambda last: outcome_of(made + last), on_commit)
+
+
 # Reading
 
 
@@ -584,13 +617,25 @@ def wallets_of_legs(movements: Movements) -> list[Wallet]:
     return [leg.wallet for movement in movements for leg in movement.legs]
 
 
+def _refusal_of(movement: Movement) -> WalletError | None:
+    try:
+        check(movement)
+    except WalletError as refusal:
+        return refusal
+    return None
+
+
 def check_and_move(movements: Movements, unchecked: Collection[Rule] = ()) -> Made:
     """Make movements on held wallets, without some of the rules."""
     made = []
     for movement in movements:
-        for rule in RULES:
-            if rule not in unchecked:
-                rule(movement)
+        try:
+            for rule in RULES:
+                if rule not in unchecked:
+                    rule(movement)
+        except WalletError as refusal:
+            refusal.operation = movement.index
+            raise
         made.append([move(movement, leg) for leg in movement.legs])
     return made
 

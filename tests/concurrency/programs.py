@@ -22,6 +22,7 @@ from tests.concurrency.specification import (
     Add,
     Attempt,
     Audit,
+    Batch,
     Confirm,
     Create,
     Deduct,
@@ -122,6 +123,13 @@ TWO = (
     ("asha", "asha"),
     ("asha", NEW),
 )
+BATCHES = [
+    ((Transfer("asha", "ravi", 60), Transfer("ravi", "asha", 100)),),
+    ((Transfer("ravi", "asha", 60), Deduct("asha", 100)),),
+    ((Add("asha", 60), Deduct("ravi", 160)),),
+]
+"""The last one is refused for its second operation, after the first one was made."""
+
 LEDGERS: tuple[dict[str, int], ...] = (
     {"asha": 100, "ravi": 100},
     {"asha": 100, "ravi": 0},
@@ -209,6 +217,7 @@ OPERATIONS: dict[type[Operation], Draw] = {
     Add: Draw(Add, ONE),
     Deduct: Draw(Deduct, ONE),
     Transfer: Draw(Transfer, TWO),
+    Batch: Draw(Batch, BATCHES, None),
     Get: Draw(Get, ONE, None, PLAIN),
     History: Draw(History, ONE, None, PLAIN),
     Audit: Draw(Audit, [(), ()], None, PLAIN),
@@ -248,7 +257,7 @@ OPERATIONS: dict[type[Operation], Draw] = {
 DRAWS = [*OPERATIONS.values(), *[OPERATIONS[Transfer], OPERATIONS[Get]] * 2]
 """Each operation as often as it is drawn."""
 
-MONEY = (Add, Deduct, *(Transfer, Get) * 3, History, History, Audit, Create)
+MONEY = (Add, Deduct, *(Transfer, Get) * 3, Batch, History, History, Audit, Create)
 TERMS = (*(Deduct, Transfer, Get) * 2, Freeze, Unfreeze, SetLimits, GetLimits)
 PROMISES = (Deduct, Transfer, Get, Audit, Confirm, Quote, Exchange, Freeze)
 PAYMENTS = (

@@ -336,6 +336,35 @@ class Exchange(Operation):
 
 
 @dataclass(frozen=True, repr=False)
+class Batch(Operation):
+    """Adds, deducts and transfers, one after the other at one moment: all of them, or
+    none if one is refused or would have to wait."""
+
+    operations: tuple[Add | Deduct | Transfer, ...]
+
+    @property
+    def writes(self) -> int:  # type: ignore[override]  # it depends on the operations
+        return sum(each.writes for each in self.operations)
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        results = []
+        for index, operation in enumerate(self.operations):
+            try:
+                result, ledger = operation.apply(ledger, by)
+                if isinstance(result, Waiting):
+                    raise Refusal("approval_required")
+            except Refusal as refusal:
+                raise refusal.of(index) from None
+            results.append(result)
+        return tuple(results), ledger
+
+    def __str__(self) -> str:
+        """As people write it: `batch(add(asha, 60), deduct(ravi, 60))`."""
+        text = super().__str__().removeprefix(f"batch({self.operations}")
+        return f"batch({', '.join(map(str, self.operations))}{text}"
+
+
+@dataclass(frozen=True, repr=False)
 class Withdraw(Operation):
     wallet: str
     amount: int

@@ -35,6 +35,7 @@ from tests.concurrency.specification import (
     AtRest,
     Attempt,
     Audit,
+    Batch,
     Confirm,
     Create,
     Deduct,
@@ -90,6 +91,8 @@ OVERFLOW_OF_6 = Refused("balance_overflow", (("amount", 6), ("maximum", AMOUNT_M
 OUT, IN = "WITHDRAWAL", "DEPOSIT"
 REUSED = Refused("idempotency_key_reused")
 MISSING = Refused("wallet_not_found")
+INSUFFICIENT_41 = too_much(41, 0).numbers
+OF_1 = ("operation", 1)
 
 
 class Row(NamedTuple):
@@ -270,7 +273,38 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
     (Get("asha"), Snapshot("asha", "INR", 12)),
 ]
 
-ASKED = [Row(*row) for row in WALLETS_AND_MONEY + LIMITS_EXCHANGES_AND_PAYMENTS]
+BATCHES: Rows = [
+    (Create("bela"), Snapshot("bela", "INR", 0)),
+    (Create("cora"), Snapshot("cora", "INR", 0)),
+    (
+        Batch((Add("bela", 100), Transfer("bela", "cora", 60), Deduct("cora", 10))),
+        (
+            Entry("bela", "CREDIT", 100, 100, "pay day"),
+            (
+                Entry("bela", "TRANSFER_OUT", 60, 40, "pay day"),
+                Entry("cora", "TRANSFER_IN", 60, 60, "pay day"),
+            ),
+            Entry("cora", "DEBIT", 10, 50, "pay day"),
+        ),
+        "pay day",
+    ),
+    (
+        Batch((Transfer("bela", "cora", 40), Deduct("bela", 41))),
+        Refused("insufficient_funds", (*INSUFFICIENT_41, OF_1)),
+    ),
+    (Batch((Add("bela", 1), Add("zoe", 1))), Refused("wallet_not_found", (OF_1,))),
+    (SetLimits("bela", None, 30), Usage("bela", None, 60)),
+    (
+        Batch((Add("bela", 1), Deduct("bela", 31))),
+        Refused("approval_required", (OF_1,)),
+    ),
+    (Get("bela"), Snapshot("bela", "INR", 40)),
+]
+"""Each is refused for its second operation."""
+
+ASKED = [
+    Row(*row) for row in WALLETS_AND_MONEY + LIMITS_EXCHANGES_AND_PAYMENTS + BATCHES
+]
 """What is asked, one call after the other, and what the service answers."""
 
 

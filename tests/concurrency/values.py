@@ -98,7 +98,10 @@ def value_of(answer: object, name: Name) -> Result:
                 ),
             )
         case WalletError():
-            return Refused(answer.code, _numbers(answer.values))
+            numbers = answer.values
+            if answer.operation is not None:
+                numbers = {**numbers, "operation": answer.operation}
+            return Refused(answer.code, _numbers(numbers))
         case Exception():
             return Failed(type(answer).__name__, str(answer))
         case Wallet():
@@ -129,6 +132,8 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
     match body:
         case {"code": str(code)}:
             return Refused(code, _numbers(body)) if status < 500 else Failed(code)
+        case {"results": list(results)}:
+            return tuple(value_of_json(status, each, name) for each in results)
         case {"transaction": transaction}:
             return _entry(transaction, name)
         case {"from": sent, "to": received}:
@@ -187,6 +192,7 @@ def _entry(transaction: dict[str, Any], name: Name) -> Entry:
 
 
 def _numbers(values: dict[str, Any]) -> tuple[tuple[str, int], ...]:
-    """Return the amounts among the values of a refusal."""
+    """Return the amounts among the values of a refusal, and which operation it is."""
     amounts = ("balance", "amount", "maximum", "limit", "used", "remaining")
-    return tuple((each, values[each]) for each in sorted(amounts) if each in values)
+    names = sorted((*amounts, "operation"))
+    return tuple((each, values[each]) for each in names if each in values)

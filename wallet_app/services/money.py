@@ -79,7 +79,12 @@ class Money:
         on_commit: OnCommits = (),
     ) -> Transaction:
         """Credit a wallet with money from outside. A refund counts as not spent."""
-        asked = Operation(None, wallet_id, amount, category, description)
+        asked = Operation(
+            target_id=wallet_id,
+            amount=amount,
+            category=category,
+            description=description,
+        )
         movement = self._movement(
             asked, self._clock(), reference_id=reference_id, refund_of=refund_of
         )
@@ -97,7 +102,12 @@ class Money:
         on_commit: OnCommits = (),
     ) -> Transaction:
         """Debit a wallet for money that leaves the service."""
-        asked = Operation(wallet_id, None, amount, category, description)
+        asked = Operation(
+            source_id=wallet_id,
+            amount=amount,
+            category=category,
+            description=description,
+        )
         movement = self._movement(
             asked, self._clock(), reference_id=reference_id, approved=approved
         )
@@ -120,13 +130,20 @@ class Money:
 
         Also raises SameWallet, and QuoteNotFound.
         """
-        asked = Operation(source_id, target_id, amount, category, description, quote_id)
+        asked = Operation(
+            source_id=source_id,
+            target_id=target_id,
+            amount=amount,
+            category=category,
+            description=description,
+            quote_id=quote_id,
+        )
         movement = self._movement(asked, self._clock(), approved=approved)
         return self._make_with_quotes([movement], ends, on_commit)
 
     def batch(
         self, operations: Sequence[Operation], *, on_commit: OnCommits = ()
-    ) -> list[Transaction | Pair]:
+    ) -> tuple[Transaction | Pair, ...]:
         """Make movements in order, at one moment: all of them, or none if one is
         refused. The refusal has the index of its operation."""
         now, taken = self._clock(), set[str]()
@@ -285,6 +302,6 @@ def ends(made: Made) -> Pair:
     return made[0][0], made[0][-1]
 
 
-def one_each(made: Made) -> list[Transaction | Pair]:
+def one_each(made: Made) -> tuple[Transaction | Pair, ...]:
     """Return what each movement of a batch would return alone."""
-    return [legs[0] if len(legs) == 1 else (legs[0], legs[-1]) for legs in made]
+    return tuple([legs[0] if len(legs) == 1 else (legs[0], legs[-1]) for legs in made])

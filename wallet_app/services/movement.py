@@ -12,13 +12,13 @@ from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 
 
-class Operation(Struct, frozen=True, gc=False):
+class Operation(Struct, frozen=True, gc=False, kw_only=True):
     """A movement as a client asks for it, by the ids of wallets. Without a source it
     adds, without a target it deducts, with both it transfers; with a quote, between
     currencies. `amount` is in minor units."""
 
-    source_id: str | None
-    target_id: str | None
+    source_id: str | None = None
+    target_id: str | None = None
     amount: int
     category: str | None = None
     description: str | None = None
@@ -98,6 +98,7 @@ class ApprovalRequired(Exception):
         self.amount = movement.amount
         self.currency = source.currency
         self.target_id = target.id if target else None
+        self.operation = movement.index
         self.deadline = movement.exchange.quote.deadline if movement.exchange else None
 
 

@@ -36,7 +36,8 @@ from wallet_app.services.freeze import Freeze
 from wallet_app.services.history import History, HistoryFilter, Page
 from wallet_app.services.idempotency import IdempotencyKeys, Run
 from wallet_app.services.limits import SpendingLimits, Usage
-from wallet_app.services.money import Money
+from wallet_app.services.money import Money, Pair
+from wallet_app.services.movement import Operation
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.payments.payments import Payments
 from wallet_app.services.quotes import Quote, Quotes
@@ -246,6 +247,22 @@ class WalletService:
             quote_id,
         )
         return self._once(self._approved(transfer, caller), key, fingerprint, caller)
+
+    def batch(
+        self,
+        operations: Sequence[Operation],
+        *,
+        key: str | None = None,
+        fingerprint: Hashable = None,
+        caller: str | None = None,
+    ) -> tuple[Transaction | Pair, ...]:
+        """Make adds, deducts and transfers in order, at one moment: all or none.
+
+        Raises what one of them refuses, with its index, and ApprovalNeeded.
+        """
+        batch = partial(self.money.batch, operations)
+        run = partial(self.approvals.run_without, batch)
+        return self._once(run, key, fingerprint, caller)
 
     def get_history(
         self,

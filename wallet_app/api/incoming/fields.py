@@ -10,15 +10,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 from marshmallow.validate import Length, OneOf, Regexp
 from uuid_utils import UUID
 
+from wallet_app.api.incoming.json_object import Errors, ObjectReader
 from wallet_app.domain.clock import SECOND
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.transactions import AMOUNT_MAX, HOUSE
 from wallet_app.gateways.delivery_url import URL_CHARACTERS_MAX
 from wallet_app.services.events import EventType
+from wallet_app.services.movement import Operation
 
 DESCRIPTION_LENGTH_MAX = 500
 """Characters of free text that one transaction carries."""
@@ -27,6 +29,9 @@ REASON_LENGTH_MAX = 200
 """Characters of free text that say why a wallet is frozen."""
 
 BANK_ACCOUNT_LENGTH_MAX = 64
+
+OPERATIONS_MAX = 1_000
+"""Of one batch: they hold the locks of all their wallets for some milliseconds."""
 
 _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _RFC_3339 = re.compile(
@@ -169,6 +174,47 @@ class EventTypes(fields.List[Any]):
         ):
             raise ValidationError(f"Must be a list of these: {', '.join(known)}.")
         return [type for type in EventType if type in value]
+
+
+def operation_type(name: str) -> fields.Field[Any]:
+    """Return the field by which `Operations` knows the schema of an operation."""
+    return fields.String(required=True, metadata={"const": name})
+
+
+class Operations(fields.Field[list[Operation]]):
+    """The operations of a batch, each read by the schema of its type."""
+
+    def __init__(self, **schemas: Schema) -> None:
+        parts = [type(each).__name__ for each in schemas.values()]
+        references = [{"$ref": f"#/components/schemas/{part}"} for part in parts]
+        described: dict[str, Any] = {"minItems": 1, "maxItems": OPERATIONS_MAX}
+        described |= {"type": "array", "items": {"oneOf": references}}
+        super().__init__(required=True, metadata=described)
+        self.schemas = schemas
+        self._readers = {type: ObjectReader(each) for type, each in schemas.items()}
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> list[Operation]:
+        if not isinstance(value, list) or not 1 <= len(value) <= OPERATIONS_MAX:
+            raise ValidationError(f"Must be a list of 1 to {OPERATIONS_MAX}.")
+        operations: list[Operation] = []
+        errors: Errors = {}
+        for index, each in enumerate(value):
+            loaded, wrong = self._read(each)
+            errors |= {f"{index}.{key}": error for key, error in wrong.items()}
+            if not errors:
+                operations.append(Operation(**loaded))
+        if errors:
+            raise ValidationError(errors)
+        return operations
+
+    def _read(self, operation: Any) -> tuple[dict[str, Any], Errors]:
+        type = operation.get("type") if isinstance(operation, dict) else None
+        read = self._readers.get(type) if isinstance(type, str) else None
+        if read is None:
+            return {}, {"type": [f"Must be one of {', '.join(self._readers)}."]}
+        loaded, errors = read(operation)
+        loaded.pop("type", None)
+        return loaded, errors
 
 
 Category = partial(

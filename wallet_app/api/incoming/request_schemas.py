@@ -56,6 +56,32 @@ class TransferBody(MovementDetails):
     )
 
 
+class AddOperation(MovementDetails):
+    type = fields.operation_type("ADD")
+    target_id = fields.UuidText(required=True, data_key="walletId")
+
+
+class DeductOperation(MovementDetails):
+    type = fields.operation_type("DEDUCT")
+    source_id = fields.UuidText(required=True, data_key="walletId")
+
+
+class TransferOperation(TransferBody):
+    type = fields.operation_type("TRANSFER")
+
+
+class BatchBody(BodySchema):
+    example = {
+        "operations": [
+            {"type": "ADD", **AmountBody.example},
+            {"type": "TRANSFER", **TransferBody.example},
+        ]
+    }
+    operations = fields.Operations(
+        ADD=AddOperation(), DEDUCT=DeductOperation(), TRANSFER=TransferOperation()
+    )
+
+
 class PaymentBody(BodySchema):
     example = {"walletId": SOURCE_ID, "amount": 15_000, "bankAccount": "sandbox-ok"}
     wallet_id = fields.UuidText(required=True)

@@ -6,17 +6,19 @@ import inspect
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
+from marshmallow import Schema
 from msgspec.json import schema_components
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
+from wallet_app.api.incoming.fields import Operations
 from wallet_app.api.incoming.idempotency_header import KEY, KEY_LENGTH_MAX
 from wallet_app.api.openapi.operation import Operation, Refusal, operation_of
 from wallet_app.api.outgoing import csv_answers, problems
@@ -61,6 +63,8 @@ def describe(app: Flask, tags: Mapping[str, str]) -> Described:
         if rule.arguments:  # an id that is no UUID has no route
             operation = replace(operation, refusals=[*operation.refusals, NotFound])
         operations.append(operation)
+        for schema in _schemas_of_parts(operation):
+            spec.components.schema(type(schema).__name__, schema=schema)
         described = _text(view) | {"tags": [rule.endpoint.partition(".")[0]]}
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         spec.path(
@@ -99,6 +103,13 @@ def _new_spec(tags: Mapping[str, str]) -> APISpec:
         },
         tags=[{"name": name, "description": text} for name, text in tags.items()],
     )
+
+
+def _schemas_of_parts(operation: Operation) -> Iterator[Schema]:
+    """Yield the schemas of the operations that a batch takes."""
+    for field in operation.body.fields.values() if operation.body else ():
+        if isinstance(field, Operations):
+            yield from field.schemas.values()
 
 
 def _text(view: Callable[..., object]) -> Described:

@@ -105,6 +105,7 @@ TRANSFER = answers.Transfer(
     answers.Movement(_SOURCE, _SENT),
     answers.Movement(_TARGET, _RECEIVED),
 )
+BATCH = answers.Batch([CREDIT, TRANSFER])
 _PAGE = {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
 PAGE = example(answers.History, transactions=[_DEBIT], **_PAGE)
 _EXPORTED = transactions.Transaction(

@@ -4,7 +4,7 @@ from what the service returns; those that webhooks send, too, are in `json_forms
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from flask import Response
 from msgspec import Meta, field
@@ -63,6 +63,23 @@ class Transfer(JsonObject):
     reference_id: TransactionId | None
     source: Movement = field(name="from")
     target: Movement = field(name="to")
+
+
+class Batch(JsonObject):
+    results: Annotated[
+        list[Any],
+        Meta(
+            description="In the order of the operations, what each would answer alone.",
+            extra_json_schema={
+                "items": {
+                    "oneOf": [
+                        {"$ref": "#/components/schemas/Movement"},
+                        {"$ref": "#/components/schemas/Transfer"},
+                    ]
+                }
+            },
+        ),
+    ]
 
 
 class Quote(JsonObject):

@@ -3,12 +3,16 @@ waits for an approval."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from flask import Response
 
-from wallet_app.api.outgoing.answers import Movement, Transfer, answer
-from wallet_app.domain import transactions
+from wallet_app.api.outgoing.answers import Batch, Movement, Transfer, answer
+from wallet_app.domain.transactions import Transaction
+from wallet_app.services import json_forms
 from wallet_app.services.approvals.approval import ApprovalSnapshot, Moved
-from wallet_app.services.json_forms import Approval, Payment, Transaction, Wallet
+from wallet_app.services.json_forms import Approval, Payment
+from wallet_app.services.money import Pair
 from wallet_app.services.payments.payment import PaymentSnapshot
 
 
@@ -18,12 +22,21 @@ def outcome(result: Moved | ApprovalSnapshot) -> Response:
         return answer(Approval.of(result), 202, Location=f"/approvals/{result.id}")
     if isinstance(result, PaymentSnapshot):
         return answer(Payment.of(result), 202, Location=f"/payments/{result.id}")
-    if isinstance(result, transactions.Transaction):
-        return answer(_movement(result))
+    return answer(_made(result))
+
+
+def outcomes(results: Iterable[Transaction | Pair]) -> Response:
+    """Return the answer to a batch."""
+    return answer(Batch([_made(each) for each in results]))
+
+
+def _made(result: Transaction | Pair) -> Movement | Transfer:
+    if isinstance(result, Transaction):
+        return _movement(result)
     source, target = map(_movement, result)
-    reference_id = source.transaction.reference_id
-    return answer(Transfer(reference_id, source, target))
+    return Transfer(source.transaction.reference_id, source, target)
 
 
-def _movement(transaction: transactions.Transaction) -> Movement:
-    return Movement(Wallet.of(transaction.wallet_after), Transaction.of(transaction))
+def _movement(transaction: Transaction) -> Movement:
+    wallet = json_forms.Wallet.of(transaction.wallet_after)
+    return Movement(wallet, json_forms.Transaction.of(transaction))

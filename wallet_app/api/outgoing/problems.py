@@ -54,12 +54,14 @@ def status_of(refusal: type[WalletError]) -> int:
 
 def document(error: WalletError) -> dict[str, object]:
     """Return the problem document of a refusal."""
+    operation = {} if error.operation is None else {"operation": error.operation}
     return {
         "type": f"tag:wallet.example,2026:{error.code}",
         "title": error.title,
         "status": status_of(type(error)),
         "detail": error.detail,
         "code": error.code,
+        **operation,
     } | {camel(name): _json(name, value) for name, value in error.values.items()}
 
 

@@ -7,16 +7,18 @@ from typing import Any
 from flask import Blueprint, Response
 
 from wallet_app.api.current_service import service
-from wallet_app.api.incoming.request_schemas import AmountBody, TransferBody
+from wallet_app.api.incoming.request_schemas import AmountBody, BatchBody, TransferBody
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.operation import (
     OF_ANY_OUTGOING,
+    OF_RULES_OUTGOING,
     OF_RULES_TRANSFER,
     answers,
     refuses,
     takes_command,
 )
-from wallet_app.api.outgoing.outcomes import outcome
+from wallet_app.api.outgoing.outcomes import outcome, outcomes
+from wallet_app.domain.errors.approval_errors import ApprovalNeeded
 from wallet_app.domain.errors.exchange_errors import QuoteMismatch
 from wallet_app.domain.errors.wallet_errors import (
     BalanceOverflow,
@@ -68,3 +70,25 @@ def transfer(command: dict[str, Any]) -> Response:
     currencies it takes a quote, and goes through two wallets of the house.
     """
     return outcome(service().transfer(**command))
+
+
+@blueprint.post("/wallet/batch")
+@takes_command(BatchBody())
+@answers(200, examples.BATCH)
+@refuses(
+    *OF_RULES_OUTGOING,
+    *OF_RULES_TRANSFER,
+    WalletNotFound,
+    SameWallet,
+    CurrencyMismatch,
+    QuoteMismatch,
+    ApprovalNeeded,
+)
+def batch(command: dict[str, Any]) -> Response:
+    """Add, deduct and transfer, all or nothing
+
+    The operations happen in order, at one moment. If one of them is refused, none has
+    happened: the problem is that of the refused one, with its index as `operation`.
+    One that would need an approval is refused.
+    """
+    return outcomes(service().batch(**command))

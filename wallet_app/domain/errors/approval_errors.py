@@ -10,6 +10,7 @@ from wallet_app.domain.errors.families import (
     Invalid,
     NotFound,
     TooMany,
+    Unprocessable,
     internal,
     member,
 )
@@ -21,6 +22,15 @@ class ApprovalNotFound(NotFound):
     code, title = "approval_not_found", "Approval not found"
     message = "There is no approval {approval_id}."
     approval_id: str = member(APPROVAL_ID)
+
+
+class ApprovalNeeded(Unprocessable):
+    """The movement needs an approval, and a batch does not wait for one."""
+
+    code, title = "approval_required", "Approval required"
+    message = "The movement needs an approval ({reason}), and a batch does not wait."
+    wallet_id: str = member(SOURCE_ID)
+    reason: str = member("approval-threshold")
 
 
 class CodeInvalid(Invalid):

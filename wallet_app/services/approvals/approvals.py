@@ -19,6 +19,7 @@ from wallet_app.domain.clock import SECOND, Clock, Deadline, NewId
 from wallet_app.domain.errors.approval_errors import (
     ApprovalClosed,
     ApprovalExpired,
+    ApprovalNeeded,
     CodeInvalid,
     ResendsExhausted,
 )
@@ -36,6 +37,7 @@ from wallet_app.services.approvals.approval import (
 from wallet_app.services.approvals.approval_table import KEPT_MAX, ApprovalTable
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.fraud import Verdict
+from wallet_app.services.idempotency import Run
 from wallet_app.services.movement import ApprovalRequired, Movement
 from wallet_app.store import LockFactory
 
@@ -67,6 +69,7 @@ def new_code() -> str:
     return f"{secrets.randbelow(1_000_000):06}"
 
 
+T = TypeVar("T")
 M = TypeVar("M", bound=Moved)
 
 
@@ -112,6 +115,22 @@ class Approvals:
             return command(on_commit=on_commit)
         except ApprovalRequired as required:
             return self._request(command, required, on_commit, caller)
+        except FraudBlocked as blocked:
+            self._alerts.add(blocked, Verdict.BLOCK)
+            raise
+
+    def run_without(self, command: Run[T], on_commit: OnCommits = ()) -> T:
+        """Make movements that cannot wait for an approval.
+
+        Raises ApprovalNeeded in addition to what the movements refuse.
+        """
+        try:
+            return command(on_commit=on_commit)
+        except ApprovalRequired as required:
+            self._flag(required, None)
+            refusal = ApprovalNeeded(required.wallet_id, required.reason)
+            refusal.operation = required.operation
+            raise refusal from None
         except FraudBlocked as blocked:
             self._alerts.add(blocked, Verdict.BLOCK)
             raise
