@@ -1,5 +1,5 @@
 """A receiver of webhooks, on the demo server itself: it verifies what comes, with the
-library that any receiver would use, and fails when it is told to.
+library that any receiver would use, and fails when it is asked to.
 """
 
 from __future__ import annotations

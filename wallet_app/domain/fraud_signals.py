@@ -38,7 +38,7 @@ class Thresholds(Struct, frozen=True):
     structuring_seconds: int
 
     def is_near(self, amount: int, threshold: int | None) -> bool:
-        """Tell whether an amount is just under an approval threshold, or at it."""
+        """Return whether an amount is just under an approval threshold, or at it."""
         if threshold is None or amount > threshold:
             return False
         return amount * 100 >= threshold * self.structuring_percent

@@ -53,7 +53,7 @@ def velocity(out: Outgoing) -> Verdict:
 
 def spike(out: Outgoing) -> Verdict:
     """Review more than so many times the average of all that was sent before, once
-    there were enough movements out to tell."""
+    there were enough movements out."""
     count = out.signals.sent_count
     if count >= out.by.spike_count and (
         out.amount * count > out.spent * out.by.spike_factor

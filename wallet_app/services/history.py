@@ -48,7 +48,7 @@ class HistoryFilter:
         return start, stop
 
     def matches(self, transaction: Transaction) -> bool:
-        """Tell whether type and category are those asked for, whatever the time."""
+        """Return whether type and category are those asked for, whatever the time."""
         return (self.type is None or transaction.type is self.type) and (
             self.category is None or transaction.category == self.category
         )

@@ -104,7 +104,7 @@ def _fields(cls: type[Struct]) -> tuple[list[str], list[tuple[int, Writer]]]:
 
 
 def _is_marked(type: object, marker: Meta) -> bool:
-    """Tell whether an annotated type, or a part of it, has this annotation."""
+    """Return whether an annotated type, or a part of it, has this annotation."""
     return marker in getattr(type, "__metadata__", ()) or any(
         _is_marked(part, marker) for part in get_args(type)
     )

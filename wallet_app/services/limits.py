@@ -1,7 +1,7 @@
 """How much may leave a wallet: at once, in a day, in a month.
 
 What counts is what leaves: debits and transfers out. The money path counts it with the
-balance, so this file only compares and tells.
+balance, so this file only compares and reports.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def within_limits(movement: Movement) -> None:
 
 
 class Usage(Struct, frozen=True):
-    """A wallet's limits, what of them is used, and when each count begins anew."""
+    """A wallet's limits, what of them is used, and when each count starts again."""
 
     wallet_id: str
     currency: str
@@ -63,7 +63,7 @@ def _remaining(limit: int | None, spent: int) -> int | None:
 
 
 class SpendingLimits:
-    """Sets limits and tells what of them is used."""
+    """Sets limits and reports how much of them is used."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._wallets = store.wallets

@@ -54,7 +54,7 @@ from wallet_app.store import LockFactory, Store, ThreadLock
 
 def full_jitter(longest: int) -> int:
     """Return how long to wait, by chance, so that those who failed together do not
-    come back together."""
+    retry together."""
     return random.randrange(longest + 1)
 
 

@@ -10,7 +10,7 @@ from wallet_app.store import Store, locked
 
 
 class Wallets:
-    """Creates wallets and tells what they hold."""
+    """Creates wallets and reads them."""
 
     def __init__(
         self,

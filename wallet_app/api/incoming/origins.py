@@ -54,7 +54,7 @@ def _name(host: str) -> str:
 
 
 def _is_local(name: str) -> bool:
-    """Tell whether nobody else can point a name of this kind at this server."""
+    """Return whether nobody else can point a name of this kind at this server."""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -65,7 +65,7 @@ def _is_local(name: str) -> bool:
 
 
 def _is_loopback(server_name: str) -> bool:
-    """Tell whether a server listens where only its own machine can reach it."""
+    """Return whether a server listens where only its own machine can reach it."""
     try:
         return ipaddress.ip_address(server_name).is_loopback
     except ValueError:
@@ -73,7 +73,7 @@ def _is_loopback(server_name: str) -> bool:
 
 
 def _is_visit() -> bool:
-    """Tell whether somebody follows a link to here: that shows, and changes nothing."""
+    """Return whether somebody follows a link to here, which changes nothing."""
     return (
         request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
     )

@@ -35,7 +35,7 @@ class CreateBody(BodySchema):
 
 
 class MovementDetails(BodySchema):
-    """What every movement of money says besides its wallets."""
+    """What every movement of money says, except its wallets."""
 
     amount = fields.Amount(required=True)
     category = fields.Category(allow_none=True)

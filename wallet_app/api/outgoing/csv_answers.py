@@ -34,7 +34,7 @@ COLUMNS = (
 ROWS_PER_CHUNK = 500
 """About 100 kB: more go out no faster, and each export holds one chunk."""
 
-_TOLD_APART = re.compile(r"['\t\r\n]|\s*[=+\-@＝＋－＠]")
+_MARKED = re.compile(r"['\t\r\n]|\s*[=+\-@＝＋－＠]")
 
 
 def csv_answer(transactions: Iterable[Transaction], name: str) -> Response:
@@ -86,7 +86,7 @@ def never_a_formula(text: str) -> str:
     forms; or that begins with an apostrophe. So a reader who drops one leading
     apostrophe has the text as it was.
 
-    That holds where cells end at commas, as they do here: a reader that is told to
+    That holds where cells end at commas, as they do here: a reader that is set to
     split at another character makes cells of its own out of any text.
     """
-    return f"'{text}" if _TOLD_APART.match(text) else text
+    return f"'{text}" if _MARKED.match(text) else text

@@ -81,7 +81,7 @@ def cancel(command: dict[str, Any], id: str) -> Response:
 def resend(command: dict[str, Any], id: str) -> Response:
     """Send a new code
 
-    It alone counts from now on, and the time to confirm begins anew, though for an
+    It replaces the one before, and the time to confirm starts again, though for an
     exchange it ends with the quote. The wrong codes so far still count.
     """
     return answer(Approval.of(service().resend_code(id, **command)))

@@ -1,4 +1,4 @@
-"""Limit what may leave a wallet, and tell what of it is used."""
+"""Limit what may leave a wallet, and report how much of it is used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prove the books, tell that the service lives, describe the API."""
+"""Prove the books, report that the service lives, describe the API."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def audit() -> Response:
 @blueprint.get("/health")
 @answers(200, examples.HEALTH)
 def health() -> Response:
-    """Tell that the service answers, and how its background is
+    """Report that the service answers, and how its background is
 
     Payments and deliveries that wait for their time are queued there.
     """

@@ -56,7 +56,7 @@ def withdraw(command: dict[str, Any]) -> Response:
     """Withdraw money to a bank account
 
     The wallet is debited at once, by the rules for everything that leaves it; then the
-    bank pays. What the bank declines comes back as a credit with the same
+    bank pays. What the bank declines is refunded by a credit with the same
     `referenceId`, also into a wallet that was frozen meanwhile.
     """
     return outcome(service().withdraw(**command))

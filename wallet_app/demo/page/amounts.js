@@ -95,7 +95,7 @@ export function toJson(minor) {
   return Number(minor);
 }
 
-/** Tell where an amount lies between two others, in thousandths: a place, not money. */
+/** Return where an amount lies between two others, in thousandths: a place, not money. */
 export function thousandths(minor, least, most) {
   if (most <= least) return 0;
   const place = ((minor - least) * 1000n) / (most - least);

@@ -18,7 +18,7 @@ export class Refusal extends Error {
 
 const watchers = [];
 
-/** Have a function told of each action: {method, url, text, status, answer, ...}. */
+/** Have a function called with each action: {method, url, text, status, answer, ...}. */
 export function watchActions(watcher) {
   watchers.push(watcher);
 }

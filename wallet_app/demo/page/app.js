@@ -1,4 +1,4 @@
-// The page, wired: which part is told of what.
+// The page, wired: which part is notified of what.
 
 import { Refusal } from "./api.js";
 import { follow, startBank } from "./bank.js";

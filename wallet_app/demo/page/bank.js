@@ -6,7 +6,7 @@ import { fromJson, toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { movedAmountOf, onSubmit, Outcome } from "./forms.js";
-import { tell } from "./moves.js";
+import { sayDone } from "./moves.js";
 import { poll } from "./poll.js";
 import { clockTime, secondsUntil } from "./times.js";
 
@@ -36,7 +36,7 @@ async function pay(form, outcome) {
     amount: toJson(movedAmountOf(form, currency)),
     bankAccount: form.elements.bankAccount.value,
   });
-  tell(outcome, answer, "It is on its way: see below.");
+  sayDone(outcome, answer, "It is on its way: see below.");
   await afterMovement(answer);
 }
 

@@ -1,5 +1,5 @@
 // Who there is, which wallets they have, and which of them is chosen: what the parts of
-// the page share. Tells of each change by the event "change".
+// the page share. It reports each change by the event "change".
 
 import { read } from "./api.js";
 import { formatAmount, fromJson } from "./amounts.js";
@@ -26,13 +26,13 @@ class Book extends EventTarget {
     this.people = people;
     this.wallets = wallets;
     if (!wallets.has(this.chosenId)) this.chosenId = wallets.keys().next().value ?? null;
-    this.#tell();
+    this.#notify();
   }
 
   choose(walletId) {
     if (walletId === this.chosenId || !this.wallets.has(walletId)) return;
     this.chosenId = walletId;
-    this.#tell();
+    this.#notify();
   }
 
   get chosen() {
@@ -58,7 +58,7 @@ class Book extends EventTarget {
     this.addEventListener("change", listener);
   }
 
-  #tell() {
+  #notify() {
     this.dispatchEvent(new Event("change"));
   }
 }

@@ -9,7 +9,7 @@ const SHOWN_MAX = 40;
 
 let refresh;
 
-/** `webhookNow()` tells which webhook there is; `outcome` shows what is refused. */
+/** `webhookNow()` returns the webhook there is; `outcome` shows what is refused. */
 export function startDeliveries(webhookNow, outcome) {
   refresh = poll(1500, async () => {
     const webhook = webhookNow();

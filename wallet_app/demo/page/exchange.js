@@ -5,7 +5,7 @@ import { fromJson, toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId } from "./dom.js";
 import { movedAmountOf, onSubmit } from "./forms.js";
-import { tell } from "./moves.js";
+import { sayDone } from "./moves.js";
 import { poll } from "./poll.js";
 import { secondsUntil } from "./times.js";
 
@@ -75,6 +75,6 @@ async function exchange(outcome, after) {
   quote = null;
   byId("exchange-form").querySelector("button").disabled = true;
   byId("quote-left").textContent = "This quote is used.";
-  tell(outcome, answer, `${book.nameOf(toWalletId)} got ${got}.`);
+  sayDone(outcome, answer, `${book.nameOf(toWalletId)} got ${got}.`);
   await after(answer);
 }

@@ -66,7 +66,7 @@ export function wordsOf(refusal, currency) {
 
 /**
  * Have a form call `act(form, outcome)` when it is sent. While that runs it is not sent
- * again. `currencyOf` tells in which currency it is refused.
+ * again. `currencyOf` returns the currency in which it is refused.
  */
 export function onSubmit(form, act, currencyOf = () => undefined) {
   const outcome = new Outcome(form);

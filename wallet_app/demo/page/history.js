@@ -37,7 +37,7 @@ export function startHistory(isBusy) {
   book.onChange(() => follow(isBusy, outcome));
 }
 
-/** Load anew when another wallet is chosen, or when this one has changed. */
+/** Load again when another wallet is chosen, or when this one has changed. */
 async function follow(isBusy, outcome) {
   const wallet = book.chosen;
   if (!wallet || isLoading) return;

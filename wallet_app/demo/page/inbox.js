@@ -71,7 +71,7 @@ async function look() {
 function showState(isFailing) {
   byId("webhook-words").textContent = webhook
     ? `Registered: every event goes to ${webhook.url}.`
-    : "Register a webhook, and this server tells itself what happens, signed.";
+    : "Register a webhook, and this server notifies itself of what happens, signed.";
   showOneOf(byId("inbox-register"), byId("inbox-delete"), webhook === null);
   byId("inbox-failing").checked = isFailing;
 }
@@ -97,7 +97,7 @@ function showMessages(messages) {
   });
 }
 
-/** Tell of each message, newest first, as which of its copies it came. */
+/** Return the number of each message's copy, newest first. */
 function attemptsOf(messages) {
   const seen = new Map();
   const attempts = new Map();

@@ -28,7 +28,7 @@ async function setLimits(form, outcome) {
   outcome.succeed("These are its limits now.");
 }
 
-/** Read the limits anew for another wallet, or after this one has moved money. */
+/** Read the limits again for another wallet, or after this one has moved money. */
 async function showWhenChanged() {
   const wallet = book.chosen;
   if (!wallet) return;

@@ -28,7 +28,7 @@ async function moveOne(name, form, outcome, after) {
     description: textOf(form, "description"),
   });
   const done = name === "add" ? "Added" : "Deducted";
-  tell(outcome, answer, `${done} ${book.money(amount, currency)}.`);
+  sayDone(outcome, answer, `${done} ${book.money(amount, currency)}.`);
   await after(answer);
 }
 
@@ -43,12 +43,12 @@ async function transfer(form, outcome, after) {
     category: textOf(form, "category"),
     description: textOf(form, "description"),
   });
-  tell(outcome, answer, `${book.money(amount, currency)} went to ${book.nameOf(toWalletId)}.`);
+  sayDone(outcome, answer, `${book.money(amount, currency)} went to ${book.nameOf(toWalletId)}.`);
   await after(answer);
 }
 
 /** Say that a movement was made, or that it waits for its code. */
-export function tell(outcome, answer, done) {
+export function sayDone(outcome, answer, done) {
   if (!answer.approvalId) return outcome.succeed(done);
   const words = "This waits for a code, which has just arrived on the phone.";
   outcome.succeed(words, { href: "#phone", words: "Go to the phone" });
@@ -71,7 +71,7 @@ function showFreeze() {
   const isFrozen = wallet.status === "FROZEN";
   byId("freeze-words").textContent = isFrozen
     ? `Frozen: ${wallet.frozenReason}. It neither sends nor receives.`
-    : "A frozen wallet neither sends nor receives. What a bank gives back still arrives.";
+    : "A frozen wallet neither sends nor receives. A refund still arrives.";
   byId("freeze-reason-field").hidden = isFrozen;
   byId("freeze-submit").textContent = isFrozen ? "Unfreeze" : "Freeze";
 }

@@ -1,4 +1,4 @@
-// The phone of whoever must confirm: the codes that came, and what became of each.
+// The phone of the person who must confirm: the codes that came, and what became of each.
 
 import { read, Refusal, send } from "./api.js";
 import { fromJson } from "./amounts.js";

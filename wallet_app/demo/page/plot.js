@@ -50,7 +50,7 @@ export class StepPlot {
     const width = this.place.clientWidth;
     this.place.setAttribute("aria-valuemin", 1);
     this.place.setAttribute("aria-valuemax", Math.max(1, points.length));
-    if (points.length === 0 || width === 0) return this.#tell("No movements to draw");
+    if (points.length === 0 || width === 0) return this.#say("No movements to draw");
     this.#measure(width);
     this.canvas = svg("svg", { width, height: HEIGHT, "aria-hidden": "true" });
     this.#drawAxes();
@@ -156,7 +156,7 @@ export class StepPlot {
       svg("circle", { cx: x, cy: this.#y(minor), r: 4.5 }),
     );
     this.#label(x, words);
-    this.#tell(words);
+    this.#say(words);
   }
 
   /** Write the words beside the cursor, as far from the edge as they are long. */
@@ -167,7 +167,7 @@ export class StepPlot {
     label.setAttribute("x", Math.max(0, Math.min(x + 8, most)));
   }
 
-  #tell(words) {
+  #say(words) {
     this.place.setAttribute("aria-valuenow", this.#index + 1);
     this.place.setAttribute("aria-valuetext", words);
   }

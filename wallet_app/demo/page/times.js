@@ -1,4 +1,4 @@
-// Moments as people read them, in the time zone of whoever looks. Pure.
+// Moments as people read them, in the time zone of the reader. Pure.
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });

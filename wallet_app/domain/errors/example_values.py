@@ -1,4 +1,4 @@
-"""Ids and times of the API description's examples, which tell one story."""
+"""Ids and times of the API description's examples, which belong together."""
 
 SOURCE_ID = "6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11"
 USER_ID = "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"

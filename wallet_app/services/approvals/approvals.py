@@ -61,7 +61,7 @@ def no_approval_needed(movement: Movement) -> None:
 
 
 SendCode = Callable[[ApprovalSnapshot, str], None]
-"""Sends a code to whoever may confirm. It is called under no wallet's lock."""
+"""Sends a code to the person who may confirm. It is called under no wallet's lock."""
 
 
 def new_code() -> str:
@@ -108,8 +108,8 @@ class Approvals:
         """Make a movement; where it needs an approval, ask for that and return it. The
         approval counts for its caller, if one is given.
 
-        Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted besides what
-        the movement refuses.
+        Raises TooManyApprovals, TooManyWrongCodes, ApprovalsExhausted, and what the
+        movement refuses.
         """
         try:
             return command(on_commit=on_commit)
@@ -188,8 +188,8 @@ class Approvals:
         return cancelled
 
     def resend(self, approval_id: str, on_commit: OnCommits = ()) -> ApprovalSnapshot:
-        """Send a new code, which alone counts from now on, and wait anew for it, but no
-        longer than the movement can be made.
+        """Send a new code, which replaces the one before, and start the time to confirm
+        again; it ends no later than the movement can be made.
 
         Raises ApprovalNotFound, ApprovalExpired, ApprovalClosed and ResendsExhausted.
         """
@@ -305,6 +305,6 @@ class Approvals:
         return refusal
 
     def _digest(self, approval_id: str, code: str) -> bytes:
-        """Return what is kept of a code: without the key of this process, a million
-        digests would tell which it is."""
+        """Return what is kept of a code. It depends on the key of this process: without
+        that, a million digests would show which code it is."""
         return hmac.digest(self._key, f"{approval_id} {code}".encode(), hashlib.sha256)

@@ -23,7 +23,7 @@ def log(outbox: Outbox, clock: Clock) -> SendCode:
 
 
 def webhook(outbox: Outbox, clock: Clock) -> SendCode:
-    """Tell codes to the webhooks that ask for `approval.requested`: an SMS or mail
+    """Report codes to the webhooks that ask for `approval.requested`: an SMS or mail
     bridge."""
 
     def send(approval: ApprovalSnapshot, code: str) -> None:

@@ -46,7 +46,7 @@ class Transfers:
 
 
 def _is_transfer(one: Transaction, other: Transaction) -> bool:
-    """Tell whether two transactions are the two sides of one transfer."""
+    """Return whether two transactions are the two sides of one transfer."""
     return (
         one.change + other.change == 0
         and one.currency == other.currency
@@ -76,7 +76,7 @@ class Spending:
             self._spent -= amount
 
     def agrees(self, spent: int, counters: SpendingCounters) -> bool:
-        """Tell whether a wallet has counted the same."""
+        """Return whether a wallet has counted the same."""
         counted = replace(self._counters, signals=counters.signals)
         return (spent, counters) == (self._spent, counted)
 
@@ -94,7 +94,7 @@ def payment_problems(
         if changes != payment.booked:
             yield Problem(
                 f"payment {payment.id} is {payment.status} and has moved "
-                f"{_told(changes)}, not {_told(payment.booked)}",
+                f"{_signed(changes)}, not {_signed(payment.booked)}",
                 payment.wallet_id,
             )
         if payment.is_open:
@@ -107,5 +107,5 @@ def payment_problems(
         yield Problem(f"there is no payment {payment_id}", wallet_id)
 
 
-def _told(changes: Sequence[int]) -> str:
+def _signed(changes: Sequence[int]) -> str:
     return " ".join(f"{change:+}" for change in changes) or "nothing"

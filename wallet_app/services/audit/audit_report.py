@@ -10,7 +10,7 @@ from uuid_utils import UUID
 from wallet_app.domain.transactions import Transaction, TransactionType
 
 PROBLEMS_MAX = 100
-"""Problems that one report lists. More of them tell nothing new."""
+"""Problems that one report lists. More of them say nothing new."""
 
 
 @dataclass(slots=True)

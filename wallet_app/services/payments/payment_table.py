@@ -19,7 +19,7 @@ UNDER_WAY_MAX = 10_000
 """Payments that are pending at the same time."""
 
 FULL_SECONDS = 60
-"""When to come back where there are as many."""
+"""When to ask again if there are as many."""
 
 
 class PaymentTable:

@@ -1,6 +1,6 @@
 """Payments with the bank: the money comes out right whatever the other side does.
 
-    withdrawal   debit the wallet, ask the bank, give back what it declines
+    withdrawal   debit the wallet, ask the bank, refund what it declines
     deposit      ask the bank, credit the wallet
     no answer    ask again with the same key; never guess
 
@@ -53,7 +53,7 @@ AT_ONCE = 4
 BACKOFF_SECONDS_MAX = 3_600
 
 UNEXPECTED = "unexpected error"
-"""What is told of an error that nobody expected; the log has the rest."""
+"""What a payment says of an error that nobody expected; the log has the rest."""
 
 
 class Payments:
@@ -122,7 +122,7 @@ class Payments:
     ) -> PaymentSnapshot:
         """Take money out of a wallet now, and have the bank pay it.
 
-        Raises PaymentsExhausted besides what Money.deduct does.
+        Raises PaymentsExhausted, and what Money.deduct raises.
         """
         wallet = self._wallets[wallet_id]
         payment = self._new(Direction.WITHDRAWAL, wallet, amount, bank_account)
@@ -236,8 +236,8 @@ class Payments:
         payment.answer = answer
 
     def _book(self, payment: Payment, answer: Answer) -> None:
-        """End a held payment, together with the movement that its answer asks for: what
-        was paid in arrives, and what was not paid out comes back.
+        """End a held payment, together with the movement that its answer asks for: the
+        credit of a deposit, or the refund of a withdrawal.
 
         Raises what the rules refuse; then it has not ended.
         """
