@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -15,12 +15,11 @@ from uuid_utils import UUID
 from tests.ledgers import BoundedLock, new_service, open_wallet
 from wallet_app.domain.transactions import AMOUNT_MAX, Transaction
 from wallet_app.services.audit import audit
-from wallet_app.services.audit.audit import _problems as audit_problems
+from wallet_app.services.audit.audit import Audit, prove
 from wallet_app.services.audit.audit_report import (
     PROBLEMS_MAX,
     AuditReport,
     CurrencyTotals,
-    Problem,
 )
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
@@ -83,23 +82,23 @@ class Audits:
     def __init__(
         self, service: WalletService, monkeypatch: pytest.MonkeyPatch, fails: bool
     ) -> None:
-        self.audit, self.turn = service.audits, CountedLock()
-        self.audit._turn = self.turn
+        self.turn = CountedLock()
+        self.audit = Audit(service.store, service.payments, lambda: self.turn)
         self.reports: list[AuditReport] = []
         self.runs = 0
         self.go_on, self._running = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
 
-        def problems(*books: Any) -> Iterator[Problem]:
+        def prove_slowly(*books: Any) -> AuditReport:
             self.runs += 1
             if self.runs == 1:
                 self._running.set()
                 assert self.go_on.wait(TIMEOUT_SECONDS)
                 if fails:
                     raise MemoryError
-            yield from audit_problems(*books)
+            return prove(*books)
 
-        monkeypatch.setattr(audit, "_problems", problems)
+        monkeypatch.setattr(audit, "prove", prove_slowly)
 
     def ask(self, times: int) -> None:
         """Start threads that audit, and wait until each has asked for its turn."""
@@ -136,7 +135,7 @@ def test_those_who_ask_while_an_audit_runs_share_the_next_one(
     assert (first.transactions, len(shared)) == (5, 8)
     assert len({id(report) for report in shared}) == 1
     assert shared[0].transactions == 6, "of a moment after it was asked for"
-    assert service.audit() is not shared[0]
+    assert audits.audit.run() is not shared[0]
     assert audits.runs == 3
 
 

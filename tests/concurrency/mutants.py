@@ -30,7 +30,7 @@ from wallet_app.domain.transactions import Transaction, WalletSnapshot
 from wallet_app.gateways.bank import Answer, BankTimeout, Declined, Direction, Paid
 from wallet_app.services.approvals.approval import Confirmation, Moved
 from wallet_app.services.approvals.approvals import Approvals
-from wallet_app.services.audit.audit import Audit, _note, _problems
+from wallet_app.services.audit.audit import Audit, note, prove
 from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import created
@@ -366,13 +366,12 @@ class TornTotal(Audit):
     twice, or not at all."""
 
     def run(self) -> AuditReport:
-        report, books = AuditReport(), []
+        books = []
         with self._store.registry:
             for wallet in list(self._store.readable.values()):
                 with wallet:
-                    books.append(_note(wallet))
-        report.problems.extend(_problems(books, self._payments.all(), report))
-        return report
+                    books.append(note(wallet))
+        return prove(books, self._payments.all())
 
 
 @seeded

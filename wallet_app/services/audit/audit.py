@@ -6,9 +6,8 @@ of each history, then reads without a lock: what it noted never changes again.
 
 from __future__ import annotations
 
-import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -19,14 +18,9 @@ from wallet_app.services.audit.audit_parts import (
     Booked,
     Spending,
     Transfers,
-    payment_problems,
+    check_payments,
 )
-from wallet_app.services.audit.audit_report import (
-    PROBLEMS_MAX,
-    AuditReport,
-    Problem,
-    at,
-)
+from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.payments.payments import Payments
 from wallet_app.store import LockFactory, Store, Wallet
@@ -37,10 +31,7 @@ class Audit:
     moved, and all of them together."""
 
     def __init__(
-        self,
-        store: Store,
-        payments: Payments,
-        lock_factory: LockFactory = threading.Lock,
+        self, store: Store, payments: Payments, lock_factory: LockFactory
     ) -> None:
         self._store = store
         self._payments = payments
@@ -60,18 +51,11 @@ class Audit:
             if self._latest is not None and self._latest[0] > asked_after:
                 return self._latest[1]
             self._started += 1
-            report = self._prove()
+            with self._store.all_locked() as wallets:
+                books = [note(wallet) for wallet in wallets]
+                payments = self._payments.all()
+            report = prove(books, payments)
             self._latest = self._started, report
-        return report
-
-    def _prove(self) -> AuditReport:
-        with self._store.all_locked() as wallets:
-            books = [_note(wallet) for wallet in wallets]
-            payments = self._payments.all()
-        report = AuditReport()
-        for problem in _problems(books, payments, report):
-            if len(report.problems) < PROBLEMS_MAX:
-                report.problems.append(problem)
         return report
 
 
@@ -86,7 +70,7 @@ class Book(NamedTuple):
     length: int
 
 
-def _note(wallet: Wallet) -> Book:
+def note(wallet: Wallet) -> Book:
     return Book(
         wallet.snapshot(),
         wallet.balance_min,
@@ -97,81 +81,93 @@ def _note(wallet: Wallet) -> Book:
     )
 
 
-def _problems(
-    books: list[Book], payments: Sequence[PaymentSnapshot], report: AuditReport
-) -> Iterator[Problem]:
-    """Yield what does not hold, and add up the report on the way."""
-    transfers = Transfers({book.wallet.id for book in books if book.balance_min < 0})
+def prove(books: Sequence[Book], payments: Sequence[PaymentSnapshot]) -> AuditReport:
+    """Return what all of it adds up to, and what does not hold."""
+    report = AuditReport()
+    of_house = {book.wallet.id for book in books if book.balance_min < 0}
+    transfers = Transfers(of_house, report)
     booked: Booked = defaultdict(list)
     for book in books:
-        wallet, history, length = book.wallet, book.history, book.length
-        report.wallets += 1
-        report.transactions += length
-        totals = report.currencies[wallet.currency]
-        totals.balances += wallet.balance
-        balance, spending = 0, Spending(book.counters.zone)
-        previous: Transaction | None = None
-        for transaction in islice(history, length):
-            yield from _transaction_problems(book, previous, transaction)
-            balance += transaction.change
-            previous = transaction
-            spending.count(transaction)
-            if transaction.type in TRANSFERS:
-                yield from transfers.match(transaction)
-                continue
-            totals.add(transaction)
-            if transaction.reference_id is not None:
-                payment = wallet.id, str(transaction.reference_id)
-                booked[payment].append(transaction.change)
-        yield from _wallet_problems(book, previous, balance)
-        if not spending.agrees(book.spent, book.counters):
-            yield Problem("counts for its limits what it did not spend", wallet.id)
-    yield from transfers.unmatched()
-    yield from payment_problems(payments, booked, report)
+        _read(book, report, transfers, booked)
+    transfers.check_all_matched()
+    check_payments(payments, booked, report)
     for currency, totals in report.currencies.items():
         if totals.balances != totals.credits - totals.debits:
-            yield Problem(
+            report.add_problem(
                 f"the balances in {currency} are {totals.balances}, but credits "
                 f"less debits are {totals.credits - totals.debits}"
             )
+    return report
 
 
-def _transaction_problems(
-    book: Book, previous: Transaction | None, transaction: Transaction
-) -> Iterator[Problem]:
+def _read(
+    book: Book, report: AuditReport, transfers: Transfers, booked: Booked
+) -> None:
+    """Read one history: check each transaction, add up, and match transfers."""
+    wallet = book.wallet
+    report.wallets += 1
+    report.transactions += book.length
+    totals = report.currencies[wallet.currency]
+    totals.balances += wallet.balance
+    balance, spending = 0, Spending(book.counters.zone)
+    last: Transaction | None = None
+    for transaction in islice(book.history, book.length):
+        _check_transaction(book, last, transaction, report)
+        balance += transaction.change
+        last = transaction
+        spending.count(transaction)
+        if transaction.type in TRANSFERS:
+            transfers.match(transaction)
+            continue
+        totals.add(transaction)
+        if transaction.reference_id is not None:
+            payment = wallet.id, str(transaction.reference_id)
+            booked[payment].append(transaction.change)
+    _check_wallet(book, last, balance, report)
+    if not spending.agrees(book.spent, book.counters):
+        report.add_problem("counts for its limits what it did not spend", wallet.id)
+
+
+def _check_transaction(
+    book: Book, last: Transaction | None, transaction: Transaction, report: AuditReport
+) -> None:
     """One transaction: it belongs here, and follows from the one before."""
     wallet = book.wallet
-    before = previous.balance_after if previous else 0
+    before = last.balance_after if last else 0
     if transaction.balance_after != before + transaction.change:
-        yield at(
+        report.add_problem_of(
             transaction,
             f"says balanceAfter {transaction.balance_after}, but "
             f"{before} {transaction.change:+} is {before + transaction.change}",
         )
     if not 1 <= transaction.amount <= AMOUNT_MAX:
-        yield at(transaction, f"has the amount {transaction.amount}")
+        report.add_problem_of(transaction, f"has the amount {transaction.amount}")
     if not book.balance_min <= transaction.balance_after <= AMOUNT_MAX:
-        yield at(transaction, f"left the balance {transaction.balance_after}")
+        report.add_problem_of(
+            transaction, f"left the balance {transaction.balance_after}"
+        )
     if transaction.wallet_id != wallet.id or transaction.currency != wallet.currency:
-        yield at(transaction, "stands in the wrong history", wallet.id)
-    if transaction.created_at < (previous or wallet).created_at:
-        yield at(transaction, "is older than what came before it")
+        report.add_problem(
+            "transaction stands in the wrong history", wallet.id, transaction.id
+        )
+    if transaction.created_at < (last or wallet).created_at:
+        report.add_problem_of(transaction, "is older than what came before it")
 
 
-def _wallet_problems(
-    book: Book, last: Transaction | None, total: int
-) -> Iterator[Problem]:
+def _check_wallet(
+    book: Book, last: Transaction | None, total: int, report: AuditReport
+) -> None:
     """One wallet: it agrees with its history."""
     wallet, balance = book.wallet, book.wallet.balance
     if not book.balance_min <= balance <= AMOUNT_MAX:
-        yield Problem(f"the balance is {balance}", wallet.id)
+        report.add_problem(f"the balance is {balance}", wallet.id)
     if balance != total:
-        yield Problem(
+        report.add_problem(
             f"the balance is {balance}, but the transactions add up to {total}",
             wallet.id,
         )
     if balance != (last.balance_after if last else 0):
-        yield Problem(
+        report.add_problem(
             f"the balance is {balance}, which is not the last balanceAfter",
             wallet.id,
             last.id if last else None,

@@ -4,7 +4,7 @@ the movements of a payment, and all that was spent.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from uuid_utils import UUID
 
 from wallet_app.domain.spending import SpendingCounters
 from wallet_app.domain.transactions import OUTGOING, Transaction, TransactionType
-from wallet_app.services.audit.audit_report import AuditReport, Problem, at
+from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.payments.payment import BankAnswer, PaymentSnapshot
 
 TRANSFERS = frozenset({TransactionType.TRANSFER_IN, TransactionType.TRANSFER_OUT})
@@ -22,27 +22,34 @@ TRANSFERS = frozenset({TransactionType.TRANSFER_IN, TransactionType.TRANSFER_OUT
 class Transfers:
     """Matches the two sides of each transfer, and the two currencies of an exchange."""
 
-    def __init__(self, of_house: AbstractSet[str]) -> None:
+    def __init__(self, of_house: AbstractSet[str], report: AuditReport) -> None:
         self._of_house = of_house
+        self._report = report
         self._one_sided: dict[tuple[UUID | None, str], Transaction] = {}
         self._exchanged: dict[UUID | None, Transaction] = {}
 
-    def match(self, transaction: Transaction) -> Iterator[Problem]:
+    def match(self, transaction: Transaction) -> None:
         key = transaction.reference_id, transaction.currency
         other = self._one_sided.pop(key, None)
         if other is None:
             self._one_sided[key] = transaction
         elif not _is_transfer(other, transaction):
-            yield at(transaction, "does not match its transfer's other side")
+            self._report.add_problem_of(
+                transaction, "does not match its transfer's other side"
+            )
         elif not self._of_house.isdisjoint((other.wallet_id, transaction.wallet_id)):
             if self._exchanged.pop(transaction.reference_id, None) is None:
                 self._exchanged[transaction.reference_id] = transaction
 
-    def unmatched(self) -> Iterator[Problem]:
+    def check_all_matched(self) -> None:
         for transaction in self._one_sided.values():
-            yield at(transaction, "is one side of a transfer without the other")
+            self._report.add_problem_of(
+                transaction, "is one side of a transfer without the other"
+            )
         for transaction in self._exchanged.values():
-            yield at(transaction, "is in one currency of an exchange without the other")
+            self._report.add_problem_of(
+                transaction, "is in one currency of an exchange without the other"
+            )
 
 
 def _is_transfer(one: Transaction, other: Transaction) -> bool:
@@ -85,14 +92,14 @@ Booked = dict[tuple[str, str], list[int]]
 """What a wallet's transactions for a payment have changed, by the ids of both."""
 
 
-def payment_problems(
+def check_payments(
     payments: Sequence[PaymentSnapshot], booked: Booked, report: AuditReport
-) -> Iterator[Problem]:
-    """Yield what does not hold, and add up what is in flight."""
+) -> None:
+    """Check what each payment has moved, and add up what is in flight."""
     for payment in payments:
-        changes = tuple(booked.pop((payment.wallet_id, payment.id), ()))
+        changes = tuple(booked.get((payment.wallet_id, payment.id), ()))
         if changes != payment.booked:
-            yield Problem(
+            report.add_problem(
                 f"payment {payment.id} is {payment.status} and has moved "
                 f"{_signed(changes)}, not {_signed(payment.booked)}",
                 payment.wallet_id,
@@ -103,8 +110,10 @@ def payment_problems(
                 totals.withdrawals_in_flight += payment.amount
             elif payment.bank_answer is BankAnswer.PAID:
                 totals.deposits_in_flight += payment.amount
+    known = {(payment.wallet_id, payment.id) for payment in payments}
     for wallet_id, payment_id in booked:
-        yield Problem(f"there is no payment {payment_id}", wallet_id)
+        if (wallet_id, payment_id) not in known:
+            report.add_problem(f"there is no payment {payment_id}", wallet_id)
 
 
 def _signed(changes: Sequence[int]) -> str:

@@ -60,9 +60,15 @@ class AuditReport:
     def balanced(self) -> bool:
         return not self.problems
 
+    def add_problem(
+        self,
+        detail: str,
+        wallet_id: str | None = None,
+        transaction_id: UUID | None = None,
+    ) -> None:
+        """List a problem, if the report does not list as many as it can."""
+        if len(self.problems) < PROBLEMS_MAX:
+            self.problems.append(Problem(detail, wallet_id, transaction_id))
 
-def at(transaction: Transaction, what: str, wallet_id: str | None = None) -> Problem:
-    """Return what is wrong with a transaction."""
-    return Problem(
-        f"transaction {what}", wallet_id or transaction.wallet_id, transaction.id
-    )
+    def add_problem_of(self, transaction: Transaction, what: str) -> None:
+        self.add_problem(f"transaction {what}", transaction.wallet_id, transaction.id)
