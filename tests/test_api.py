@@ -17,7 +17,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
 from tests.answers import NOBODY, TIME, assert_problem, post
-from tests.ledgers import Clock, new_service, nothing_moves, open_wallet
+from tests.ledgers import BoundedLock, Clock, new_service, nothing_moves, open_wallet
 from wallet_app import create_app
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.transactions import AMOUNT_MAX
@@ -623,7 +623,7 @@ def test_a_key_is_the_same_bare_and_quoted(
 def test_when_no_key_is_left_the_client_is_told_when_there_will_be(
     client: FlaskClient, service: WalletService
 ) -> None:
-    service.idempotency = IdempotencyKeys(Clock(), ttl_seconds=60, keys_max=1)
+    service.idempotency = IdempotencyKeys(Clock(), 60, BoundedLock, keys_max=1)
     body = {"walletId": open_wallet(service), "amount": 1}
     assert (
         post(client, "/wallet/add", body, **{"Idempotency-Key": "a"}).status_code == 200

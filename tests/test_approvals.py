@@ -18,6 +18,7 @@ from tests.ledgers import (
     FULL,
     SECOND,
     START,
+    BoundedLock,
     Clock,
     Codes,
     Ids,
@@ -426,6 +427,7 @@ class SmallTable:
             self.codes.send,
             TTL_SECONDS,
             self.service.alerts,
+            BoundedLock,
             kept_max=2,
         )
 

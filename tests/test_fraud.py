@@ -15,6 +15,7 @@ from tests.ledgers import (
     FULL,
     SECOND,
     START,
+    BoundedLock,
     Clock,
     Codes,
     Ids,
@@ -402,7 +403,7 @@ def test_a_review_for_which_no_approval_is_left_is_an_alert_all_the_same() -> No
 
 
 def test_alerts_are_listed_newest_first_and_the_oldest_is_forgotten() -> None:
-    alerts = Alerts(Clock(), Ids(), Outbox(), alerts_max=5)
+    alerts = Alerts(Clock(), Ids(), Outbox(BoundedLock), BoundedLock, alerts_max=5)
     for amount in range(1, 8):
         flagged = FraudBlocked("velocity", "wallet", amount, "INR", None)
         alerts.add(flagged, Verdict.BLOCK)
@@ -417,7 +418,14 @@ def test_alerts_are_listed_newest_first_and_the_oldest_is_forgotten() -> None:
 
 
 def test_one_wallet_hides_no_alert_of_the_others() -> None:
-    alerts = Alerts(Clock(), Ids(), Outbox(), alerts_max=6, alerts_max_of_wallet=3)
+    alerts = Alerts(
+        Clock(),
+        Ids(),
+        Outbox(BoundedLock),
+        BoundedLock,
+        alerts_max=6,
+        alerts_max_of_wallet=3,
+    )
 
     def flag(wallet_id: str, *amounts: int) -> None:
         for amount in amounts:

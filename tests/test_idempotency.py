@@ -9,6 +9,7 @@ import pytest
 
 from tests.ledgers import (
     SECOND,
+    BoundedLock,
     Clock,
     balances,
     new_service,
@@ -210,7 +211,7 @@ def test_a_key_is_kept_for_its_time_and_not_longer() -> None:
 
 def test_a_claim_that_outlived_its_key_does_not_take_the_next_one_along() -> None:
     clock = Clock()
-    keys = IdempotencyKeys(clock, ttl_seconds=60)
+    keys = IdempotencyKeys(clock, 60, BoundedLock)
 
     def next_one(on_commit: OnCommits) -> str:
         commit(on_commit, "answer")
@@ -228,7 +229,7 @@ def test_a_claim_that_outlived_its_key_does_not_take_the_next_one_along() -> Non
 
 def test_keys_are_bounded_and_none_is_forgotten_early() -> None:
     clock = Clock()
-    keys = IdempotencyKeys(clock, ttl_seconds=60, keys_max=2)
+    keys = IdempotencyKeys(clock, 60, BoundedLock, keys_max=2)
 
     def answer(on_commit: OnCommits) -> str:
         commit(on_commit, "answer")

@@ -228,7 +228,7 @@ def guarded(watch: Watch, lock: object, table: Expiring[Any]) -> Any:
 
 def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
     clock = Clock()
-    keys = IdempotencyKeys(clock, ttl_seconds=60, lock_factory=watch.new_lock)
+    keys = IdempotencyKeys(clock, 60, watch.new_lock)
     keys._claims = guarded(watch, keys._lock, keys._claims)
 
     def crash(on_commit: OnCommits) -> NoReturn:

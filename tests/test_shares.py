@@ -52,7 +52,7 @@ WRONG = "999999"
 
 def test_one_caller_holds_at_most_a_quarter_of_the_keys() -> None:
     clock = Clock()
-    keys = IdempotencyKeys(clock, ttl_seconds=60, keys_max=8)
+    keys = IdempotencyKeys(clock, 60, BoundedLock, keys_max=8)
 
     def answer(on_commit: OnCommits) -> str:
         commit(on_commit, "answer")
@@ -98,7 +98,15 @@ def test_one_caller_holds_at_most_a_quarter_of_the_approvals() -> None:
     clock, codes = Clock(), Codes()
     service = new_service(Settings(approval_threshold=0), clock=clock)
     approvals = Approvals(
-        clock, clock, Ids(), codes, codes.send, TTL_SECONDS, service.alerts, kept_max=8
+        clock,
+        clock,
+        Ids(),
+        codes,
+        codes.send,
+        TTL_SECONDS,
+        service.alerts,
+        BoundedLock,
+        kept_max=8,
     )
 
     def ask(caller: str | None) -> str:
@@ -276,7 +284,7 @@ def test_wrong_codes_count_for_their_address(shared: Shared, send: Send) -> None
 
 
 def test_keys_count_for_their_address(shared: Shared, send: Send) -> None:
-    shared.service.idempotency = IdempotencyKeys(Clock(), ttl_seconds=60, keys_max=4)
+    shared.service.idempotency = IdempotencyKeys(Clock(), 60, BoundedLock, keys_max=4)
     body = {"walletId": shared.wallet, "amount": 1}
 
     def add(address: str, key: str) -> TestResponse:

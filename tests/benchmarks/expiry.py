@@ -10,6 +10,7 @@ from tests.benchmarks.in_process import Timings, in_turns
 from tests.benchmarks.report import Row, Scale, at_most
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.idempotency import KEYS_MAX, IdempotencyKeys
+from wallet_app.store import ThreadLock
 
 FEW = 2_000
 TTL_NS = 1_000_000_000
@@ -66,7 +67,7 @@ def _eviction(expired: int, firsts: list[float]) -> float:
     """Fill a table, let all of it expire, and add keys until the last is evicted;
     return microseconds per eviction, of the processor: it waits for nothing."""
     now = 0
-    keys = IdempotencyKeys(lambda: now, ttl_seconds=1)
+    keys = IdempotencyKeys(lambda: now, 1, ThreadLock)
     for number in range(expired):
         keys.run(
             f"{number:036}", b"fingerprint", _answer, caller=f"caller {number % 8}"

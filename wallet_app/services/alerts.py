@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict, deque
 from itertools import islice
 
@@ -52,7 +51,7 @@ class Alerts:
         clock: Clock,
         new_id: NewId,
         outbox: Outbox,
-        lock_factory: LockFactory = threading.Lock,
+        lock_factory: LockFactory,
         alerts_max: int = ALERTS_MAX,
         alerts_max_of_wallet: int = ALERTS_MAX_OF_WALLET,
     ) -> None:

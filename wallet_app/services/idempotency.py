@@ -6,7 +6,6 @@ of HTTP: a request is a key and a fingerprint of all that the key must cover.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable
 from typing import Protocol, TypeVar, cast
 
@@ -62,8 +61,8 @@ class IdempotencyKeys:
         self,
         monotonic: Clock,
         ttl_seconds: int,
+        lock_factory: LockFactory,
         keys_max: int = KEYS_MAX,
-        lock_factory: LockFactory = threading.Lock,
     ) -> None:
         self.on_replay: Callable[[], None] = lambda: None
         """Called in the thread that gets a kept outcome, before it does."""

@@ -6,7 +6,6 @@ What an amount comes to is rounded down to the receiver's minor unit.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from decimal import ROUND_FLOOR, ROUND_UP, Context, Decimal
 from functools import partial
@@ -113,7 +112,7 @@ class Quotes:
         new_id: NewId,
         rates: Rates,
         ttl_seconds: int,
-        lock_factory: LockFactory = threading.Lock,
+        lock_factory: LockFactory,
         quotes_max: int = QUOTES_MAX,
     ) -> None:
         self._store = store

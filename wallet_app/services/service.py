@@ -149,7 +149,7 @@ class WalletService:
         self.summary = Summary(self.store, self.history)
         self.audits = Audit(self.store, self.payments, lock_factory)
         self.idempotency = IdempotencyKeys(
-            monotonic, settings.idempotency_ttl_seconds, lock_factory=lock_factory
+            monotonic, settings.idempotency_ttl_seconds, lock_factory
         )
 
     def create_wallet(

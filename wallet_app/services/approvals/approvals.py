@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import threading
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -85,7 +84,7 @@ class Approvals:
         send: SendCode,
         ttl_seconds: int,
         alerts: Alerts,
-        lock_factory: LockFactory = threading.Lock,
+        lock_factory: LockFactory,
         kept_max: int = KEPT_MAX,
     ) -> None:
         self._clock = clock

@@ -10,7 +10,6 @@ what the bank has done is booked once, however often and however late it says so
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 from msgspec.structs import replace
@@ -71,7 +70,7 @@ class Payments:
         retry_base_seconds: int,
         attempts_max: int,
         jitter: Callable[[int], int],
-        lock_factory: LockFactory = threading.Lock,
+        lock_factory: LockFactory,
     ) -> None:
         self._wallets = store.wallets
         self._clock = clock
