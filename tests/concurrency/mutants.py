@@ -558,7 +558,8 @@ class EndedAfterTheLock(Payments):
             )
         status = PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED
         again = self._table.find(state.id)
-        ending = Ending(again, status, self._table.release_slot)
+        ended = replace(again.state, status=status)
+        ending = Ending(again, ended, self._table.release_slot)
         commit((ending,), None, self._outbox.put)
 
 

@@ -7,6 +7,7 @@ of HTTP: a request is a key and a fingerprint of all that the key must cover.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Protocol, TypeVar, cast
 
 from wallet_app.domain.clock import Clock
@@ -35,16 +36,14 @@ class Run(Protocol[T_co]):
     def __call__(self, *, on_commit: OnCommits) -> T_co: ...
 
 
+@dataclass(slots=True, eq=False)
 class Claim:
     """One key's hold on one request, and its outcome. On commit it keeps the outcome:
     so a request has one exactly when it has changed something."""
 
-    __slots__ = ("fingerprint", "outcome", "_prepared")
-
-    def __init__(self, fingerprint: Hashable) -> None:
-        self.fingerprint = fingerprint
-        self.outcome: object = None
-        self._prepared: object = None
+    fingerprint: Hashable
+    outcome: object = None
+    _prepared: object = None
 
     def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
         self._prepared = outcome

@@ -7,6 +7,7 @@ What an amount comes to is rounded down to the receiver's minor unit.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import ROUND_FLOOR, ROUND_UP, Context, Decimal
 from functools import partial
 
@@ -43,40 +44,20 @@ units comes to just these, and no other amount is carried over the next one."""
 Rates = Iterable[tuple[str, str, Decimal]]
 
 
+@dataclass(slots=True, eq=False)
 class Quote:
     """A promise to exchange just these amounts, in minor units, once. `used` is
     protected by the locks of the two liquidity wallets that the exchange goes through;
     nothing else changes."""
 
-    __slots__ = (
-        "id",
-        "from_currency",
-        "to_currency",
-        "rate",
-        "from_amount",
-        "to_amount",
-        "deadline",
-        "used",
-    )
-
-    def __init__(
-        self,
-        id: str,
-        from_currency: str,
-        to_currency: str,
-        rate: Decimal,
-        from_amount: int,
-        to_amount: int,
-        deadline: Deadline,
-    ) -> None:
-        self.id = id
-        self.from_currency = from_currency
-        self.to_currency = to_currency
-        self.rate = rate
-        self.from_amount = from_amount
-        self.to_amount = to_amount
-        self.deadline = deadline
-        self.used = False
+    id: str
+    from_currency: str
+    to_currency: str
+    rate: Decimal
+    from_amount: int
+    to_amount: int
+    deadline: Deadline
+    used: bool = False
 
     @property
     def expires_at(self) -> int:

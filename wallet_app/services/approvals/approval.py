@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -63,27 +64,17 @@ class Command(Protocol[M_co]):
     def __call__(self, *, on_commit: OnCommits, approved: bool = False) -> M_co: ...
 
 
+@dataclass(slots=True, eq=False)
 class Approval:
     """An approval as it lives, changed only under its lock. After its deadline, if it
     has one, the movement cannot be made."""
 
-    __slots__ = ("lock", "state", "command", "digest", "caller", "deadline")
-
-    def __init__(
-        self,
-        lock: Lock,
-        snapshot: ApprovalSnapshot,
-        command: Command[Moved],
-        digest: bytes,
-        deadline: Deadline | None,
-        caller: str | None = None,
-    ) -> None:
-        self.lock = lock
-        self.state = snapshot
-        self.command: Command[Moved] | None = command
-        self.digest = digest
-        self.caller = caller
-        self.deadline = deadline
+    lock: Lock
+    state: ApprovalSnapshot
+    command: Command[Moved] | None
+    digest: bytes
+    deadline: Deadline | None
+    caller: str | None
 
     def close(self, closed: ApprovalSnapshot) -> None:
         """Let nobody confirm it from now on."""
@@ -95,8 +86,6 @@ class Confirmation:
     """Closes a held approval together with its movement: under the locks of the
     wallets, as the last step. So the money has moved exactly when the approval is
     confirmed."""
-
-    __slots__ = ("_approval", "_confirmed")
 
     def __init__(self, approval: Approval) -> None:
         self._approval = approval

@@ -10,10 +10,10 @@ FAILED    DECLINED                                    nothing, or debit and cred
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from wallet_app.domain.transactions import Transaction
 from wallet_app.gateways.bank import Answer, Direction, Order
@@ -80,46 +80,37 @@ class PaymentSnapshot(Struct, frozen=True, gc=False):
         return (self.amount,) if succeeded else ()
 
 
+@dataclass(slots=True, eq=False)
 class Payment:
     """A payment as it lives, changed only under its lock. It `exists` from the commit
     that opens it on. `debit` is what a withdrawal took, `answer` what the bank has
     answered for good, and `tries` are the attempts since it was asked for or taken up
     again."""
 
-    __slots__ = ("lock", "state", "exists", "debit", "answer", "tries")
-
-    def __init__(self, lock: Lock, snapshot: PaymentSnapshot) -> None:
-        self.lock = lock
-        self.state = snapshot
-        self.exists = False
-        self.debit: Transaction | None = None
-        self.answer: Answer | None = None
-        self.tries = 0
+    lock: Lock
+    state: PaymentSnapshot
+    exists: bool = False
+    debit: Transaction | None = None
+    answer: Answer | None = None
+    tries: int = 0
 
 
+@dataclass(frozen=True, slots=True)
 class Ending:
     """Ends a held payment with the movement that books it: under the wallet's lock, as
     the last step. So the money has moved exactly when the payment has ended, and its
     slot is released; a parked payment holds none."""
 
-    __slots__ = ("_payment", "_ended", "_release_slot")
-
-    def __init__(
-        self,
-        payment: Payment,
-        status: PaymentStatus,
-        release_slot: Callable[[Payment], None],
-    ) -> None:
-        self._payment = payment
-        self._ended = replace(payment.state, status=status)
-        self._release_slot = release_slot
+    payment: Payment
+    ended: PaymentSnapshot
+    release_slot: Callable[[Payment], None]
 
     def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
-        ended = self._ended
+        ended = self.ended
         succeeded = ended.status is PaymentStatus.SUCCEEDED
         type = EventType.PAYMENT_SUCCEEDED if succeeded else EventType.PAYMENT_FAILED
         return outcome, (Event(type, ended.updated_at, ended),)
 
     def commit(self) -> None:
-        self._payment.state = self._ended
-        self._release_slot(self._payment)
+        self.payment.state = self.ended
+        self.release_slot(self.payment)

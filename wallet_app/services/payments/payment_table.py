@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -90,21 +91,19 @@ class PaymentTable:
         return [payment.state for payment in payments if payment.exists]
 
 
+@dataclass(frozen=True, slots=True)
 class Opening:
     """Opens a payment: under the wallet's lock, as the last step. So there is a
     withdrawal exactly when its debit was made. Its outcome is the payment."""
 
-    __slots__ = ("_table", "_payment")
-
-    def __init__(self, table: PaymentTable, payment: Payment) -> None:
-        self._table = table
-        self._payment = payment
+    table: PaymentTable
+    payment: Payment
 
     def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
         if isinstance(outcome, Transaction):
-            self._payment.debit = outcome
-        self._table.add(self._payment)
-        return self._payment.state, ()
+            self.payment.debit = outcome
+        self.table.add(self.payment)
+        return self.payment.state, ()
 
     def commit(self) -> None:
-        self._payment.exists = True
+        self.payment.exists = True

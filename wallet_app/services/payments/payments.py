@@ -241,11 +241,9 @@ class Payments:
         Raises what the rules refuse; then it has not ended.
         """
         state, paid = payment.state, isinstance(answer, Paid)
-        ending = Ending(
-            payment,
-            PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED,
-            self._table.release_slot,
-        )
+        status = PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED
+        ended = replace(state, status=status)
+        ending = Ending(payment, ended, self._table.release_slot)
         if paid is (state.direction is Direction.DEPOSIT):
             self._money.add(
                 state.wallet_id,
