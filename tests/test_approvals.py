@@ -46,10 +46,10 @@ from wallet_app.domain.errors.wallet_errors import (
 )
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import Transaction
-from wallet_app.services.approvals import approvals
 from wallet_app.services.approvals.approval import ApprovalSnapshot, ApprovalStatus
 from wallet_app.services.approvals.approval_table import KEPT_SECONDS
 from wallet_app.services.approvals.approvals import Approvals
+from wallet_app.services.approvals.codes import new_code
 from wallet_app.settings import Settings
 from wallet_app.store import ThreadLock
 
@@ -556,7 +556,7 @@ def test_an_unknown_approval_is_not_found(waiting: Waiting) -> None:
 
 
 def test_codes_are_six_digits_made_by_chance() -> None:
-    codes = {approvals.new_code() for _ in range(500)}
+    codes = {new_code() for _ in range(500)}
     assert all(len(code) == 6 and code.isdecimal() for code in codes)
     assert len(codes) > 450
 

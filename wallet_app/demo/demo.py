@@ -17,7 +17,7 @@ from wallet_app.demo import demo_views, guard
 from wallet_app.demo.inbox import Inbox
 from wallet_app.demo.people import DemoClock, People
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.approvals.channels import CHANNELS
+from wallet_app.services.approvals.codes import CHANNELS
 from wallet_app.services.json_forms import ApprovalRequest
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings

@@ -26,8 +26,8 @@ from wallet_app.gateways.delivery import Transport as HttpTransport
 from wallet_app.gateways.sandbox_bank import SandboxBank, Statement
 from wallet_app.services.alerts import AlertPage, Alerts
 from wallet_app.services.approvals.approval import ApprovalSnapshot, Command, Moved
-from wallet_app.services.approvals.approvals import Approvals, SendCode, new_code
-from wallet_app.services.approvals.channels import CHANNELS
+from wallet_app.services.approvals.approvals import Approvals
+from wallet_app.services.approvals.codes import CHANNELS, SendCode, new_code
 from wallet_app.services.audit.audit import Audit
 from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.background import Background, Health

@@ -3,6 +3,8 @@ codes came for each wallet."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from wallet_app.domain.clock import SECOND, Clock
@@ -38,7 +40,6 @@ KEPT_MAX = 100_000
 """Approvals that are kept, each for a day after nobody can confirm it any more, or for
 a shorter time where there are very many."""
 
-
 _WINDOW = WRONG_CODES_SECONDS * SECOND
 
 
@@ -73,11 +74,11 @@ class ApprovalTable:
             if len(pending) >= PENDING_MAX:
                 raise TooManyApprovals(snapshot.wallet_id, PENDING_MAX)
             caller = approval.caller
-            if caller is not None:
-                own = sum(each.caller == caller for each in pending)
-                if own >= PENDING_MAX_OF_CALLER:
-                    raise TooManyApprovals(snapshot.wallet_id, own, of_caller=True)
-            self._check_wrong_codes(snapshot.wallet_id, now)
+            own = sum(each.caller == caller for each in pending)
+            if caller is not None and own >= PENDING_MAX_OF_CALLER:
+                raise TooManyApprovals(snapshot.wallet_id, own, of_caller=True)
+            wrong_codes = self._recent_wrong_codes(snapshot.wallet_id, now)
+            _check(snapshot.wallet_id, wrong_codes, WRONG_CODES_MAX, now)
             self._check_caller(snapshot.wallet_id, caller, now)
             self._approvals.ensure_slot(now, caller)
             self._approvals.add(snapshot.id, approval, now, caller)
@@ -89,16 +90,10 @@ class ApprovalTable:
 
     def remove(self, approval: Approval) -> None:
         """Forget an approval that nobody knows of yet. No memory is needed."""
-        snapshot = approval.state
         self._lock.acquire()  # `with` needs memory, of which there may be none
         try:
-            waiting = self._of_wallet.get(snapshot.wallet_id)
-            if waiting is not None:
-                if approval in waiting:
-                    waiting.remove(approval)
-                if not waiting:
-                    del self._of_wallet[snapshot.wallet_id]
-            self._approvals.remove(snapshot.id)
+            self._forget(approval)
+            self._approvals.remove(approval.state.id)
         finally:
             self._lock.release()
 
@@ -136,33 +131,21 @@ class ApprovalTable:
             recent = self._recent_wrong_codes(wallet_id, now)
             self._wrong_codes[wallet_id] = (*recent, _WrongCode(now, caller))
 
-    def _forget(self, evicted: Approval) -> None:
-        """Forget an evicted approval of a wallet, and the wallet with its last one."""
-        wallet_id = evicted.state.wallet_id
-        others = self._of_wallet.get(wallet_id, [])
-        others = [other for other in others if other is not evicted]
-        if others:
-            self._of_wallet[wallet_id] = others
-        else:
-            self._of_wallet.pop(wallet_id, None)
-
-    def _check_wrong_codes(self, wallet_id: str, now: int) -> None:
-        """Refuse an approval for a wallet whose codes somebody may be guessing."""
-        recent = self._recent_wrong_codes(wallet_id, now)
-        if len(recent) >= WRONG_CODES_MAX:
-            wait = seconds_until(recent[-WRONG_CODES_MAX].time + _WINDOW, now)
-            raise TooManyWrongCodes(wallet_id, WRONG_CODES_MAX, wait)
+    def _forget(self, approval: Approval) -> None:
+        """Forget an approval of a wallet, and the wallet with its last one."""
+        wallet_id = approval.state.wallet_id
+        waiting = self._of_wallet.get(wallet_id)
+        if waiting is not None:
+            if approval in waiting:
+                waiting.remove(approval)
+            if not waiting:
+                del self._of_wallet[wallet_id]
 
     def _check_caller(self, wallet_id: str, caller: str | None, now: int) -> None:
-        """Refuse a caller that may be guessing this wallet's codes."""
-        maximum = WRONG_CODES_MAX_OF_CALLER
-        if caller is None:
-            return
-        recent = self._recent_wrong_codes(wallet_id, now)
-        own = [wrong for wrong in recent if wrong.caller == caller]
-        if len(own) >= maximum:
-            wait = seconds_until(own[-maximum].time + _WINDOW, now)
-            raise TooManyWrongCodes(wallet_id, maximum, wait, of_caller=True)
+        if caller is not None:
+            recent = self._recent_wrong_codes(wallet_id, now)
+            own = [wrong for wrong in recent if wrong.caller == caller]
+            _check(wallet_id, own, WRONG_CODES_MAX_OF_CALLER, now, of_caller=True)
 
     def _recent_wrong_codes(self, wallet_id: str, now: int) -> tuple[_WrongCode, ...]:
         """Return the wrong codes of the last day, oldest first; forget the others."""
@@ -182,3 +165,17 @@ class ApprovalTable:
             for approval in self._of_wallet.get(wallet_id, [])
             if approval.state.at(now).status is ApprovalStatus.PENDING
         ]
+
+
+def _check(
+    wallet_id: str,
+    wrong_codes: Sequence[_WrongCode],
+    maximum: int,
+    now: int,
+    of_caller: bool = False,
+) -> None:
+    """Refuse a wallet or a caller that may be guessing codes, until the first of its
+    latest wrong codes is a day old."""
+    if len(wrong_codes) >= maximum:
+        wait = seconds_until(wrong_codes[-maximum].time + _WINDOW, now)
+        raise TooManyWrongCodes(wallet_id, maximum, wait, of_caller=of_caller)

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -34,6 +35,7 @@ from wallet_app.services.approvals.approval import (
     Moved,
 )
 from wallet_app.services.approvals.approval_table import KEPT_MAX, ApprovalTable
+from wallet_app.services.approvals.codes import SendCode
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.fraud import Verdict
 from wallet_app.services.idempotency import Run
@@ -57,15 +59,6 @@ def no_approval_needed(movement: Movement) -> None:
     threshold = source.policy.limits.approval_threshold
     if threshold is not None and movement.amount > threshold:
         raise ApprovalRequired(THRESHOLD, movement)
-
-
-SendCode = Callable[[ApprovalSnapshot, str], None]
-"""Sends a code to the person who may confirm. It is called under no wallet's lock."""
-
-
-def new_code() -> str:
-    """Return six digits that nobody can guess."""
-    return f"{secrets.randbelow(1_000_000):06}"
 
 
 T = TypeVar("T")
@@ -135,10 +128,7 @@ class Approvals:
             raise
 
     def get(self, approval_id: str) -> ApprovalSnapshot:
-        """Raise ApprovalNotFound where there is no such approval.
-
-        No lock is needed: what an approval is, is one immutable value.
-        """
+        """No lock is needed: what an approval is, is one immutable value."""
         return self._table.find(approval_id).state.at(self._monotonic())
 
     def confirm(
@@ -158,9 +148,8 @@ class Approvals:
         with approval.lock:
             command = self._pending(approval)
             self._table.check_caller(approval.state.wallet_id, caller)
-            if not hmac.compare_digest(
-                approval.digest, self._digest(approval_id, code)
-            ):
+            digest = self._digest(approval_id, code)
+            if not hmac.compare_digest(approval.digest, digest):
                 raise self._count_wrong_code(approval, on_commit, caller)
             try:
                 moved = command(
@@ -173,10 +162,6 @@ class Approvals:
         return moved
 
     def cancel(self, approval_id: str, on_commit: OnCommits = ()) -> ApprovalSnapshot:
-        """Close an approval: its movement will not be made.
-
-        Raises ApprovalNotFound, ApprovalExpired and ApprovalClosed.
-        """
         approval = self._table.find(approval_id)
         with approval.lock:
             self._pending(approval)
@@ -188,10 +173,7 @@ class Approvals:
 
     def resend(self, approval_id: str, on_commit: OnCommits = ()) -> ApprovalSnapshot:
         """Send a new code, which replaces the one before, and start the time to confirm
-        again; it ends no later than the movement can be made.
-
-        Raises ApprovalNotFound, ApprovalExpired, ApprovalClosed and ResendsExhausted.
-        """
+        again; it ends no later than the movement can be made."""
         approval, code = self._table.find(approval_id), self._new_code()
         with approval.lock:
             self._pending(approval)
@@ -277,7 +259,10 @@ class Approvals:
             self._alerts.add(required, Verdict.REVIEW, approval_id)
 
     def _pending(self, approval: Approval) -> Command[Moved]:
-        """Return the command of a held approval that can still be confirmed."""
+        """Return the command of a held approval that can still be confirmed.
+
+        Raises ApprovalExpired and ApprovalClosed.
+        """
         state = approval.state.at(self._monotonic())
         if state.status is ApprovalStatus.EXPIRED:
             raise ApprovalExpired(state.id, state.expires_at)
@@ -290,13 +275,12 @@ class Approvals:
     ) -> CodeInvalid:
         """Count a wrong code for a held approval, and return the refusal, which is kept
         with the count."""
-        counted = approval.state
-        left = counted.attempts_left - 1
-        status = counted.status if left else ApprovalStatus.REJECTED
-        counted = replace(counted, attempts_left=left, status=status)
+        state, left = approval.state, approval.state.attempts_left - 1
+        status = state.status if left else ApprovalStatus.REJECTED
+        counted = replace(state, attempts_left=left, status=status)
         refusal, kept = CodeInvalid(left), CodeInvalid(left)
-        wallet_id = counted.wallet_id
-        commit(on_commit, kept, lambda: self._table.note_wrong_code(wallet_id, caller))
+        note = partial(self._table.note_wrong_code, state.wallet_id, caller)
+        commit(on_commit, kept, note)
         approval.state = counted
         if left == 0:
             approval.close(counted)

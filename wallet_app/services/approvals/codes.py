@@ -1,16 +1,25 @@
-"""Where the code of an approval goes, by the names of `WALLET_OTP_CHANNEL`."""
+"""The codes of approvals: how one is made, and where it is sent, by the names of
+`WALLET_OTP_CHANNEL`."""
 
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 
 from wallet_app.domain.clock import Clock
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.approvals.approvals import SendCode
 from wallet_app.services.events import Event, EventType, Outbox
 
 logger = logging.getLogger("wallet_app.otp")
+
+SendCode = Callable[[ApprovalSnapshot, str], None]
+"""Sends a code to the person who may confirm. It is called under no wallet's lock."""
+
+
+def new_code() -> str:
+    """Return six digits that nobody can guess."""
+    return f"{secrets.randbelow(1_000_000):06}"
 
 
 def log(outbox: Outbox, clock: Clock) -> SendCode:
