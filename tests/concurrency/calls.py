@@ -157,7 +157,7 @@ def _part(operation: Operation, by: str, ids: Ids) -> movement.Operation:
 
 def _attempt(service: WalletService, payment_id: str) -> Attempted:
     """Do what a worker of the background does with one payment."""
-    queue = service.payments._queue
+    queue = service.payments._table._queue
     payment = service.payments._table.find(payment_id)
     try:
         queue.run(payment)

@@ -656,7 +656,7 @@ def make_held(
 
 
 def _settled(payments: Payments, payment: Payment, answer: Answer) -> int | None:
-    payments._learn(payment, answer)
+    payment.learn(answer, payments._clock())
     try:
         payments._book(payment, answer)
     except WalletError as refusal:

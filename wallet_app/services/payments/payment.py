@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wallet_app.domain.transactions import Transaction
-from wallet_app.gateways.bank import Answer, Direction, Order
+from wallet_app.gateways.bank import Answer, Declined, Direction, Order
 from wallet_app.services.events import Event, EventType
 from wallet_app.store import Lock
 
@@ -93,6 +94,18 @@ class Payment:
     debit: Transaction | None = None
     answer: Answer | None = None
     tries: int = 0
+
+    def learn(self, answer: Answer, now: int) -> None:
+        """Note what the bank has done, whatever becomes of booking it."""
+        declined = isinstance(answer, Declined)
+        self.state = replace(
+            self.state,
+            bank_answer=BankAnswer.DECLINED if declined else BankAnswer.PAID,
+            last_error=answer.reason if isinstance(answer, Declined) else None,
+            next_attempt_at=None,
+            updated_at=max(now, self.state.updated_at),
+        )
+        self.answer = answer
 
 
 @dataclass(frozen=True, slots=True)

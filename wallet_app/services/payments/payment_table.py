@@ -73,7 +73,11 @@ class PaymentTable:
         """Have a new payment attempted, and let it be found when it exists."""
         with self._lock:
             self._payments[payment.state.id] = payment
-            self._background.put(self._queue, 0, payment)
+            self.queue(payment)
+
+    def queue(self, payment: Payment) -> None:
+        """Have a payment attempted at once."""
+        self._background.put(self._queue, 0, payment)
 
     def find(self, payment_id: str) -> Payment:
         """Raise PaymentNotFound where there is no such payment."""
@@ -84,8 +88,6 @@ class PaymentTable:
         return payment
 
     def all(self) -> list[PaymentSnapshot]:
-        """Return what every payment is. For as long as the caller holds all wallets,
-        none is added, and none moves money."""
         with self._lock:
             payments = list(self._payments.values())
         return [payment.state for payment in payments if payment.exists]

@@ -11,6 +11,7 @@ what the bank has done is booked once, however often and however late it says so
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from msgspec.structs import replace
 from uuid_utils import UUID
@@ -23,7 +24,6 @@ from wallet_app.gateways.bank import (
     Bank,
     BankTimeout,
     BankUnavailable,
-    Declined,
     Direction,
     Paid,
 )
@@ -39,10 +39,7 @@ from wallet_app.services.payments.payment import (
     PaymentSnapshot,
     PaymentStatus,
 )
-from wallet_app.services.payments.payment_table import (
-    Opening,
-    PaymentTable,
-)
+from wallet_app.services.payments.payment_table import Opening, PaymentTable
 from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import LockFactory, Store, Wallet
 
@@ -77,15 +74,14 @@ class Payments:
         self._new_id = new_id
         self._money = money
         self._bank = bank
-        self._background = background
         self._outbox = outbox
         self._retry_base = retry_base_seconds * SECOND
         self._attempts_max = attempts_max
         self._jitter = jitter
         self._new_lock = lock_factory
-        self._queue = WorkQueue("payments", AT_ONCE, self.attempt, self._failed)
-        self._table = PaymentTable(background, self._queue, lock_factory())
-        background.add(self._queue)
+        queue = WorkQueue("payments", AT_ONCE, self.attempt, self._failed)
+        self._table = PaymentTable(background, queue, lock_factory())
+        background.add(queue)
 
     def deposit(
         self,
@@ -94,10 +90,7 @@ class Payments:
         bank_account: str,
         on_commit: OnCommits = (),
     ) -> PaymentSnapshot:
-        """Ask the bank for money; the wallet has it when the bank has paid.
-
-        Raises WalletNotFound, PaymentsExhausted, and what the rules refuse now.
-        """
+        """Refuse by the rules of now, and again by those of when the bank has paid."""
         wallet = self._wallets[wallet_id]
         payment = self._new(Direction.DEPOSIT, wallet, amount, bank_account)
         requested = payment.state
@@ -119,10 +112,6 @@ class Payments:
         on_commit: OnCommits = (),
         approved: bool = False,
     ) -> PaymentSnapshot:
-        """Take money out of a wallet now, and have the bank pay it.
-
-        Raises PaymentsExhausted, and what Money.deduct raises.
-        """
         wallet = self._wallets[wallet_id]
         payment = self._new(Direction.WITHDRAWAL, wallet, amount, bank_account)
         requested = payment.state
@@ -137,21 +126,15 @@ class Payments:
         return requested
 
     def get(self, payment_id: str) -> PaymentSnapshot:
-        """Raise PaymentNotFound where there is no such payment.
-
-        No lock is needed: what a payment is, is one immutable value.
-        """
+        """No lock is needed: what a payment is, is one immutable value."""
         return self._table.find(payment_id).state
 
     def all(self) -> list[PaymentSnapshot]:
-        """Return what every payment is."""
+        """Return what every payment is. For as long as the caller holds all wallets,
+        none is added, and none moves money."""
         return self._table.all()
 
     def retry(self, payment_id: str, on_commit: OnCommits = ()) -> PaymentSnapshot:
-        """Take up a parked payment again.
-
-        Raises PaymentNotFound, PaymentNotParked and PaymentsExhausted.
-        """
         payment = self._table.find(payment_id)
         with payment.lock:
             parked, now = payment.state, self._clock()
@@ -165,11 +148,7 @@ class Payments:
             )
             self._table.acquire_slot(payment)
             try:
-                commit(
-                    on_commit,
-                    pending,
-                    lambda: self._background.put(self._queue, 0, payment),
-                )
+                commit(on_commit, pending, partial(self._table.queue, payment))
             except BaseException:
                 self._table.release_slot(payment)
                 raise
@@ -214,25 +193,13 @@ class Payments:
         with payment.lock:
             if not payment.state.is_open:
                 return None
-            self._learn(payment, answer)
+            payment.learn(answer, self._clock())
             try:
                 self._book(payment, answer)
             except WalletError as refusal:
                 learned = payment.state.bank_answer
                 return self._try_again(payment, learned, refusal.code)
         return None
-
-    def _learn(self, payment: Payment, answer: Answer) -> None:
-        """Note what the bank has done, whatever becomes of booking it."""
-        declined = isinstance(answer, Declined)
-        payment.state = replace(
-            payment.state,
-            bank_answer=BankAnswer.DECLINED if declined else BankAnswer.PAID,
-            last_error=answer.reason if isinstance(answer, Declined) else None,
-            next_attempt_at=None,
-            updated_at=max(self._clock(), payment.state.updated_at),
-        )
-        payment.answer = answer
 
     def _book(self, payment: Payment, answer: Answer) -> None:
         """End a held payment, together with the movement that its answer asks for: the
