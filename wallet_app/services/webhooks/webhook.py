@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,7 +14,6 @@ from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.webhooks.delivery_log import Delivery, DeliveryLog
-from wallet_app.services.webhooks.standard_webhooks import key_of
 from wallet_app.services.work_queue import WorkQueue
 
 
@@ -60,23 +60,17 @@ class Queues(NamedTuple):
         return self.by_wallet[hash(_wallet_of(event)) % len(self.by_wallet)]
 
 
+@dataclass(slots=True, eq=False)
 class Webhook:
-    """A live webhook, changed only under the lock of the webhooks."""
+    """A live webhook, changed only under the lock of the webhooks. `key` is that of the
+    signatures, `queued_id` the id of the message that was queued last."""
 
-    def __init__(
-        self,
-        snapshot: WebhookSnapshot,
-        secret: str,
-        caller: str | None,
-        queues: Queues,
-    ) -> None:
-        self.state = snapshot
-        self.key = key_of(secret)
-        self.log = DeliveryLog()
-        self.caller = caller
-        self.queues = queues
-        self.queued_id: str | None = None
-        """The id of the message that was queued last."""
+    state: WebhookSnapshot
+    key: bytes
+    caller: str | None
+    queues: Queues
+    log: DeliveryLog = field(default_factory=DeliveryLog)
+    queued_id: str | None = None
 
     def asks_for(self, event: Event) -> bool:
         """Return whether the webhook is to be notified of an event."""

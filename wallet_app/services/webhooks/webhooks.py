@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock, NewId
+from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.webhook_errors import (
     DeliveryNotFound,
     NotRedeliverable,
@@ -32,6 +33,7 @@ from wallet_app.services.webhooks.delivery_log import (
     DeliverySnapshot,
     Message,
 )
+from wallet_app.services.webhooks.standard_webhooks import key_of
 from wallet_app.services.webhooks.webhook import (
     NewWebhook,
     Webhook,
@@ -105,16 +107,17 @@ class Webhooks:
         on_commit: OnCommits = (),
         caller: str | None = None,
     ) -> NewWebhook:
-        """Send these events to a URL from now on. If all slots are taken, a disabled
-        webhook is evicted.
-
-        The outcome that is kept has no secret, so that no replay shows it. Raises
-        UrlNotAllowed, WebhooksExhausted, TooManyWebhooks and ThreadsExhausted.
-        """
+        """Evict a disabled webhook if all slots are taken. The outcome that is kept has
+        no secret, so that no replay shows it."""
         self._transport.check(url)
         secret = self._new_secret()
-        webhook = self._new(url, events, secret, caller)
-        created = NewWebhook(webhook.state, secret)
+        id = str(self._new_id())
+        state = WebhookSnapshot(
+            id, url, tuple(events), WebhookStatus.ACTIVE, self._clock()
+        )
+        queues = self._deliveries.new_queues(id, url)
+        webhook = Webhook(state, key_of(secret), caller, queues)
+        created = NewWebhook(state, secret)
         with self._creating:  # so that no other lock is held while threads start
             with self._lock:
                 self._evictable(caller)
@@ -125,19 +128,6 @@ class Webhooks:
                 self._background.remove(*webhook.queues.all)
                 raise
         return created
-
-    def _new(
-        self, url: str, events: Sequence[EventType], secret: str, caller: str | None
-    ) -> Webhook:
-        webhook_id = str(self._new_id())
-        return Webhook(
-            WebhookSnapshot(
-                webhook_id, url, tuple(events), WebhookStatus.ACTIVE, self._clock()
-            ),
-            secret,
-            caller,
-            self._deliveries.new_queues(webhook_id, url),
-        )
 
     def _register(
         self, webhook: Webhook, outcome: NewWebhook, on_commit: OnCommits
@@ -167,32 +157,20 @@ class Webhooks:
         every = list(self._webhooks.values())
         theirs = [each for each in every if caller and each.caller == caller]
         if len(theirs) >= WEBHOOKS_MAX_OF_CALLER:
-            evicted = _first_disabled(theirs)
-            if evicted is None:
-                raise TooManyWebhooks(WEBHOOKS_MAX_OF_CALLER)
-            return evicted
+            return _first_disabled(theirs, TooManyWebhooks(WEBHOOKS_MAX_OF_CALLER))
         if len(every) >= WEBHOOKS_MAX:
-            evicted = _first_disabled(every)
-            if evicted is None:
-                raise WebhooksExhausted(WEBHOOKS_MAX)
-            return evicted
+            return _first_disabled(every, WebhooksExhausted(WEBHOOKS_MAX))
         return None
 
     def get(self, webhook_id: str) -> WebhookSnapshot:
-        """Raise WebhookNotFound where there is no such webhook."""
         with self._lock:
             return self._find(webhook_id).state
 
     def all(self) -> list[WebhookSnapshot]:
-        """Return every webhook, oldest first."""
         with self._lock:
             return [webhook.state for webhook in self._webhooks.values()]
 
     def delete(self, webhook_id: str) -> None:
-        """Send nothing more there, and forget what was sent.
-
-        Raises WebhookNotFound.
-        """
         with self._lock:
             webhook = self._find(webhook_id)
             self._background.remove(*webhook.queues.all)  # after this nothing can fail
@@ -202,10 +180,6 @@ class Webhooks:
     def deliveries(
         self, webhook_id: str, limit: int = 20, page: int = 1
     ) -> DeliveryPage:
-        """Return one page, newest first.
-
-        Raises WebhookNotFound.
-        """
         start = (page - 1) * limit
         with self._lock:
             log = self._find(webhook_id).log
@@ -214,11 +188,7 @@ class Webhooks:
     def redeliver(
         self, webhook_id: str, delivery_id: str, on_commit: OnCommits = ()
     ) -> DeliverySnapshot:
-        """Deliver a message again that was received or given up, with the same id.
-
-        Raises WebhookNotFound, DeliveryNotFound, NotRedeliverable and
-        RedeliveriesExhausted.
-        """
+        """Deliver a message again that was received or given up."""
         now, monotonic_now = self._clock(), self._monotonic()
         with self._lock:
             webhook = self._find(webhook_id)
@@ -266,14 +236,16 @@ class Webhooks:
         self._message = None  # it may have a code, and codes are not kept
 
     def _find(self, webhook_id: str) -> Webhook:
+        """Raise WebhookNotFound if there is no such webhook."""
         webhook = self._webhooks.get(webhook_id)
         if webhook is None:
             raise WebhookNotFound(webhook_id)
         return webhook
 
 
-def _first_disabled(webhooks: Sequence[Webhook]) -> Webhook | None:
-    return next(
-        (each for each in webhooks if each.state.status is WebhookStatus.DISABLED),
-        None,
-    )
+def _first_disabled(webhooks: Sequence[Webhook], none: WalletError) -> Webhook:
+    """Return the first that is disabled, or raise the refusal."""
+    for webhook in webhooks:
+        if webhook.state.status is WebhookStatus.DISABLED:
+            return webhook
+    raise none
