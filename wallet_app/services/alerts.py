@@ -115,7 +115,6 @@ class Alerts:
         del self._alerts[alert_id]
 
     def page(self, limit: int = 20, page: int = 1) -> AlertPage:
-        """Return one page, newest first."""
         start = (page - 1) * limit
         with self._lock:
             total = len(self._alerts)

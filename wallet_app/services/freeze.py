@@ -37,22 +37,16 @@ class Freeze:
     def freeze(
         self, wallet_id: str, reason: str, on_commit: OnCommits = ()
     ) -> WalletSnapshot:
-        """Freeze a wallet; one that is frozen keeps its first reason.
-
-        Raises WalletNotFound.
-        """
         return self._set(wallet_id, reason, on_commit)
 
     def unfreeze(self, wallet_id: str, on_commit: OnCommits = ()) -> WalletSnapshot:
-        """Let a wallet send and receive again; one that does is left alone.
-
-        Raises WalletNotFound.
-        """
         return self._set(wallet_id, None, on_commit)
 
     def _set(
         self, wallet_id: str, reason: str | None, on_commit: OnCommits
     ) -> WalletSnapshot:
+        """Freeze a wallet for a reason, or unfreeze it. A wallet that is so already
+        stays as it is."""
         wallet = self._wallets[wallet_id]
         now = self._clock()
         with wallet:

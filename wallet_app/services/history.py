@@ -79,11 +79,6 @@ class History:
         page: int = 1,
         before: UUID | None = None,
     ) -> Page:
-        """Return one page, latest first; `before` reads on from a transaction,
-        in place of a page number.
-
-        Raises WalletNotFound and TransactionNotFound.
-        """
         history, length = self.committed(wallet_id)
         matches = wanted.select(history, length)
         older: Sequence[int] = matches
@@ -103,20 +98,14 @@ class History:
     def latest_first(
         self, wallet_id: str, wanted: HistoryFilter = HistoryFilter()
     ) -> Iterator[Transaction]:
-        """Return all that match at this moment, to be read at any pace: nothing is
-        copied or locked meanwhile, and what comes later is not among them.
-
-        Raises WalletNotFound, here and not at the first step.
-        """
+        """Nothing is copied or locked while this is read, and what comes later is not
+        in it."""
         history, length = self.committed(wallet_id)
         positions = reversed(range(*wanted.span(history, length)))
         return filter(wanted.matches, (history[i] for i in positions))
 
     def committed(self, wallet_id: str) -> tuple[Sequence[Transaction], int]:
-        """Return the history and how far it may be read without the lock.
-
-        Raises WalletNotFound.
-        """
+        """Return the history and how far it may be read without the lock."""
         wallet = self._wallets[wallet_id]
         with wallet:
             return wallet.history, len(wallet.history)

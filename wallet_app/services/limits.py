@@ -70,18 +70,12 @@ class SpendingLimits:
         self._clock = clock
 
     def get(self, wallet_id: str) -> Usage:
-        """Raise WalletNotFound where there is no such wallet."""
         wallet = self._wallets[wallet_id]
         now = self._clock()
         with wallet:
             return _usage(wallet, now)
 
     def put(self, wallet_id: str, limits: Limits) -> Usage:
-        """Put limits in the place of those that the wallet had, from the next movement
-        on.
-
-        Raises WalletNotFound.
-        """
         wallet = self._wallets[wallet_id]
         now = self._clock()
         with wallet:

@@ -115,11 +115,8 @@ class Quotes:
         on_commit: OnCommits = (),
         caller: str | None = None,
     ) -> Quote:
-        """Promise what an amount comes to. The quote counts for its caller, if one is
-        given: each holds a share of the quotes that wait to be used.
-
-        Raises SameCurrency, RateUnavailable, AmountNotExchangeable, QuotesExhausted.
-        """
+        """The quote counts for its caller, if one is given: each holds a share of the
+        quotes that wait to be used."""
         if from_currency == to_currency:
             raise SameCurrency(from_currency)
         rate = self._rates.get((from_currency, to_currency))

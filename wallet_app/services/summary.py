@@ -68,10 +68,6 @@ class Summary:
     def totals(
         self, wallet_id: str, since: int | None = None, until: int | None = None
     ) -> Totals:
-        """Add up what happened from `since` on and before `until`.
-
-        Raises WalletNotFound.
-        """
         history, length = self._history.committed(wallet_id)
         start, stop = HistoryFilter(since=since, until=until).span(history, length)
         totals = Totals(self._wallets[wallet_id].currency, stop - start)

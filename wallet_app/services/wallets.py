@@ -32,10 +32,6 @@ class Wallets:
         currency: str | None = None,
         on_commit: OnCommits = (),
     ) -> WalletSnapshot:
-        """Open an empty wallet; a user has one for each currency.
-
-        Raises WalletExists.
-        """
         wallet_id, now = str(self._new_id()), self._clock()
         currency = currency or self._default_currency
         with self._store.registry:
@@ -47,23 +43,16 @@ class Wallets:
         return snapshot
 
     def get(self, wallet_id: str) -> WalletSnapshot:
-        """Return the wallet as it is between two movements.
-
-        Raises WalletNotFound.
-        """
         wallet = self._store.readable[wallet_id]
         with wallet:
             return wallet.snapshot()
 
     def of_user(self, user_id: str) -> list[WalletSnapshot]:
-        """Return a user's wallets at one moment, by currency; none for an unknown
-        user."""
         wallets = self._store.of_user(user_id)
         with locked(wallets):
             return [wallet.snapshot() for wallet in wallets]
 
     def liquidity(self) -> list[WalletSnapshot]:
-        """Return the liquidity wallets at one moment, by currency."""
         with locked(self._store.liquidity.values()) as wallets:
             snapshots = [wallet.snapshot() for wallet in wallets]
         return sorted(snapshots, key=lambda snapshot: snapshot.currency)
