@@ -20,8 +20,12 @@ from wallet_app.domain.errors.example_values import (
 )
 from wallet_app.domain.transactions import HOUSE, TransactionType, WalletStatus
 from wallet_app.gateways.bank import Direction
-from wallet_app.services.approvals.approval import ApprovalStatus
-from wallet_app.services.approvals.approvals import ATTEMPTS_MAX, RESENDS_MAX, THRESHOLD
+from wallet_app.services.approvals.approval import (
+    ATTEMPTS_MAX,
+    RESENDS_MAX,
+    ApprovalStatus,
+)
+from wallet_app.services.approvals.approvals import THRESHOLD
 from wallet_app.services.events import EventType
 from wallet_app.services.json_forms import (
     Alert,

@@ -13,8 +13,15 @@ from wallet_app.domain.clock import Deadline
 from wallet_app.domain.transactions import Transaction
 from wallet_app.services.commit import OnCommits
 from wallet_app.services.events import Event
+from wallet_app.services.movement import ApprovalRequired
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.store import Lock
+
+ATTEMPTS_MAX = 5
+"""The last of so many wrong codes rejects an approval, however often a new one was
+sent."""
+
+RESENDS_MAX = 3
 
 
 class ApprovalStatus(StrEnum):
@@ -48,6 +55,26 @@ class ApprovalSnapshot(Struct, frozen=True, gc=False):
         if self.status is ApprovalStatus.PENDING and is_due:
             return replace(self, status=ApprovalStatus.EXPIRED)
         return self
+
+
+def requested(
+    id: str, required: ApprovalRequired, now: int, ends: Deadline
+) -> ApprovalSnapshot:
+    """Return the pending approval of a movement."""
+    return ApprovalSnapshot(
+        id=id,
+        wallet_id=required.wallet_id,
+        target_id=required.target_id,
+        amount=required.amount,
+        currency=required.currency,
+        reason=required.reason,
+        status=ApprovalStatus.PENDING,
+        attempts_left=ATTEMPTS_MAX,
+        resends_left=RESENDS_MAX,
+        created_at=now,
+        expires_at=ends.date,
+        monotonic_expiry=ends.monotonic,
+    )
 
 
 Moved = Transaction | tuple[Transaction, Transaction] | PaymentSnapshot

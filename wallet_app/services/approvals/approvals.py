@@ -27,12 +27,14 @@ from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.wallet_errors import FraudBlocked
 from wallet_app.services.alerts import Alerts
 from wallet_app.services.approvals.approval import (
+    RESENDS_MAX,
     Approval,
     ApprovalSnapshot,
     ApprovalStatus,
     Command,
     Confirmation,
     Moved,
+    requested,
 )
 from wallet_app.services.approvals.approval_table import KEPT_MAX, ApprovalTable
 from wallet_app.services.approvals.codes import SendCode
@@ -41,12 +43,6 @@ from wallet_app.services.fraud import Verdict
 from wallet_app.services.idempotency import Run
 from wallet_app.services.movement import ApprovalRequired, Movement
 from wallet_app.store import LockFactory
-
-ATTEMPTS_MAX = 5
-"""The last of so many wrong codes rejects an approval, however often a new one was
-sent."""
-
-RESENDS_MAX = 3
 
 THRESHOLD = "approval-threshold"
 
@@ -204,20 +200,7 @@ class Approvals:
         approval_id, code = str(self._new_id()), self._new_code()
         now, monotonic_now = self._clock(), self._monotonic()
         ends = self._deadline(now, monotonic_now, required.deadline)
-        snapshot = ApprovalSnapshot(
-            id=approval_id,
-            wallet_id=required.wallet_id,
-            target_id=required.target_id,
-            amount=required.amount,
-            currency=required.currency,
-            reason=required.reason,
-            status=ApprovalStatus.PENDING,
-            attempts_left=ATTEMPTS_MAX,
-            resends_left=RESENDS_MAX,
-            created_at=now,
-            expires_at=ends.date,
-            monotonic_expiry=ends.monotonic,
-        )
+        snapshot = requested(approval_id, required, now, ends)
         approval = Approval(
             self._new_lock(),
             snapshot,

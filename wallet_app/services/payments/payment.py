@@ -80,6 +80,30 @@ class PaymentSnapshot(Struct, frozen=True, gc=False):
         succeeded = self.status is PaymentStatus.SUCCEEDED
         return (self.amount,) if succeeded else ()
 
+    def answered(self, answer: Answer, now: int) -> PaymentSnapshot:
+        """Return it with what the bank has done for good, not booked yet."""
+        declined = isinstance(answer, Declined)
+        return replace(
+            self,
+            bank_answer=BankAnswer.DECLINED if declined else BankAnswer.PAID,
+            last_error=answer.reason if isinstance(answer, Declined) else None,
+            next_attempt_at=None,
+            updated_at=max(now, self.updated_at),
+        )
+
+    def waiting(
+        self, wait: int | None, bank_answer: BankAnswer, why: str | None, now: int
+    ) -> PaymentSnapshot:
+        """Return it pending for its next attempt, or parked if that is None."""
+        return replace(
+            self,
+            status=PaymentStatus.PARKED if wait is None else PaymentStatus.PENDING,
+            bank_answer=bank_answer,
+            last_error=why,
+            next_attempt_at=None if wait is None else now + wait,
+            updated_at=max(now, self.updated_at),
+        )
+
 
 @dataclass(slots=True, eq=False)
 class Payment:
@@ -97,14 +121,7 @@ class Payment:
 
     def learn(self, answer: Answer, now: int) -> None:
         """Note what the bank has done, whatever becomes of booking it."""
-        declined = isinstance(answer, Declined)
-        self.state = replace(
-            self.state,
-            bank_answer=BankAnswer.DECLINED if declined else BankAnswer.PAID,
-            last_error=answer.reason if isinstance(answer, Declined) else None,
-            next_attempt_at=None,
-            updated_at=max(now, self.state.updated_at),
-        )
+        self.state = self.state.answered(answer, now)
         self.answer = answer
 
 

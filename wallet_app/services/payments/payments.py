@@ -140,12 +140,7 @@ class Payments:
             parked, now = payment.state, self._clock()
             if parked.status is not PaymentStatus.PARKED:
                 raise PaymentNotParked(payment_id, parked.status)
-            pending = replace(
-                parked,
-                status=PaymentStatus.PENDING,
-                next_attempt_at=now,
-                updated_at=max(now, parked.updated_at),
-            )
+            pending = parked.waiting(0, parked.bank_answer, parked.last_error, now)
             self._table.acquire_slot(payment)
             try:
                 commit(on_commit, pending, partial(self._table.queue, payment))
@@ -242,15 +237,7 @@ class Payments:
         if is_pending and payment.tries < self._attempts_max:
             backoff = self._retry_base << max(payment.tries - 1, 0)
             wait = self._jitter(min(backoff, BACKOFF_SECONDS_MAX * SECOND))
-        later = replace(
-            payment.state,
-            status=PaymentStatus.PARKED if wait is None else PaymentStatus.PENDING,
-            bank_answer=answered,
-            last_error=why,
-            next_attempt_at=None if wait is None else now + wait,
-            updated_at=max(now, payment.state.updated_at),
-        )
-        payment.state = later
+        payment.state = payment.state.waiting(wait, answered, why, now)
         if wait is None:
             self._table.release_slot(payment)
         return wait
