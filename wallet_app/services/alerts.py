@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from itertools import islice
 
 from msgspec import Struct
@@ -62,7 +62,7 @@ class Alerts:
         self._alerts_max = alerts_max
         self._alerts_max_of_wallet = alerts_max_of_wallet
         self._alerts: OrderedDict[str, Alert] = OrderedDict()
-        self._ids_of_wallet: dict[str, deque[str]] = {}
+        self._ids_of_wallet: dict[str, OrderedDict[str, None]] = {}
 
     def add(
         self,
@@ -86,14 +86,13 @@ class Alerts:
         with self._lock:
             ids = self._ids_of_wallet.get(alert.wallet_id)
             if ids and len(ids) >= self._alerts_max_of_wallet:
-                self._forget(ids[0])
+                self._forget(next(iter(ids)))
             elif len(self._alerts) >= self._alerts_max:
                 self._forget(next(iter(self._alerts)))
             try:
                 self._alerts[alert.id] = alert
-                self._ids_of_wallet.setdefault(alert.wallet_id, deque()).append(
-                    alert.id
-                )
+                ids = self._ids_of_wallet.setdefault(alert.wallet_id, OrderedDict())
+                ids[alert.id] = None
                 self._outbox.put(flagged_event)
             except BaseException:
                 self._forget(alert.id)
@@ -106,10 +105,7 @@ class Alerts:
             return
         ids = self._ids_of_wallet.get(alert.wallet_id)
         if ids is not None:
-            if ids and ids[0] == alert_id:
-                ids.popleft()
-            elif ids and ids[-1] == alert_id:  # it has just been added
-                ids.pop()
+            ids.pop(alert_id, None)
             if not ids:
                 del self._ids_of_wallet[alert.wallet_id]
         del self._alerts[alert_id]

@@ -115,11 +115,10 @@ class Background:
         now = self._monotonic()
         with self._lock:
             due = max(now + wait, queue.latest_due)
-            wait = due - now
             queue.push(due, next(self._numbers), item)
             queue.latest_due = due
         queue.wake()
-        return wait
+        return due - now
 
     def run_due(self) -> int:
         """Run all that is due, what has been due longest first; return how much it
