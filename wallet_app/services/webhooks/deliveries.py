@@ -21,13 +21,9 @@ from wallet_app.services.webhooks.delivery_log import (
     DISABLED,
     FULL,
     Delivery,
-    DeliveryStatus,
     Message,
 )
-from wallet_app.services.webhooks.standard_webhooks import (
-    headers_of,
-    retry_after_ns,
-)
+from wallet_app.services.webhooks.standard_webhooks import headers_of, retry_after_ns
 from wallet_app.services.webhooks.webhook import Queues, Webhook, WebhookStatus
 from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import Lock
@@ -110,7 +106,7 @@ class Deliveries:
             is_full = log.is_full_of_codes
             superseded = log.pending_code(event.subject.id)
             if superseded is not None:
-                log.end(superseded, DeliveryStatus.FAILED, SUPERSEDED, now)
+                log.end(superseded, SUPERSEDED, now)
         else:
             is_full = log.is_full(self._monotonic())
         delivery = Delivery(
@@ -119,7 +115,7 @@ class Deliveries:
         log.add(delivery)
         try:
             if is_full:
-                log.end(delivery, DeliveryStatus.FAILED, FULL, now)
+                log.end(delivery, FULL, now)
                 return
             wait = self._jitter(self._delays[0])
             wait = self._background.append(webhook.queues.of(event), wait, delivery)
@@ -138,14 +134,14 @@ class Deliveries:
             if webhook is None or message is None or not delivery.is_pending:
                 return None
             if webhook.state.status is WebhookStatus.DISABLED:
-                webhook.log.end(delivery, DeliveryStatus.FAILED, DISABLED, now)
+                webhook.log.end(delivery, DISABLED, now)
                 return None
             subject = message.event.subject
             if (
                 isinstance(subject, ApprovalSnapshot)
                 and monotonic_now >= subject.monotonic_expiry
             ):
-                webhook.log.end(delivery, DeliveryStatus.FAILED, EXPIRED, now)
+                webhook.log.end(delivery, EXPIRED, now)
                 return None
         body = event_bytes(message.event)
         headers = headers_of(message.id, body, webhook.key, now)
@@ -177,37 +173,32 @@ class Deliveries:
             if not is_pending:
                 return None
             delivery.last_error, delivery.updated_at = why, now
-            if why is None:
-                webhook.log.end(delivery, DeliveryStatus.SUCCEEDED, None, now)
-                return None
             if reply is not None and reply.status == GONE:
                 self._disable(webhook, delivery, why, now)
                 return None
-            return self._later(webhook, delivery, reply, now)
+            if why is None or delivery.tries >= len(self._delays):
+                webhook.log.end(delivery, why, now)
+                return None
+            wait = self._backoff(delivery.tries, reply, now)
+            delivery.next_attempt_at = now + wait
+            return wait
 
-    def _later(
-        self, webhook: Webhook, delivery: Delivery, reply: Reply | None, now: int
-    ) -> int | None:
-        """Return the wait until a held delivery is attempted again; give it up after
-        the last delay."""
-        if delivery.tries >= len(self._delays):
-            why = delivery.last_error
-            webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
-            return None
-        wait = self._jitter(self._delays[delivery.tries])
+    def _backoff(self, tries: int, reply: Reply | None, now: int) -> int:
+        """Return the wait after so many tries: at least what the receiver asks for, as
+        far as that is no longer than the longest delay."""
+        wait = self._jitter(self._delays[tries])
         if reply is not None and reply.retry_after is not None:
             asked_for = retry_after_ns(reply.retry_after, now)
             wait = max(wait, min(asked_for, max(self._delays)))
-        delivery.next_attempt_at = now + wait
         return wait
 
     def _disable(
-        self, webhook: Webhook, delivery: Delivery, why: str, now: int
+        self, webhook: Webhook, delivery: Delivery, why: str | None, now: int
     ) -> None:
         """Send nothing more there, and end this delivery and all that wait. If that
         fails half-way, the others end when they are due."""
         webhook.state = replace(webhook.state, status=WebhookStatus.DISABLED)
-        webhook.log.end(delivery, DeliveryStatus.FAILED, why, now)
+        webhook.log.end(delivery, why, now)
         webhook.log.end_all(DISABLED, now)
         self._background.clear(*webhook.queues.all)
 

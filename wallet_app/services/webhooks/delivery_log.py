@@ -155,13 +155,13 @@ class DeliveryLog:
         newest = islice(reversed(self._deliveries.values()), start, stop)
         return [each.snapshot() for each in newest]
 
-    def end(
-        self, delivery: Delivery, status: DeliveryStatus, why: str | None, now: int
-    ) -> None:
-        """End a pending delivery: it is attempted again only by hand. One that has a
-        code forgets its message, because codes are not kept."""
+    def end(self, delivery: Delivery, why: str | None, now: int) -> None:
+        """End a pending delivery as failed, or as succeeded if `why` is None: it is
+        attempted again only by hand. One that has a code forgets its message, because
+        codes are not kept."""
         self._ended.append(delivery.id)
         self._forget_code(delivery)
+        status = DeliveryStatus.SUCCEEDED if why is None else DeliveryStatus.FAILED
         delivery.status, delivery.last_error = status, why
         delivery.next_attempt_at, delivery.updated_at = None, now
         if len(self._ended) > ENDED_MAX:
@@ -178,7 +178,7 @@ class DeliveryLog:
     def end_all(self, why: str, now: int) -> None:
         """End every pending delivery as failed."""
         for each in [each for each in self._deliveries.values() if each.is_pending]:
-            self.end(each, DeliveryStatus.FAILED, why, now)
+            self.end(each, why, now)
 
     def reopen(self, delivery: Delivery, now: int) -> None:
         """Make an ended delivery pending again."""

@@ -214,9 +214,7 @@ class Webhooks:
                 commit(on_commit, reopened, put)
             except BaseException:
                 delivery.redeliveries -= 1
-                webhook.log.end(
-                    delivery, before.status, before.last_error, before.updated_at
-                )
+                webhook.log.end(delivery, before.last_error, before.updated_at)
                 raise
         return reopened
 
