@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from wallet_app.domain.clock import SECOND, Clock, NewId
 from wallet_app.gateways.delivery import Undelivered
 from wallet_app.gateways.delivery_connection import Reply
-from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.background import Background
 from wallet_app.services.json_forms import event_bytes
 from wallet_app.services.webhooks.delivery_log import (
@@ -102,16 +101,17 @@ class Deliveries:
         """Queue a message for a held webhook, behind all that came before in its
         queue."""
         event, log = message.event, webhook.log
-        if isinstance(event.subject, ApprovalSnapshot) and event.code is not None:
-            is_full = log.is_full_of_codes
-            superseded = log.pending_code(event.subject.id)
-            if superseded is not None:
-                log.end(superseded, SUPERSEDED, now)
-        else:
-            is_full = log.is_full(self._monotonic())
         delivery = Delivery(
             str(self._new_id()), message, message.id, event.type, now, now, None
         )
+        approval = delivery.approval
+        if approval is None:
+            is_full = log.is_full(self._monotonic())
+        else:
+            is_full = log.is_full_of_codes
+            superseded = log.pending_code(approval.id)
+            if superseded is not None:
+                log.end(superseded, SUPERSEDED, now)
         log.add(delivery)
         try:
             if is_full:
@@ -136,11 +136,8 @@ class Deliveries:
             if webhook.state.status is WebhookStatus.DISABLED:
                 webhook.log.end(delivery, DISABLED, now)
                 return None
-            subject = message.event.subject
-            if (
-                isinstance(subject, ApprovalSnapshot)
-                and monotonic_now >= subject.monotonic_expiry
-            ):
+            approval = delivery.approval
+            if approval is not None and monotonic_now >= approval.monotonic_expiry:
                 webhook.log.end(delivery, EXPIRED, now)
                 return None
         body = event_bytes(message.event)

@@ -88,6 +88,15 @@ class Delivery(Struct, gc=False):
     def is_pending(self) -> bool:
         return self.status is DeliveryStatus.PENDING
 
+    @property
+    def approval(self) -> ApprovalSnapshot | None:
+        """The approval whose code is delivered, or None if there is no code."""
+        if self.message is None or self.message.event.code is None:
+            return None
+        subject = self.message.event.subject
+        assert isinstance(subject, ApprovalSnapshot)
+        return subject
+
     def snapshot(self) -> DeliverySnapshot:
         return DeliverySnapshot(
             self.id,
@@ -132,7 +141,7 @@ class DeliveryLog:
     def add(self, delivery: Delivery) -> None:
         """Add a pending delivery. Of one approval only one code is pending."""
         self._deliveries[delivery.id] = delivery
-        approval = _approval_of(delivery)
+        approval = delivery.approval
         if approval is not None:
             self._codes[approval.id] = delivery
 
@@ -168,7 +177,7 @@ class DeliveryLog:
             self._deliveries.pop(self._ended.popleft(), None)
 
     def _forget_code(self, delivery: Delivery) -> None:
-        approval = _approval_of(delivery)
+        approval = delivery.approval
         if approval is None:
             return
         if self._codes.get(approval.id) is delivery:
@@ -187,12 +196,3 @@ class DeliveryLog:
         delivery.status, delivery.redeliveries = pending, redeliveries
         delivery.next_attempt_at, delivery.updated_at = now, now
         delivery.tries = 0
-
-
-def _approval_of(delivery: Delivery) -> ApprovalSnapshot | None:
-    """Return the approval whose code is delivered, or None if there is no code."""
-    if delivery.message is None or delivery.message.event.code is None:
-        return None
-    subject = delivery.message.event.subject
-    assert isinstance(subject, ApprovalSnapshot)
-    return subject
