@@ -100,12 +100,9 @@ class Approvals:
         movement refuses.
         """
         try:
-            return command(on_commit=on_commit)
+            return self._move(command, on_commit, approved=False)
         except ApprovalRequired as required:
             return self._request(command, required, on_commit, caller)
-        except FraudBlocked as blocked:
-            self._alerts.add(blocked, Verdict.BLOCK)
-            raise
 
     def run_without(self, command: Run[T], on_commit: OnCommits = ()) -> T:
         """Make movements that cannot wait for an approval.
@@ -147,13 +144,8 @@ class Approvals:
             digest = self._digest(approval_id, code)
             if not hmac.compare_digest(approval.digest, digest):
                 raise self._count_wrong_code(approval, on_commit, caller)
-            try:
-                moved = command(
-                    on_commit=(Confirmation(approval), *on_commit), approved=True
-                )
-            except FraudBlocked as blocked:
-                self._alerts.add(blocked, Verdict.BLOCK)
-                raise
+            on_commit = (Confirmation(approval), *on_commit)
+            moved = self._move(command, on_commit, approved=True)
             self._table.release(approval)
         return moved
 
@@ -189,6 +181,14 @@ class Approvals:
             commit(on_commit, resent, lambda: self._send(resent, code))
             approval.state, approval.digest = resent, digest
         return resent
+
+    def _move(self, command: Command[M], on_commit: OnCommits, approved: bool) -> M:
+        """Make a movement. List it if a fraud rule blocks it."""
+        try:
+            return command(on_commit=on_commit, approved=approved)
+        except FraudBlocked as blocked:
+            self._alerts.add(blocked, Verdict.BLOCK)
+            raise
 
     def _request(
         self,
