@@ -30,7 +30,7 @@ class Limits(Struct, frozen=True, gc=False):
 
 
 class Policy(Struct, frozen=True):
-    """What holds for one wallet, besides what holds for every one. It is frozen if
+    """What holds for one wallet, added to what holds for every one. It is frozen if
     there is a reason, and watched if there are thresholds for fraud."""
 
     frozen_reason: str | None = None

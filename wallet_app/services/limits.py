@@ -58,7 +58,7 @@ class Usage(Struct, frozen=True):
 
 
 def _remaining(limit: int | None, spent: int) -> int | None:
-    """Return what may still leave; None where there is no limit."""
+    """Return what may still leave; None if there is no limit."""
     return None if limit is None else max(limit - spent, 0)
 
 

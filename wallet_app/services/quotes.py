@@ -83,7 +83,7 @@ class Quote:
 
 
 class Quotes:
-    """Makes quotes and remembers them."""
+    """Makes quotes and keeps them."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class Quotes:
         return quote
 
     def find(self, quote_id: str) -> Quote:
-        """Raise QuoteNotFound where there is no such quote."""
+        """Raise QuoteNotFound if there is no such quote."""
         now = self._monotonic()
         with self._lock:
             quote = self._quotes.get(quote_id, now)

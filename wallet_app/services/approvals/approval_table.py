@@ -38,7 +38,7 @@ out; two together can, until what they asked for expires."""
 KEPT_SECONDS = 86_400
 KEPT_MAX = 100_000
 """Approvals that are kept, each for a day after nobody can confirm it any more, or for
-a shorter time where there are very many."""
+a shorter time if there are very many."""
 
 _WINDOW = WRONG_CODES_SECONDS * SECOND
 
@@ -64,7 +64,7 @@ class ApprovalTable:
         self._wrong_codes: dict[str, tuple[_WrongCode, ...]] = {}
 
     def add(self, approval: Approval) -> None:
-        """Let a new approval be found, if there is room for it.
+        """Let a new approval be found, if it has a slot.
 
         Raises TooManyApprovals, TooManyWrongCodes and ApprovalsExhausted.
         """
@@ -98,7 +98,7 @@ class ApprovalTable:
             self._lock.release()
 
     def find(self, approval_id: str) -> Approval:
-        """Raise ApprovalNotFound where there is no such approval."""
+        """Raise ApprovalNotFound if there is no such approval."""
         now = self._monotonic()
         with self._lock:
             approval = self._approvals.get(approval_id, now)

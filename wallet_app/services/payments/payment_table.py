@@ -80,7 +80,7 @@ class PaymentTable:
         self._background.put(self._queue, 0, payment)
 
     def find(self, payment_id: str) -> Payment:
-        """Raise PaymentNotFound where there is no such payment."""
+        """Raise PaymentNotFound if there is no such payment."""
         with self._lock:
             payment = self._payments.get(payment_id)
         if payment is None or not payment.exists:
