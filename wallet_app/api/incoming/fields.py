@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
-from marshmallow.validate import Length, OneOf, Regexp
+from marshmallow.validate import Equal, Length, OneOf, Regexp
 from uuid_utils import UUID
 
 from wallet_app.api.incoming.json_object import Errors, ObjectReader
@@ -178,7 +178,7 @@ class EventTypes(fields.List[Any]):
 
 def operation_type(name: str) -> fields.Field[Any]:
     """Return the field by which `Operations` knows the schema of an operation."""
-    return fields.String(required=True, metadata={"const": name})
+    return fields.String(required=True, validate=Equal(name))
 
 
 class Operations(fields.Field[list[Operation]]):

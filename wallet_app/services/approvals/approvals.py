@@ -100,7 +100,7 @@ class Approvals:
         movement refuses.
         """
         try:
-            return self._move(command, on_commit, approved=False)
+            return self._listed(command, on_commit)
         except ApprovalRequired as required:
             return self._request(command, required, on_commit, caller)
 
@@ -110,15 +110,12 @@ class Approvals:
         Raises ApprovalNeeded in addition to what the movements refuse.
         """
         try:
-            return command(on_commit=on_commit)
+            return self._listed(command, on_commit)
         except ApprovalRequired as required:
             self._flag(required, None)
             refusal = ApprovalNeeded(required.wallet_id, required.reason)
             refusal.operation = required.operation
             raise refusal from None
-        except FraudBlocked as blocked:
-            self._alerts.add(blocked, Verdict.BLOCK)
-            raise
 
     def get(self, approval_id: str) -> ApprovalSnapshot:
         """No lock is needed: what an approval is, is one immutable value."""
@@ -145,7 +142,7 @@ class Approvals:
             if not hmac.compare_digest(approval.digest, digest):
                 raise self._count_wrong_code(approval, on_commit, caller)
             on_commit = (Confirmation(approval), *on_commit)
-            moved = self._move(command, on_commit, approved=True)
+            moved = self._listed(partial(command, approved=True), on_commit)
             self._table.release(approval)
         return moved
 
@@ -182,10 +179,10 @@ class Approvals:
             approval.state, approval.digest = resent, digest
         return resent
 
-    def _move(self, command: Command[M], on_commit: OnCommits, approved: bool) -> M:
-        """Make a movement. List it if a fraud rule blocks it."""
+    def _listed(self, command: Run[T], on_commit: OnCommits) -> T:
+        """Run a command. List its movement if a fraud rule blocks it."""
         try:
-            return command(on_commit=on_commit, approved=approved)
+            return command(on_commit=on_commit)
         except FraudBlocked as blocked:
             self._alerts.add(blocked, Verdict.BLOCK)
             raise
