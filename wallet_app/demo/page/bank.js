@@ -36,8 +36,8 @@ async function pay(form, outcome) {
     amount: toJson(movedAmountOf(form, currency)),
     bankAccount: form.elements.bankAccount.value,
   });
-  sayDone(outcome, answer, "It is on its way: see below.");
   await afterMovement(answer);
+  sayDone(outcome, answer, "It is on its way: see below.");
 }
 
 /** Show a payment from now on, until newer ones take its place. */

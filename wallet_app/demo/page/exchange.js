@@ -75,6 +75,6 @@ async function exchange(outcome, after) {
   quote = null;
   byId("exchange-form").querySelector("button").disabled = true;
   byId("quote-left").textContent = "This quote is used.";
-  sayDone(outcome, answer, `${book.nameOf(toWalletId)} got ${got}.`);
   await after(answer);
+  sayDone(outcome, answer, `${book.nameOf(toWalletId)} got ${got}.`);
 }

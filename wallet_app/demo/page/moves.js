@@ -28,8 +28,8 @@ async function moveOne(name, form, outcome, after) {
     description: textOf(form, "description"),
   });
   const done = name === "add" ? "Added" : "Deducted";
-  sayDone(outcome, answer, `${done} ${book.money(amount, currency)}.`);
   await after(answer);
+  sayDone(outcome, answer, `${done} ${book.money(amount, currency)}.`);
 }
 
 async function transfer(form, outcome, after) {
@@ -43,8 +43,8 @@ async function transfer(form, outcome, after) {
     category: textOf(form, "category"),
     description: textOf(form, "description"),
   });
-  sayDone(outcome, answer, `${book.money(amount, currency)} went to ${book.nameOf(toWalletId)}.`);
   await after(answer);
+  sayDone(outcome, answer, `${book.money(amount, currency)} went to ${book.nameOf(toWalletId)}.`);
 }
 
 /** Say that a movement was made, or that it waits for its code. */
