@@ -44,7 +44,7 @@ class ServingLoop:
         self.listener = listener
         listener.bind(("127.0.0.1", 0))
         listener.listen(2048)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         self.listener.setblocking(False)
@@ -93,10 +93,10 @@ def serving(
 ) -> Iterator[ServingLoop]:
     """Serve an app until the block ends."""
     server = ServingLoop(app, connections_max, listener or socket.socket())
-    server._thread.start()
+    server.thread.start()
     try:
         yield server
     finally:
         server.loop.call_soon_threadsafe(server.loop.stop)
-        server._thread.join(TIMEOUT_SECONDS)
-        assert not server._thread.is_alive()
+        server.thread.join(TIMEOUT_SECONDS)
+        assert not server.thread.is_alive()

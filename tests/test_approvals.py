@@ -369,8 +369,8 @@ def test_an_approval_that_cannot_be_kept_leaves_nothing_of_its_wallet(
 ) -> None:
     with nothing_moves(waiting.service), pytest.raises(RuntimeError):
         waiting.deduct(500, on_commit=FULL)
-    assert list(waiting.approvals._table._of_wallet) == []
-    assert len(waiting.approvals._table._approvals) == 0
+    assert waiting.approvals.table.wallets() == set()
+    assert len(waiting.approvals.table) == 0
 
 
 @needs_failing_allocations
@@ -381,8 +381,7 @@ def test_an_approval_that_cannot_be_kept_is_removed_whatever_allocation_fails() 
             waiting = Waiting(lock_factory=ThreadLock)
             trial = with_failing(n, 1, partial(waiting.deduct, 500, on_commit=FULL))
             failed += not isinstance(trial.result, RuntimeError)
-            table = waiting.approvals._table
-            if table._of_wallet or len(table._approvals):
+            if waiting.approvals.table.wallets() or len(waiting.approvals.table):
                 left.append(n)
         return failed, left
 
@@ -409,8 +408,8 @@ def test_an_approval_is_kept_for_a_day_and_then_forgotten(waiting: Waiting) -> N
     other = open_wallet(waiting.service, 5)
     waiting.service.set_limits(other, Limits(approval_threshold=0))
     waiting.service.deduct(other, 1)
-    assert list(waiting.approvals._table._of_wallet) == [other]
-    assert len(waiting.approvals._table._approvals) == 1
+    assert waiting.approvals.table.wallets() == {other}
+    assert len(waiting.approvals.table) == 1
 
 
 class SmallTable:
@@ -459,7 +458,7 @@ def test_approvals_are_bounded_and_none_that_waits_is_forgotten() -> None:
         small.approvals.get(first)
     assert small.approvals.get(second).status is ApprovalStatus.EXPIRED
     assert small.approvals.get(third).status is ApprovalStatus.PENDING
-    assert len(small.approvals._table._of_wallet) == 2
+    assert len(small.approvals.table.wallets()) == 2
 
 
 @pytest.mark.parametrize("how", ["confirmed", "cancelled", "rejected"])
@@ -537,7 +536,7 @@ def test_nobody_can_guess_on_and_on(waiting: Waiting) -> None:
     waiting.request()
     waiting.clock.now += 86_400 * SECOND
     waiting.request()
-    assert waiting.approvals._table._wrong_codes == {}
+    assert waiting.approvals.table.guessed_wallets() == set()
 
 
 def test_an_unknown_approval_is_not_found(waiting: Waiting) -> None:
@@ -561,16 +560,15 @@ def test_codes_are_six_digits_made_by_chance() -> None:
     assert len(codes) > 450
 
 
-def test_a_code_is_kept_nowhere(waiting: Waiting) -> None:
-    waiting.service.approvals._new_code = lambda: "314159"
-    approval = waiting.approvals._table.find(waiting.request().id)
+def test_a_code_is_kept_nowhere() -> None:
+    waiting = Waiting(new_code=lambda: "314159")
+    approval = waiting.approvals.table.find(waiting.request().id)
     kept = repr([getattr(approval, slot) for slot in approval.__slots__])
     assert "314159" not in kept + repr(vars(waiting.approvals))
-    twin = waiting.approvals._table.find(waiting.request().id)
+    twin = waiting.approvals.table.find(waiting.request().id)
     assert twin.digest != approval.digest, "equal codes can be told apart"
-    other_process = Waiting()
-    other_process.service.approvals._new_code = lambda: "314159"
-    same_id = other_process.approvals._table.find(other_process.request().id)
+    other_process = Waiting(new_code=lambda: "314159")
+    same_id = other_process.approvals.table.find(other_process.request().id)
     assert same_id.digest != approval.digest, "there is no key"
 
 
@@ -600,32 +598,31 @@ def test_a_code_is_in_the_log_on_the_log_channel_only(
     assert all(approval.id in line for line in shown)
 
 
-def test_every_code_is_sent_before_a_later_one_can_be(
-    waiting: Waiting,
-) -> None:
+def test_every_code_is_sent_before_a_later_one_can_be() -> None:
     held: list[bool] = []
 
     def send(approval: ApprovalSnapshot, code: str) -> None:
-        lock: Any = waiting.approvals._table.find(approval.id).lock
-        held.append(lock._lock.locked())
+        lock = sending.approvals.table.find(approval.id).lock
+        assert isinstance(lock, ThreadLock)
+        held.append(lock.locked())
 
-    waiting.approvals._send = send
-    approval = waiting.request()
-    waiting.approvals.resend(approval.id)
+    sending = Waiting(lock_factory=ThreadLock, send_code=send)
+    approval = sending.request()
+    sending.approvals.resend(approval.id)
     assert held == [True, True]
 
 
-def test_no_lock_of_a_wallet_is_held_while_a_code_is_sent(waiting: Waiting) -> None:
+def test_no_lock_of_a_wallet_is_held_while_a_code_is_sent() -> None:
     def send(approval: ApprovalSnapshot, code: str) -> None:
-        waiting.approvals.get(approval.id)
-        waiting.service.add(waiting.source, 1)
-        waiting.service.audit()
+        sending.approvals.get(approval.id)
+        sending.service.add(sending.source, 1)
+        sending.service.audit()
 
-    waiting.service.approvals._send = send
-    approval = waiting.deduct(500)
+    sending = Waiting(send_code=send)
+    approval = sending.deduct(500)
     assert isinstance(approval, ApprovalSnapshot)
-    waiting.approvals.resend(approval.id)
-    assert balances(waiting.service, waiting.source) == [1_002]
+    sending.approvals.resend(approval.id)
+    assert balances(sending.service, sending.source) == [1_002]
 
 
 # Over HTTP
@@ -796,8 +793,9 @@ def test_a_request_with_a_key_asks_for_one_approval_and_a_confirmation_confirms_
     assert balances(waiting.service, waiting.source) == [500]
 
 
-def test_no_answer_shows_a_code(http: FlaskClient, waiting: Waiting) -> None:
-    waiting.service.approvals._new_code = lambda: "314159"
+def test_no_answer_shows_a_code() -> None:
+    waiting = Waiting(new_code=lambda: "314159")
+    http = create_app(waiting.service).test_client()
     body = {"walletId": waiting.source, "amount": 500}
     asked = post(http, "/wallet/deduct", body)
     path = f"/approvals/{asked.get_json()['approvalId']}"

@@ -14,6 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from uuid_utils import uuid4 as new_uuid
 
 from tests.answers import NOBODY, assert_problem, post
 from tests.ledgers import (
@@ -62,6 +63,7 @@ from wallet_app.domain.transactions import (
     TransactionType,
 )
 from wallet_app.services.approvals.approval import ApprovalSnapshot
+from wallet_app.services.money import Money
 from wallet_app.services.quotes import KEPT_SECONDS, Quote, Quotes, convert
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
@@ -252,15 +254,20 @@ def test_no_more_quotes_are_kept_than_is_good(house: House) -> None:
 
 
 def test_a_used_quote_gives_its_slot_to_the_next_one(house: House) -> None:
-    used, waiting = house.quote(), house.quote()
-    house.service.quotes._quotes._size_max = 2
-    with nothing_moves(house.service), pytest.raises(QuotesExhausted):
-        house.quote()
-    house.exchange(used)
-    house.quote()
-    with nothing_moves(house.service), pytest.raises(QuoteNotFound):
-        house.exchange(used)
-    assert house.service.quotes.find(waiting.id) is waiting
+    service, clock = house.service, house.clock
+    quotes = Quotes(
+        service.store, clock, clock, new_uuid, RATES, 60, BoundedLock, quotes_max=2
+    )
+    money = Money(service.store, clock, clock, new_uuid, quotes, service.outbox)
+    used, waiting = (quotes.create("INR", "USD", 83_120) for _ in range(2))
+    with nothing_moves(service), pytest.raises(QuotesExhausted):
+        quotes.create("INR", "USD", 83_120)
+    exchange = partial(money.transfer, house.source, house.target, 83_120)
+    exchange(quote_id=used.id)
+    quotes.create("INR", "USD", 83_120)
+    with nothing_moves(service), pytest.raises(QuoteNotFound):
+        exchange(quote_id=used.id)
+    assert quotes.find(waiting.id) is waiting
 
 
 # Exchanges

@@ -232,7 +232,7 @@ class Run:
 
     def assert_that_what_is_known_is_shown(self) -> None:
         for each in self.opened():
-            known = self.payments._table.find(each.id).answer is not None
+            known = self.payments.table.find(each.id).answer is not None
             assert known is (each.bank_answer in (BankAnswer.PAID, BankAnswer.DECLINED))
 
     @contextmanager
@@ -463,7 +463,7 @@ class Adversity(RuleBasedStateMachine):
 
     def overtake(self, key: str) -> None:
         """Attempt a payment while it is attempted, and take it up again."""
-        self.payments.attempt(self.payments._table.find(key))
+        self.payments.attempt(self.payments.table.find(key))
         self.retry_those(self.parked()[:1])
 
     def parked(self) -> list[PaymentSnapshot]:
@@ -529,7 +529,7 @@ class Adversity(RuleBasedStateMachine):
         self.bank.fates = fates
         for _ in range(2):
             with suppress(RuntimeError):
-                self.payments.attempt(self.payments._table.find(chosen.id))
+                self.payments.attempt(self.payments.table.find(chosen.id))
 
     @rule()
     def settle(self) -> None:
@@ -569,7 +569,7 @@ class Adversity(RuleBasedStateMachine):
         assert sorted(
             each.id for each in subjects if isinstance(each, PaymentSnapshot)
         ) == sorted(each.id for each in payments)
-        assert not self.payments._table._under_way
+        assert self.payments.table.under_way == 0
 
     @invariant()
     def the_books_are_right(self) -> None:

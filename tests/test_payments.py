@@ -133,12 +133,14 @@ class Paying:
         **injected: Any,
     ) -> None:
         self.clock, self.bank, self.codes = Clock(), Counted(), Codes()
+        self.receivers = Receivers()
         self.service = new_service(
             settings,
             clock=self.clock,
             bank=bank or self.bank,
             new_code=self.codes,
             send_code=self.codes.send,
+            transport=self.receivers,
             **injected,
         )
         self.payments = self.service.payments
@@ -433,19 +435,44 @@ def test_each_currency_has_its_own_books() -> None:
     assert balances(paying.service, dollars) == [30]
 
 
-def test_an_answer_that_comes_again_changes_nothing() -> None:
-    for direction in Direction:
-        for account in ("sandbox-ok", "sandbox-declines"):
-            paying = Paying()
-            payment = paying.ask(direction, account)
-            ended = paying.run(payment)
-            late = paying.payments._table.find(payment)
-            with nothing_moves(paying.service):
-                assert paying.payments.attempt(late) is None
-                assert paying.payments._settle(late, Paid()) is None
-                assert paying.payments._settle(late, Declined("no")) is None
-                assert paying.payments._again(late, BankAnswer.UNKNOWN, "no") is None
-            assert paying.payments.get(payment) == ended
+class Overtaken(Telling):
+    """While it is asked first, something else happens."""
+
+    meanwhile: Callable[[str], object]
+
+    def pay(self, order: Order) -> Answer:
+        if not self.calls:
+            self.calls.append(("overtaken", order.key))
+            self.meanwhile(order.key)
+        return super().pay(order)
+
+
+@pytest.mark.parametrize("direction", Direction)
+@pytest.mark.parametrize("ends", [Paid(), Declined("no")], ids=repr)
+@pytest.mark.parametrize(
+    "late",
+    [Paid(), Declined("late"), BankTimeout("late"), BankUnavailable("late")],
+    ids=repr,
+)
+def test_an_answer_that_comes_late_or_again_changes_nothing(
+    direction: Direction, ends: Answer, late: Said
+) -> None:
+    bank = Overtaken(ends, late)
+    paying = Paying(bank=bank)
+    payment_id, seen = paying.ask(direction), []
+
+    def attempt(key: str) -> None:
+        paying.payments.attempt(paying.payments.table.find(key))
+        seen.append((paying.payments.get(key), paying.moved(key), paying.balance()))
+
+    bank.meanwhile = attempt
+    attempt(payment_id)
+    attempt(payment_id)
+    ended, *later = seen
+    assert not ended[0].is_open
+    assert later == [ended, ended]
+    assert bank.says == []
+    assert paying.service.audit().problems == []
 
 
 @pytest.mark.parametrize("account", ["sandbox-down", "sandbox-ok"])
@@ -463,20 +490,15 @@ def test_a_clock_that_steps_back_does_not_turn_a_payment_back(account: str) -> N
 
 
 def test_an_attempt_that_was_overtaken_waits_as_a_first_one_does() -> None:
-    class Overtaken(Telling):
-        """While it is asked first, another attempt fails, and somebody retries."""
-
-        def pay(self, order: Order) -> Answer:
-            if not self.calls:
-                self.calls.append(("overtaken", order.key))
-                payments.attempt(payments._table.find(order.key))
-                payments.retry(order.key)
-            return super().pay(order)
+    def fail_and_retry(key: str) -> None:
+        payments.attempt(payments.table.find(key))
+        payments.retry(key)
 
     bank = Overtaken(BankUnavailable("busy"), BankUnavailable("busy"), Paid())
+    bank.meanwhile = fail_and_retry
     paying = Paying(Settings(payment_max_attempts=1), bank=bank)
     payments, payment_id = paying.payments, paying.ask(DEPOSIT)
-    overtaken = payments._table.find(payment_id)
+    overtaken = payments.table.find(payment_id)
     assert payments.attempt(overtaken) == SECOND
     assert payments.get(payment_id).status == "PENDING"
     assert paying.run(payment_id).status == "SUCCEEDED"
@@ -1012,7 +1034,7 @@ def test_a_place_is_given_back_once(crowded: Crowded) -> None:
     paying = crowded(1)
     first = paying.ask(DEPOSIT)
     paying.run(first)
-    paying.payments.attempt(paying.payments._table.find(first))
+    paying.payments.attempt(paying.payments.table.find(first))
     paying.ask(DEPOSIT, "sandbox-down")
     with nothing_opens(paying), pytest.raises(PaymentsExhausted):
         paying.ask(DEPOSIT)
@@ -1102,7 +1124,7 @@ def test_what_was_answered_is_not_forgotten_for_an_error_that_comes_after() -> N
 
 @pytest.fixture
 def paying() -> Paying:
-    return Paying(transport=Receivers())
+    return Paying()
 
 
 @pytest.fixture
@@ -1317,10 +1339,8 @@ def test_the_audit_and_the_bank_show_the_same_money(
 def told(paying: Paying) -> list[tuple[str, str | None, str]]:
     """Return what the webhooks were told: of what, and what it was."""
     paying.service.background.run_due()
-    transport = paying.service.webhooks._transport
-    assert isinstance(transport, Receivers)
     messages = []
-    for _, _, content in transport.posts:
+    for _, _, content in paying.receivers.posts:
         message = json.loads(content)
         data = message["data"]
         if message["type"].startswith("payment."):
@@ -1347,7 +1367,7 @@ def test_an_end_is_told_once_after_the_movement_that_made_it(
     }[status]
     assert told(paying) == created + ended
     paying.clock.now += DAY
-    paying.payments.attempt(paying.payments._table.find(id))
+    paying.payments.attempt(paying.payments.table.find(id))
     assert told(paying) == created + ended
 
 

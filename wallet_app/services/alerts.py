@@ -110,6 +110,10 @@ class Alerts:
                 del self._ids_of_wallet[alert.wallet_id]
         del self._alerts[alert_id]
 
+    def counts(self) -> dict[str, int]:
+        """Return how many alerts each wallet has in the list, if it has any."""
+        return {wallet: len(ids) for wallet, ids in self._ids_of_wallet.items()}
+
     def page(self, limit: int = 20, page: int = 1) -> AlertPage:
         start = (page - 1) * limit
         with self._lock:

@@ -87,6 +87,11 @@ class Approvals:
         self._table = ApprovalTable(monotonic, ttl_seconds, kept_max, lock_factory())
         self._key = secrets.token_bytes()
 
+    @property
+    def table(self) -> ApprovalTable:
+        """What is kept, to look at."""
+        return self._table
+
     def run(
         self,
         command: Command[M],

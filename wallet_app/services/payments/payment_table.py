@@ -36,6 +36,11 @@ class PaymentTable:
         self._payments: dict[str, Payment] = {}
         self._under_way: set[Payment] = set()
 
+    @property
+    def under_way(self) -> int:
+        """How many payments have a slot."""
+        return len(self._under_way)
+
     @contextmanager
     def opening(self, payment: Payment) -> Iterator[None]:
         """Hold a payment while the block opens it, so that nobody attempts it before

@@ -129,6 +129,11 @@ class Payments:
         """No lock is needed: what a payment is, is one immutable value."""
         return self._table.find(payment_id).state
 
+    @property
+    def table(self) -> PaymentTable:
+        """The payments themselves, to look at."""
+        return self._table
+
     def all(self) -> list[PaymentSnapshot]:
         """Return what every payment is. For as long as the caller holds all wallets,
         none is added, and none moves money."""
