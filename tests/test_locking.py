@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NoReturn, cast
+from functools import partial
+from typing import Any, NoReturn
 
 import pytest
 
@@ -29,12 +29,11 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from tests.watched_locks import Watch
+from tests.watched_locks import Watch, guard
 from wallet_app.domain.errors.approval_errors import CodeInvalid
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.wallet_errors import WalletExists
 from wallet_app.domain.spending import Limits
-from wallet_app.services.alerts import Alert
 from wallet_app.services.approvals.approval import (
     Approval,
     ApprovalSnapshot,
@@ -43,6 +42,7 @@ from wallet_app.services.approvals.approval import (
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.expiring import Expiring
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
+from wallet_app.services.quotes import Quote
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 from wallet_app.store import Lock, Wallet, locked
@@ -65,7 +65,7 @@ class WatchedSlot:
         return self._slot.__get__(wallet, owner)
 
     def __set__(self, wallet: Wallet, value: object) -> None:
-        if hasattr(wallet, "_lock"):  # not while the wallet is being made
+        if hasattr(wallet, "balance_min"):  # not while the wallet is being made
             self._watch.touch(wallet)
         self._slot.__set__(wallet, value)
 
@@ -120,8 +120,8 @@ def test_a_balance_is_touched_only_under_its_lock(
     except WalletError:
         assert name.startswith("refused")
     assert watch.touched
-    for wallet, held in watch.touched:
-        assert wallet._lock in held
+    for wallet, held in list(watch.touched):
+        assert watch.lock_of(wallet) in held
     assert watch.held == []
 
 
@@ -130,8 +130,9 @@ def test_a_transfer_changes_both_wallets_under_both_locks(
     watch: Watch, watched: WalletService, name: str
 ) -> None:
     CALLS[name](watched)
-    pair = [watched.store.wallets[wallet_id]._lock for wallet_id in ids(watched)[:2]]
-    for _, held in watch.touched[2:]:  # the first two are the marks being set
+    touched = watch.touched[2:]  # the first two are the marks being set
+    pair = [watch.lock_of(watched.store.wallets[id]) for id in ids(watched)[:2]]
+    for _, held in touched:
         assert list(held) == pair, "not both, or not in the order of their ids"
 
 
@@ -139,13 +140,10 @@ def test_the_audit_holds_every_wallet_and_the_registry_at_one_moment(
     watch: Watch, watched: WalletService
 ) -> None:
     watched.audit()
-    locks = [watched.store.wallets[wallet_id]._lock for wallet_id in ids(watched)]
-    _, held_at_the_last_touch = watch.touched[-1]
-    assert list(held_at_the_last_touch) == [
-        watched.audits._turn,
-        watched.store.registry,
-        *locks,
-    ]
+    _, (turn, *held) = watch.touched[-1]
+    locks = [watch.lock_of(watched.store.wallets[id]) for id in ids(watched)]
+    assert held == [watched.store.registry, *locks]
+    assert turn not in held
 
 
 def test_a_history_is_measured_under_the_wallets_lock(
@@ -161,7 +159,8 @@ def test_a_history_is_measured_under_the_wallets_lock(
     wallet.history = Measured(wallet.history)
     watched.get_history(wallet.id)
     assert watch.touched
-    assert all(wallet._lock in held for _, held in watch.touched)
+    touched = list(watch.touched)
+    assert all(watch.lock_of(wallet) in held for _, held in touched)
 
 
 def test_a_new_wallet_and_its_outcome_are_kept_under_one_lock(
@@ -177,59 +176,10 @@ def test_a_new_wallet_and_its_outcome_are_kept_under_one_lock(
     assert claim.outcome == wallet
 
 
-class Guarded(dict[str, Any]):
-    """A table that may be touched only while its lock is held."""
-
-    def __init__(self, watch: Watch, lock: object) -> None:
-        super().__init__()
-        self.__dict__["_is_held"] = lambda: lock in watch.held
-
-    def __getattribute__(self, name: str) -> Any:
-        if name != "__dict__":
-            assert self.__dict__["_is_held"](), f"{name} without the lock"
-        return super().__getattribute__(name)
-
-    def __iter__(self) -> Iterator[str]:
-        assert self.__dict__["_is_held"]()
-        return super().__iter__()
-
-    def __getitem__(self, key: str) -> Any:
-        assert self.__dict__["_is_held"]()
-        return super().__getitem__(key)
-
-    def __setitem__(self, key: str, entry: Any) -> None:
-        assert self.__dict__["_is_held"]()
-        super().__setitem__(key, entry)
-
-    def __delitem__(self, key: str) -> None:
-        assert self.__dict__["_is_held"]()
-        super().__delitem__(key)
-
-
-class GuardedMethods:
-    """A table whose methods may be called only while its lock is held."""
-
-    def __init__(self, watch: Watch, lock: object, guarded: Expiring[Any]) -> None:
-        self._is_held: Callable[[], bool] = lambda: lock in watch.held
-        self._guarded = guarded
-
-    def __getattr__(self, name: str) -> Any:
-        assert self._is_held(), f"{name} without the lock"
-        return getattr(self._guarded, name)
-
-    def release_after_commit(self, key: str, lock: Lock) -> None:
-        """Run the table's own method, which takes the lock, on what is guarded."""
-        Expiring.release_after_commit(cast(Any, self), key, lock)
-
-
-def guarded(watch: Watch, lock: object, table: Expiring[Any]) -> Any:
-    return GuardedMethods(watch, lock, table)
-
-
 def test_keys_are_touched_only_under_their_lock(watch: Watch) -> None:
     clock = Clock()
     keys = IdempotencyKeys(clock, 60, watch.new_lock)
-    keys._claims = guarded(watch, keys._lock, keys._claims)
+    guard(watch, keys)
 
     def crash(on_commit: OnCommits) -> NoReturn:
         raise Crash
@@ -262,26 +212,6 @@ class WatchedWrites:
         self._slot.__set__(approval, value)
 
 
-class GuardedAlerts(OrderedDict[str, Alert]):
-    """Alerts that may be touched only while their lock is held."""
-
-    def __init__(self, watch: Watch, lock: object) -> None:
-        super().__init__()
-        self._is_held: Callable[[], bool] = lambda: lock in watch.held
-
-    def __setitem__(self, id: str, alert: Alert) -> None:
-        assert self._is_held()
-        super().__setitem__(id, alert)
-
-    def __len__(self) -> int:
-        assert self._is_held()
-        return super().__len__()
-
-    def values(self) -> Any:
-        assert self._is_held()
-        return super().values()
-
-
 def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,12 +232,10 @@ def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
         new_code=codes,
         send_code=codes.send,
     )
-    table, quotes, alerts = service.approvals._table, service.quotes, service.alerts
-    table._approvals = guarded(watch, table._lock, table._approvals)
-    table._of_wallet = Guarded(watch, table._lock)
-    table._wrong_codes = Guarded(watch, table._lock)
-    quotes._quotes = guarded(watch, quotes._lock, quotes._quotes)
-    alerts._alerts = GuardedAlerts(watch, alerts._lock)
+    quotes, alerts = service.quotes, service.alerts
+    guard(watch, service.approvals.table)
+    guard(watch, quotes, Expiring)  # and not the rates, which nobody writes
+    guard(watch, alerts)
     source, target = open_wallet(service, 100), open_wallet(service)
 
     def ask() -> str:
@@ -336,10 +264,17 @@ def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
 def test_the_house_gets_its_wallets_under_the_lock_of_the_registry(
     watch: Watch,
 ) -> None:
-    service = new_service(Settings(fx_rates=RATES), lock_factory=watch.new_lock)
-    service.store._liquidity = Guarded(watch, service.store.registry)
+    held: list[object] = []
+
+    def new_lock() -> Lock:
+        held.append(list(watch.held))
+        return watch.new_lock()
+
+    service = new_service(Settings(fx_rates=RATES), lock_factory=new_lock)
+    held.clear()
     service.create_quote("USD", "INR", 100)
-    assert len(service.store._liquidity) == 2
+    assert len(service.store.liquidity) == 2
+    assert held == [[service.store.registry]] * 2, "where their locks are made"
 
 
 def test_the_wallets_of_the_house_are_read_under_their_locks(watch: Watch) -> None:
@@ -347,8 +282,8 @@ def test_the_wallets_of_the_house_are_read_under_their_locks(watch: Watch) -> No
     service.create_quote("USD", "INR", 100)
     watch.touched.clear()
     service.list_liquidity()
-    locks = {wallet._lock for wallet in service.store.liquidity.values()}
     last_touches = {wallet.id: held for wallet, held in watch.touched}
+    locks = {watch.lock_of(wallet) for wallet in service.store.liquidity.values()}
     assert len(last_touches) == 2
     for held in last_touches.values():
         assert set(held) == locks, "not at one moment"
@@ -359,7 +294,8 @@ def test_any_number_of_wallets_is_locked_in_the_order_of_their_ids(
 ) -> None:
     wallets = [watched.store.wallets[id] for id in ids(watched)]
     with locked(reversed(wallets)) as in_order:
-        assert watch.held == [wallet._lock for wallet in wallets]
+        held = list(watch.held)
+    assert held == [watch.lock_of(wallet) for wallet in wallets]
     assert in_order == wallets
 
 
@@ -456,20 +392,20 @@ class Struck:
         self._fault.step()
 
 
-def exchange(service: WalletService) -> object:
-    """Use the one quote that there is."""
-    (quote,) = [each.value for each in service.quotes._quotes._needed.values()]
+def exchange(service: WalletService, quote: Quote) -> object:
     (dollars,) = [w.id for w in service.list_wallets("asha") if w.currency == "USD"]
     rupees = service.list_wallets("ravi")[0].id
     return service.transfer(rupees, dollars, quote.from_amount, quote_id=quote.id)
 
 
-FAILING = CALLS | {"exchange": exchange}
 MOVEMENTS = ["add", "deduct", "transfer up", "transfer down", "exchange"]
 
 
 def run_with_fault(
-    service: WalletService, name: str, fault: Fault, patch: pytest.MonkeyPatch
+    service: WalletService,
+    move: Callable[[], object],
+    fault: Fault,
+    patch: pytest.MonkeyPatch,
 ) -> None:
     """Make a movement in which some steps fail, if it comes so far."""
     for wallet in service.store.readable.values():
@@ -478,7 +414,7 @@ def run_with_fault(
     for slot in ("balance", "updated_at", "spent", "counters"):
         patch.setattr(Wallet, slot, Struck(Wallet.__dict__[slot], fault))
     with contextlib.suppress(Crash):
-        FAILING[name](service)
+        move()
 
 
 @pytest.mark.parametrize("name", MOVEMENTS)
@@ -505,18 +441,21 @@ def leaves_no_trace(
     service = new_service(Settings(fx_rates=rates), clock=clock)
     for user in ("asha", "ravi"):
         open_wallet(service, 100, user)
+    move: Callable[[], object]
     if name == "exchange":
         open_wallet(service, 0, "asha", "USD")
-        service.create_quote("INR", "USD", 60)
+        move = partial(exchange, service, service.create_quote("INR", "USD", 60))
+    else:
+        move = partial(CALLS[name], service)
     before = everything(service)
     clock.now += SECOND
     fault = Fault(*steps)
     with monkeypatch.context() as patch:
-        run_with_fault(service, name, fault, patch)
+        run_with_fault(service, move, fault, patch)
         after = everything(service)
     if fault.struck:
         assert after == before, f"after a crash at {fault.struck}"
-        FAILING[name](service)  # no lock was leaked, and no quote used
+        move()  # no lock was leaked, and no quote used
     return fault.struck
 
 
