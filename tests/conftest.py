@@ -16,6 +16,8 @@ from flask.testing import FlaskClient
 from hypothesis import settings
 
 from tests import markers
+from tests.approving import Waiting
+from tests.house import House
 from tests.ledgers import new_service
 from wallet_app import create_app
 from wallet_app.api.current_service import bind
@@ -90,3 +92,13 @@ def client(app: Flask, service: WalletService) -> FlaskClient:
     bind(app, service)
     service.idempotency.on_replay = mark_replayed
     return app.test_client()
+
+
+@pytest.fixture
+def waiting() -> Waiting:
+    return Waiting()
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
