@@ -6,13 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tests.ledgers import (
-    Clock,
-    Codes,
-    new_service,
-    nothing_moves,
-    open_wallet,
-)
+from tests.ledgers import Clock, Codes, new_service, nothing_moves, open_wallet
 from wallet_app.domain.spending import Limits
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 

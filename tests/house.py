@@ -6,18 +6,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from tests.ledgers import (
-    Clock,
-    Codes,
-    made,
-    new_service,
-    nothing_moves,
-    open_wallet,
-)
+from tests.ledgers import Clock, Codes, made, new_service, nothing_moves, open_wallet
 from wallet_app.domain.spending import Limits
-from wallet_app.domain.transactions import (
-    Transaction,
-)
+from wallet_app.domain.transactions import Transaction
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.quotes import Quote
 from wallet_app.settings import Settings

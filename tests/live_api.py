@@ -9,10 +9,7 @@ from uuid import uuid4
 
 import urllib3
 
-from tests.server import (
-    TIMEOUT_SECONDS,
-    Server,
-)
+from tests.server import TIMEOUT_SECONDS, Server
 
 
 class Api:

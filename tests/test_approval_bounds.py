@@ -7,12 +7,7 @@ from functools import partial
 import pytest
 
 from tests.answers import NOBODY
-from tests.approving import (
-    TTL_SECONDS,
-    WRONG,
-    Call,
-    Waiting,
-)
+from tests.approving import TTL_SECONDS, WRONG, Call, Waiting
 from tests.ledgers import (
     SECOND,
     BoundedLock,
@@ -70,10 +65,7 @@ def test_approvals_are_bounded_and_none_that_waits_is_forgotten() -> None:
     one = open_wallet(small.service, 5)
     with nothing_moves(small.service), pytest.raises(ApprovalsExhausted) as refused:
         small.approvals.run(partial(small.service.money.deduct, one, 1))
-    assert refused.value.values == {
-        "maximum": 2,
-        "retry_after_seconds": TTL_SECONDS,
-    }
+    assert refused.value.values == {"maximum": 2, "retry_after_seconds": TTL_SECONDS}
     small.clock.now += TTL_SECONDS * SECOND - 1
     assert small.approvals.get(second).status is ApprovalStatus.EXPIRED
     third = small.ask()

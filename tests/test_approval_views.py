@@ -9,11 +9,7 @@ from flask.testing import FlaskClient
 
 from tests.answers import NOBODY, assert_problem, post
 from tests.approving import TTL_SECONDS, WRONG, Waiting
-from tests.ledgers import (
-    SECOND,
-    balances,
-    nothing_moves,
-)
+from tests.ledgers import SECOND, balances, nothing_moves
 from wallet_app import create_app
 
 

@@ -9,12 +9,7 @@ from functools import partial
 import pytest
 
 from tests.allocations import in_a_child, needs_failing_allocations, with_failing
-from tests.approving import (
-    TTL_SECONDS,
-    WRONG,
-    Call,
-    Waiting,
-)
+from tests.approving import TTL_SECONDS, WRONG, Call, Waiting
 from tests.ledgers import (
     FULL,
     SECOND,

@@ -146,10 +146,7 @@ def test_what_is_no_amount_is_refused(
         for path, wallets in (
             ("add", f'"walletId": "{wallet_id}"'),
             ("deduct", f'"walletId": "{wallet_id}"'),
-            (
-                "transfer",
-                f'"fromWalletId": "{wallet_id}", "toWalletId": "{other}"',
-            ),
+            ("transfer", f'"fromWalletId": "{wallet_id}", "toWalletId": "{other}"'),
         ):
             body = f'{{{wallets}, "amount": {amount}}}'.encode()
             problem = refused(client, path, body)

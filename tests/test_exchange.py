@@ -8,14 +8,7 @@ import pytest
 
 from tests.answers import NOBODY
 from tests.house import Call, House
-from tests.ledgers import (
-    FULL,
-    SECOND,
-    balances,
-    everything,
-    nothing_moves,
-    open_wallet,
-)
+from tests.ledgers import FULL, SECOND, balances, everything, nothing_moves, open_wallet
 from wallet_app.domain.errors.approval_errors import ApprovalExpired
 from wallet_app.domain.errors.exchange_errors import (
     LiquidityExhausted,
@@ -35,10 +28,7 @@ from wallet_app.domain.errors.wallet_errors import (
     WalletNotFound,
 )
 from wallet_app.domain.spending import Limits
-from wallet_app.domain.transactions import (
-    AMOUNT_MAX,
-    TransactionType,
-)
+from wallet_app.domain.transactions import AMOUNT_MAX, TransactionType
 from wallet_app.services.service import WalletService
 from wallet_app.store import Wallet
 
@@ -267,9 +257,7 @@ def test_twenty_transfers_with_one_quote_are_one_exchange(house: House) -> None:
     assert house.service.audit().problems == []
 
 
-def test_an_exchange_whose_outcome_cannot_be_kept_leaves_no_trace(
-    house: House,
-) -> None:
+def test_an_exchange_whose_outcome_cannot_be_kept_leaves_no_trace(house: House) -> None:
     quote = house.quote(100)
     liquidity = [(w.balance, len(w.history)) for w in liquidity_of(house.service)]
     with nothing_moves(house.service), pytest.raises(RuntimeError):

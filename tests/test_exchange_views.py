@@ -9,15 +9,9 @@ from flask.testing import FlaskClient
 
 from tests.answers import NOBODY, assert_problem, post
 from tests.house import TTL_SECONDS, House
-from tests.ledgers import (
-    SECOND,
-    everything,
-    nothing_moves,
-)
+from tests.ledgers import SECOND, everything, nothing_moves
 from wallet_app import create_app
-from wallet_app.domain.transactions import (
-    HOUSE,
-)
+from wallet_app.domain.transactions import HOUSE
 
 
 @pytest.fixture
@@ -99,11 +93,7 @@ def test_a_rate_is_told_as_it_was_given(http: FlaskClient) -> None:
     ids=str,
 )
 def test_what_cannot_be_quoted_is_refused(
-    http: FlaskClient,
-    house: House,
-    body: dict[str, object],
-    status: int,
-    code: str,
+    http: FlaskClient, house: House, body: dict[str, object], status: int, code: str
 ) -> None:
     with nothing_moves(house.service):
         assert_problem(post(http, "/fx/quotes", QUOTE | body), status, code)

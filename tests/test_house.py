@@ -7,17 +7,10 @@ from functools import partial
 import pytest
 
 from tests.house import Call, House
-from tests.ledgers import (
-    nothing_moves,
-)
-from wallet_app.domain.errors.wallet_errors import (
-    InsufficientFunds,
-    WalletNotFound,
-)
+from tests.ledgers import nothing_moves
+from wallet_app.domain.errors.wallet_errors import InsufficientFunds, WalletNotFound
 from wallet_app.domain.spending import Limits
-from wallet_app.domain.transactions import (
-    HOUSE,
-)
+from wallet_app.domain.transactions import HOUSE
 
 
 def test_money_moves_through_the_house_in_exchanges_only(house: House) -> None:
@@ -39,9 +32,7 @@ def test_money_moves_through_the_house_in_exchanges_only(house: House) -> None:
                     call()
 
 
-def test_whoever_calls_himself_the_house_is_a_user_like_any_other(
-    house: House,
-) -> None:
+def test_whoever_calls_himself_the_house_is_a_user_like_any_other(house: House) -> None:
     mine = house.service.create_wallet(HOUSE, "INR")
     house.exchange(house.quote(100))
     assert [wallet.id for wallet in house.service.list_wallets(HOUSE)] == [mine.id]

@@ -26,9 +26,7 @@ from wallet_app.services.service import WalletService
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
-def test_an_add_raises_the_balance_and_records_a_credit(
-    service: WalletService,
-) -> None:
+def test_an_add_raises_the_balance_and_records_a_credit(service: WalletService) -> None:
     wallet_id = open_wallet(service)
     credit = service.add(wallet_id, 500, "gift", "Happy birthday")
     assert service.get_wallet(wallet_id).balance == 500

@@ -14,14 +14,7 @@ from standardwebhooks import Webhook
 
 from tests.live_api import Api
 from tests.receivers import Received, receiving
-from tests.server import (
-    BARE,
-    CONFIGURED,
-    DEMO,
-    GUNICORN,
-    TIMEOUT_SECONDS,
-    running,
-)
+from tests.server import BARE, CONFIGURED, DEMO, GUNICORN, TIMEOUT_SECONDS, running
 
 pytestmark = pytest.mark.server
 

@@ -12,13 +12,7 @@ from hypothesis import strategies as st
 from uuid_utils import uuid4 as new_uuid
 
 from tests.house import RATES, TTL_SECONDS, House
-from tests.ledgers import (
-    SECOND,
-    BoundedLock,
-    Ids,
-    new_service,
-    nothing_moves,
-)
+from tests.ledgers import SECOND, BoundedLock, Ids, new_service, nothing_moves
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.exchange_errors import (
     AmountNotExchangeable,
@@ -28,9 +22,7 @@ from wallet_app.domain.errors.exchange_errors import (
     SameCurrency,
 )
 from wallet_app.domain.errors.families import WalletError
-from wallet_app.domain.transactions import (
-    AMOUNT_MAX,
-)
+from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.money import Money
 from wallet_app.services.quotes import KEPT_SECONDS, Quotes, convert
 from wallet_app.settings import Settings

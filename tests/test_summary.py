@@ -47,12 +47,7 @@ def test_totals_are_by_type_and_by_category(
             {"category": "salary", "count": 1, "incoming": 1_000, "outgoing": 0},
             {"category": None, "count": 1, "incoming": 5, "outgoing": 0},
         ],
-        "otherCategories": {
-            "categories": 0,
-            "count": 0,
-            "incoming": 0,
-            "outgoing": 0,
-        },
+        "otherCategories": {"categories": 0, "count": 0, "incoming": 0, "outgoing": 0},
     }
 
 

@@ -12,12 +12,7 @@ from tests.allocations import needs_failing_allocations
 from tests.background.work import Work, new_queue
 from tests.ledgers import SECOND, START, BoundedLock, Clock, nothing_logged
 from wallet_app.domain.errors.webhook_errors import ThreadsExhausted
-from wallet_app.services.background import (
-    BUG_SECONDS,
-    THREADS_MAX,
-    Background,
-    Health,
-)
+from wallet_app.services.background import BUG_SECONDS, THREADS_MAX, Background, Health
 from wallet_app.services.work_queue import WorkQueue
 from wallet_app.store import ThreadLock
 

@@ -11,12 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import Visit
 from tests.live_api import Api
-from tests.page.owners import (
-    STORM_MILLISECONDS,
-    Owner,
-    send,
-    two_with_a_threshold,
-)
+from tests.page.owners import STORM_MILLISECONDS, Owner, send, two_with_a_threshold
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

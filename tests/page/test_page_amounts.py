@@ -11,11 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser import Visit
 from tests.live_api import Api
-from tests.page.owners import (
-    Owner,
-    fill,
-    indian,
-)
+from tests.page.owners import Owner, fill, indian
 from tests.server import Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]

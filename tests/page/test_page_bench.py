@@ -12,12 +12,7 @@ from playwright.sync_api import expect
 
 from tests.browser import Visit
 from tests.live_api import Api
-from tests.page.owners import (
-    Owner,
-    fill,
-    says,
-    send,
-)
+from tests.page.owners import Owner, fill, says, send
 from tests.server import TIMEOUT_SECONDS
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]

@@ -10,9 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser import Visit
 from tests.live_api import Api
-from tests.page.owners import (
-    Owner,
-)
+from tests.page.owners import Owner
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -9,11 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser import Visit
 from tests.live_api import Api
-from tests.page.owners import (
-    says,
-    send,
-    two_with_a_threshold,
-)
+from tests.page.owners import says, send, two_with_a_threshold
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

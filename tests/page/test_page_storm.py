@@ -10,10 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser import Visit
 from tests.live_api import Api
-from tests.page.owners import (
-    STORM_MILLISECONDS,
-    indian,
-)
+from tests.page.owners import STORM_MILLISECONDS, indian
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

@@ -9,11 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser import Visit
 from tests.live_api import Api
-from tests.page.owners import (
-    Owner,
-    says,
-    send,
-)
+from tests.page.owners import Owner, says, send
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 

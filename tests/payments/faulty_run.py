@@ -9,14 +9,7 @@ from unittest.mock import patch
 
 from uuid_utils import UUID
 
-from tests.ledgers import (
-    BoundedLock,
-    Clock,
-    Ids,
-    balances,
-    new_service,
-    open_wallet,
-)
+from tests.ledgers import BoundedLock, Clock, Ids, balances, new_service, open_wallet
 from tests.payments.paying import DEPOSIT, WITHDRAWAL
 from wallet_app.gateways.bank import Answer, Direction, Order
 from wallet_app.gateways.sandbox_bank import SandboxBank, Statement
@@ -180,10 +173,9 @@ class Run:
         return lock
 
     def request(self, key: str = "k") -> PaymentSnapshot:
-        ask_for = {
-            DEPOSIT: self.payments.deposit,
-            WITHDRAWAL: self.payments.withdraw,
-        }[self.case.direction]
+        ask_for = {DEPOSIT: self.payments.deposit, WITHDRAWAL: self.payments.withdraw}[
+            self.case.direction
+        ]
 
         def command(on_commit: OnCommits) -> PaymentSnapshot:
             return ask_for(self.wallet_id, 300, self.case.account, on_commit)

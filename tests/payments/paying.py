@@ -26,16 +26,9 @@ from wallet_app.domain.errors.wallet_errors import (
 )
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import AMOUNT_MAX
-from wallet_app.gateways.bank import (
-    Answer,
-    Direction,
-    Order,
-)
+from wallet_app.gateways.bank import Answer, Direction, Order
 from wallet_app.gateways.sandbox_bank import SandboxBank, Statement
-from wallet_app.services.payments.payment import (
-    PaymentSnapshot,
-    PaymentStatus,
-)
+from wallet_app.services.payments.payment import PaymentSnapshot, PaymentStatus
 from wallet_app.settings import Settings
 
 HOUR = 3600 * SECOND
@@ -115,10 +108,9 @@ class Paying:
         self, direction: Direction, account: str = "sandbox-ok", amount: int = 300
     ) -> str:
         """Ask for a payment and return its id."""
-        ask_for = {
-            DEPOSIT: self.payments.deposit,
-            WITHDRAWAL: self.payments.withdraw,
-        }[direction]
+        ask_for = {DEPOSIT: self.payments.deposit, WITHDRAWAL: self.payments.withdraw}[
+            direction
+        ]
         return ask_for(self.wallet_id, amount, account).id
 
     def run(self, payment_id: str) -> PaymentSnapshot:

@@ -6,14 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.ledgers import (
-    SECOND,
-    START,
-    BoundedLock,
-    Clock,
-    balances,
-    open_wallet,
-)
+from tests.ledgers import SECOND, START, BoundedLock, Clock, balances, open_wallet
 from tests.payments.paying import (
     ATTEMPTS_MAX,
     DAY,

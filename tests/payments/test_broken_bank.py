@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ledgers import (
-    SECOND,
-)
+from tests.ledgers import SECOND
 from tests.payments.paying import (
     ATTEMPTS_MAX,
     DEPOSIT,
@@ -18,10 +16,7 @@ from tests.payments.paying import (
     frozen,
 )
 from wallet_app import create_app
-from wallet_app.gateways.bank import (
-    Direction,
-    Paid,
-)
+from wallet_app.gateways.bank import Direction, Paid
 from wallet_app.services.payments.payments import UNEXPECTED
 
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.answers import NOBODY
-from tests.ledgers import (
-    SECOND,
-    nothing_moves,
-)
+from tests.ledgers import SECOND, nothing_moves
 from tests.payments.paying import (
     ATTEMPTS_MAX,
     DAY,
@@ -19,15 +16,8 @@ from tests.payments.paying import (
     Telling,
     nothing_opens,
 )
-from wallet_app.domain.errors.payment_errors import (
-    PaymentNotFound,
-    PaymentNotParked,
-)
-from wallet_app.gateways.bank import (
-    BankTimeout,
-    Declined,
-    Direction,
-)
+from wallet_app.domain.errors.payment_errors import PaymentNotFound, PaymentNotParked
+from wallet_app.gateways.bank import BankTimeout, Declined, Direction
 
 
 @pytest.mark.parametrize("direction", Direction)

@@ -11,23 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.adversarial_bank import AdversarialBank, Fate
-from tests.ledgers import (
-    SECOND,
-    Clock,
-    balances,
-    made,
-    new_service,
-    open_wallet,
-)
+from tests.ledgers import SECOND, Clock, balances, made, new_service, open_wallet
 from tests.payments.faulty_run import ATTEMPTS_MAX, ROUNDS_MAX
 from tests.payments.paying import DEPOSIT, WITHDRAWAL
 from wallet_app.domain.errors.wallet_errors import InsufficientFunds, WalletFrozen
 from wallet_app.gateways.bank import Direction
 from wallet_app.services.events import Event
-from wallet_app.services.payments.payment import (
-    PaymentSnapshot,
-    PaymentStatus,
-)
+from wallet_app.services.payments.payment import PaymentSnapshot, PaymentStatus
 from wallet_app.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet")]

@@ -5,20 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.adversarial_bank import AdversarialBank, Fate
-from tests.ledgers import (
-    SECOND,
-    Clock,
-    new_service,
-    open_wallet,
-)
+from tests.ledgers import SECOND, Clock, new_service, open_wallet
 from tests.payments.faulty_run import Case, Fault, Faults, Run
 from tests.payments.paying import WITHDRAWAL
 from wallet_app.gateways.bank import Direction
 from wallet_app.services.background import BUG_SECONDS
 from wallet_app.services.payments import payment_table
-from wallet_app.services.payments.payment import (
-    PaymentStatus,
-)
+from wallet_app.services.payments.payment import PaymentStatus
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet")]
 

@@ -20,18 +20,11 @@ from tests.payments.paying import (
 )
 from wallet_app.domain.errors.approval_errors import ApprovalClosed
 from wallet_app.domain.errors.families import WalletError
-from wallet_app.domain.errors.wallet_errors import (
-    FraudBlocked,
-    WalletNotFound,
-)
+from wallet_app.domain.errors.wallet_errors import FraudBlocked, WalletNotFound
 from wallet_app.domain.spending import Limits
-from wallet_app.gateways.bank import (
-    Direction,
-)
+from wallet_app.gateways.bank import Direction
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.payments.payment import (
-    PaymentSnapshot,
-)
+from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.settings import Settings
 
 

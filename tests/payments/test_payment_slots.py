@@ -7,25 +7,13 @@ from functools import partial
 
 import pytest
 
-from tests.payments.paying import (
-    DEPOSIT,
-    REFUSED,
-    Crowded,
-    Paying,
-    nothing_opens,
-)
+from tests.payments.paying import DEPOSIT, REFUSED, Crowded, Paying, nothing_opens
 from wallet_app.domain.errors.families import WalletError
-from wallet_app.domain.errors.payment_errors import (
-    PaymentsExhausted,
-)
+from wallet_app.domain.errors.payment_errors import PaymentsExhausted
 from wallet_app.domain.spending import Limits
-from wallet_app.gateways.bank import (
-    Direction,
-)
+from wallet_app.gateways.bank import Direction
 from wallet_app.services.approvals.approval import ApprovalSnapshot
-from wallet_app.services.payments.payment import (
-    PaymentStatus,
-)
+from wallet_app.services.payments.payment import PaymentStatus
 
 
 @pytest.mark.parametrize("account", ["sandbox-ok", "sandbox-declines"])

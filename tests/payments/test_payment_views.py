@@ -8,12 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.answers import NOBODY, assert_problem, post
-from tests.ledgers import (
-    SECOND,
-    BoundedLock,
-    new_service,
-    open_wallet,
-)
+from tests.ledgers import SECOND, BoundedLock, new_service, open_wallet
 from tests.payments.paying import (
     ATTEMPTS_MAX,
     DAY,
@@ -28,14 +23,10 @@ from tests.payments.paying import (
 from wallet_app import create_app
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import AMOUNT_MAX
-from wallet_app.gateways.bank import (
-    Direction,
-)
+from wallet_app.gateways.bank import Direction
 from wallet_app.services.events import Event, EventType
 from wallet_app.services.idempotency import Claim
-from wallet_app.services.payments.payment import (
-    PaymentStatus,
-)
+from wallet_app.services.payments.payment import PaymentStatus
 
 PATHS = {DEPOSIT: "/wallet/deposit", WITHDRAWAL: "/wallet/withdraw"}
 
@@ -96,10 +87,7 @@ def test_asking_answers_the_payment_and_where_it_can_be_followed(
     ids=str,
 )
 def test_what_is_no_payment_opens_none(
-    http: FlaskClient,
-    paying: Paying,
-    direction: Direction,
-    wrong: dict[str, object],
+    http: FlaskClient, paying: Paying, direction: Direction, wrong: dict[str, object]
 ) -> None:
     with nothing_opens(paying):
         response = post(http, PATHS[direction], body_of(paying, **wrong))

@@ -13,11 +13,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from tests.ledgers import (
-    SECOND,
-    START,
-    nothing_moves,
-)
+from tests.ledgers import SECOND, START, nothing_moves
 from tests.payments.paying import (
     ATTEMPTS_MAX,
     DAY,
@@ -30,14 +26,10 @@ from tests.payments.paying import (
     frozen,
     nothing_opens,
 )
-from wallet_app.domain.errors.wallet_errors import (
-    LimitExceeded,
-)
+from wallet_app.domain.errors.wallet_errors import LimitExceeded
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import AMOUNT_MAX
-from wallet_app.gateways.bank import (
-    Direction,
-)
+from wallet_app.gateways.bank import Direction
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.settings import Settings
 

@@ -34,10 +34,7 @@ def freeze_and_unfreeze(listening: Listening) -> None:
 
 def exchange(listening: Listening) -> None:
     listening.service.transfer(
-        listening.source,
-        listening.dollars,
-        416,
-        quote_id=listening.quote(),
+        listening.source, listening.dollars, 416, quote_id=listening.quote()
     )
 
 
@@ -52,17 +49,11 @@ NOTIFIED: dict[str, tuple[Act, list[str]]] = {
     "create": (lambda n: n.service.create_wallet("new"), ["wallet.created"]),
     "freeze": (freeze, ["wallet.frozen"]),
     "freeze twice": (lambda n: freeze(n, 2), ["wallet.frozen"]),
-    "unfreeze": (
-        freeze_and_unfreeze,
-        ["wallet.frozen", "wallet.unfrozen"],
-    ),
+    "unfreeze": (freeze_and_unfreeze, ["wallet.frozen", "wallet.unfrozen"]),
     "unfreeze what is not frozen": (unfreeze, []),
     "add": (lambda n: n.service.add(n.source, 1), [MOVED]),
     "deduct": (lambda n: n.service.deduct(n.source, 1), [MOVED]),
-    "transfer": (
-        lambda n: n.service.transfer(n.source, n.target, 1),
-        [MOVED] * 2,
-    ),
+    "transfer": (lambda n: n.service.transfer(n.source, n.target, 1), [MOVED] * 2),
     "exchange": (exchange, [MOVED] * 4),
     "review": (
         lambda n: n.service.transfer(n.source, n.target, 500),

@@ -12,14 +12,7 @@ import pytest
 
 from tests.answers import NOBODY, assert_problem, post
 from tests.ledgers import Crash, everything, nothing_moves
-from tests.webhooks.listening import (
-    RULES,
-    URL,
-    Json,
-    Listening,
-    Panic,
-    nothing_is_sent,
-)
+from tests.webhooks.listening import RULES, URL, Json, Listening, Panic, nothing_is_sent
 from tests.webhooks.occurrences import FLAGGED, MOVED, NOTIFIED, REFUSED, UNCOMMITTED
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.spending import Limits

@@ -12,13 +12,7 @@ from flask.testing import FlaskClient
 from tests.answers import NOBODY, assert_problem, post
 from tests.background.work import started
 from tests.ledgers import FULL, Crash, new_service, open_wallet
-from tests.webhooks.listening import (
-    ALL,
-    SECRET,
-    URL,
-    Json,
-    Listening,
-)
+from tests.webhooks.listening import ALL, SECRET, URL, Json, Listening
 from tests.webhooks.memory import reachable
 from wallet_app.domain.errors.webhook_errors import (
     TooManyWebhooks,
