@@ -6,8 +6,7 @@ from functools import partial
 
 import pytest
 
-from tests.answers import NOBODY
-from tests.approving import TTL_SECONDS, WRONG, Call, Waiting
+from tests.approving import TTL_SECONDS, WRONG, Waiting
 from tests.ledgers import (
     SECOND,
     BoundedLock,
@@ -152,15 +151,3 @@ def test_nobody_can_guess_on_and_on(waiting: Waiting) -> None:
     waiting.clock.now += 86_400 * SECOND
     waiting.request()
     assert waiting.approvals.table.guessed_wallets() == set()
-
-
-def test_an_unknown_approval_is_not_found(waiting: Waiting) -> None:
-    calls: list[Call] = [
-        lambda: waiting.approvals.get(NOBODY),
-        lambda: waiting.approvals.confirm(NOBODY, WRONG),
-        lambda: waiting.approvals.cancel(NOBODY),
-        lambda: waiting.approvals.resend(NOBODY),
-    ]
-    for call in calls:
-        with pytest.raises(ApprovalNotFound):
-            call()

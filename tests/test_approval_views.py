@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.answers import NOBODY, assert_problem, post
+from tests.answers import assert_problem, post
 from tests.approving import TTL_SECONDS, WRONG, Waiting
 from tests.ledgers import SECOND, balances, nothing_moves
 from wallet_app import create_app
@@ -192,12 +192,3 @@ def test_no_answer_shows_a_code() -> None:
         http.post(f"{path}/cancel"),
     ):
         assert "314159" not in response.text + str(response.headers)
-
-
-def test_a_path_that_names_no_approval_is_not_found(http: FlaskClient) -> None:
-    for id, code in ((NOBODY, "approval_not_found"), ("42", "not_found")):
-        path = f"/approvals/{id}"
-        assert_problem(http.get(path), 404, code)
-        for call in ("confirm", "cancel", "resend"):
-            body = {"otp": WRONG} if call == "confirm" else {}
-            assert_problem(post(http, f"{path}/{call}", body), 404, code)

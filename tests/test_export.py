@@ -258,11 +258,6 @@ def test_an_export_of_the_wrong_query_is_refused(
     assert_problem(response, 400, "invalid_request")
 
 
-def test_an_export_of_no_wallet_is_a_problem(client: FlaskClient) -> None:
-    for id, code in ((NOBODY, "wallet_not_found"), ("42", "not_found")):
-        assert_problem(client.get(f"/wallet/{id}/transactions.csv"), 404, code)
-
-
 @pytest.mark.parametrize("year", ["0001", "9999"])
 def test_a_time_at_the_edge_of_the_calendar_is_read_or_refused(
     client: FlaskClient, service: WalletService, year: str

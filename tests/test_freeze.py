@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from flask.testing import FlaskClient
 
-from tests.answers import NOBODY, assert_problem, post
+from tests.answers import assert_problem, post
 from tests.ledgers import (
     SECOND,
     Clock,
@@ -17,7 +17,7 @@ from tests.ledgers import (
     nothing_moves,
     open_wallet,
 )
-from wallet_app.domain.errors.wallet_errors import WalletFrozen, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import WalletFrozen
 from wallet_app.services.service import WalletService
 
 Move = Callable[[WalletService, str, str], object]
@@ -96,13 +96,6 @@ def test_a_clock_that_steps_back_does_not_turn_the_wallet_back() -> None:
     assert service.freeze(wallet_id, "Card stolen").updated_at == latest
 
 
-def test_no_unknown_wallet_is_frozen(service: WalletService) -> None:
-    with pytest.raises(WalletNotFound):
-        service.freeze(NOBODY, "Card stolen")
-    with pytest.raises(WalletNotFound):
-        service.unfreeze(NOBODY)
-
-
 # Over HTTP
 
 
@@ -173,11 +166,3 @@ def test_freezing_with_a_key_is_done_once(
     assert client.post(unfreeze, headers=other).status_code == 200
     replayed = client.post(unfreeze, headers=other)
     assert replayed.headers["Idempotent-Replayed"] == "true"
-
-
-def test_a_path_that_names_no_wallet_is_not_found(client: FlaskClient) -> None:
-    for path in ("freeze", "unfreeze"):
-        body = {"reason": "Card stolen"} if path == "freeze" else {}
-        missing = post(client, f"/wallet/{NOBODY}/{path}", body)
-        assert_problem(missing, 404, "wallet_not_found")
-        assert_problem(post(client, f"/wallet/42/{path}", body), 404, "not_found")

@@ -6,7 +6,7 @@ import pytest
 from uuid_utils import UUID
 
 from tests.ledgers import SECOND, START, Clock, new_service, nothing_moves, open_wallet
-from wallet_app.domain.errors.wallet_errors import TransactionNotFound, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import TransactionNotFound
 from wallet_app.domain.transactions import TransactionType
 from wallet_app.services.history import HistoryFilter, Page
 from wallet_app.services.service import WalletService
@@ -126,8 +126,3 @@ def test_before_must_be_a_transaction_of_this_wallet(
     for transaction_id in (elsewhere.id, UUID(int=2**127)):
         with nothing_moves(service), pytest.raises(TransactionNotFound):
             service.get_history(wallet_id, before=transaction_id)
-
-
-def test_the_history_of_an_unknown_wallet_is_not_found(service: WalletService) -> None:
-    with nothing_moves(service), pytest.raises(WalletNotFound):
-        service.get_history("nobody")

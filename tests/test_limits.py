@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from flask.testing import FlaskClient
 
-from tests.answers import NOBODY, assert_problem, post
+from tests.answers import assert_problem, post
 from tests.ledgers import (
     FULL,
     SECOND,
@@ -21,7 +21,7 @@ from tests.ledgers import (
     open_wallet,
 )
 from wallet_app import create_app
-from wallet_app.domain.errors.wallet_errors import LimitExceeded, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import LimitExceeded
 from wallet_app.domain.spending import Limits
 from wallet_app.domain.transactions import AMOUNT_MAX
 from wallet_app.services.service import WalletService
@@ -253,13 +253,6 @@ def test_spenders_at_the_same_time_never_pass_the_limit() -> None:
     assert service.audit().problems == []
 
 
-def test_no_unknown_wallet_has_limits(service: WalletService) -> None:
-    with pytest.raises(WalletNotFound):
-        service.get_limits(NOBODY)
-    with pytest.raises(WalletNotFound):
-        service.set_limits(NOBODY, Limits())
-
-
 # Over HTTP
 
 
@@ -332,13 +325,3 @@ def test_limits_of_the_wrong_shape_change_nothing(
     with nothing_moves(service):
         response = client.put(f"/wallet/{wallet_id}/limits", json=body)
         assert_problem(response, 400, "invalid_request")
-
-
-def test_a_path_that_names_no_wallet_is_not_found(client: FlaskClient) -> None:
-    for id, code in ((NOBODY, "wallet_not_found"), ("42", "not_found")):
-        path = f"/wallet/{id}/limits"
-        assert_problem(client.get(path), 404, code)
-        assert_problem(client.put(path, json={}), 404, code)
-    assert_problem(
-        client.post(f"/wallet/{NOBODY}/limits", json={}), 405, "method_not_allowed"
-    )

@@ -74,6 +74,7 @@ ROWS: dict[str, tuple[Any, ...]] = {
         *(404, "transaction_not_found"),
     ),
     "delete a wallet": ("DELETE", "{rich}", None, *NO_METHOD),
+    "post limits": ("POST", "{rich}/limits", {}, *NO_METHOD),
     "put for post": ("PUT", "add", of("{rich}"), *NO_METHOD),
     "post a transaction": ("POST", "{rich}/transactions", {}, *NO_METHOD),
     "post to no path": ("POST", "nonsense", {}, 404, "not_found"),
@@ -107,6 +108,35 @@ def with_ids(value: Any, ids: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {name: with_ids(each, ids) for name, each in value.items()}
     return value.format(**ids) if isinstance(value, str) else value
+
+
+KINDS = {
+    "wallet": "wallet_not_found",
+    "approvals": "approval_not_found",
+    "payments": "payment_not_found",
+    "webhooks": "webhook_not_found",
+}
+BODIES = {"freeze": {"reason": "Card stolen"}, "confirm": {"otp": "999999"}}
+
+
+def test_a_path_that_names_nothing_is_not_found(
+    client: FlaskClient, service: WalletService
+) -> None:
+    description = client.get("/openapi.json").get_json()
+    asked = set()
+    for path, operations in description["paths"].items():
+        kind = path.split("/")[1]
+        if "{id}" not in path or kind not in KINDS:
+            continue
+        for method in operations.keys() - {"parameters"}:
+            body = BODIES.get(path.rpartition("/")[2], {}) if method != "get" else None
+            for id, code in ((NOBODY, KINDS[kind]), ("42", "not_found")):
+                url = path.format(id=id, delivery_id=NOBODY)
+                with nothing_moves(service):
+                    response = client.open(url, method=method.upper(), json=body)
+                assert_problem(response, 404, code)
+            asked.add((method, path))
+    assert len(asked) >= 17
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from flask.testing import FlaskClient
 
-from tests.answers import NOBODY, assert_problem
+from tests.answers import assert_problem
 from tests.ledgers import FULL, SECOND, START, Clock, new_service, open_wallet
 from wallet_app import create_app
 from wallet_app.domain.transactions import AMOUNT_MAX
@@ -117,8 +117,3 @@ def test_a_summary_of_the_wrong_query_is_refused(
 ) -> None:
     response = client.get(f"/wallet/{wallet_id}/summary?{query}")
     assert_problem(response, 400, "invalid_request")
-
-
-def test_a_summary_of_no_wallet_is_a_problem(client: FlaskClient) -> None:
-    for id, code in ((NOBODY, "wallet_not_found"), ("42", "not_found")):
-        assert_problem(client.get(f"/wallet/{id}/summary"), 404, code)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.ledgers import START, new_service, nothing_moves
 from wallet_app.domain.currencies import MINOR_DIGITS
-from wallet_app.domain.errors.wallet_errors import WalletExists, WalletNotFound
+from wallet_app.domain.errors.wallet_errors import WalletExists
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
@@ -31,11 +31,6 @@ def test_a_user_has_one_wallet_for_each_currency(service: WalletService) -> None
 def test_the_default_currency_is_a_setting() -> None:
     service = new_service(Settings(default_currency="JPY"))
     assert service.create_wallet("asha").currency == "JPY"
-
-
-def test_an_unknown_wallet_is_not_found(service: WalletService) -> None:
-    with nothing_moves(service), pytest.raises(WalletNotFound):
-        service.get_wallet("nobody")
 
 
 @pytest.mark.parametrize(("code", "digits"), [("JPY", 0), ("INR", 2), ("BHD", 3)])

@@ -173,12 +173,6 @@ def test_taking_up_again_answers_the_payment_and_is_done_once_for_a_key(
         assert_problem(wrong, 400, "invalid_request")
 
 
-def test_a_path_that_names_no_payment_is_not_found(http: FlaskClient) -> None:
-    for id, code in ((NOBODY, "payment_not_found"), ("42", "not_found")):
-        assert_problem(http.get(f"/payments/{id}"), 404, code)
-        assert_problem(http.post(f"/payments/{id}/retry"), 404, code)
-
-
 def test_refusals_are_told_over_http_and_open_nothing(
     http: FlaskClient, paying: Paying
 ) -> None:

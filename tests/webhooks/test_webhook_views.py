@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from flask.testing import FlaskClient
 
-from tests.answers import NOBODY, assert_problem, post
+from tests.answers import assert_problem, post
 from tests.background.work import started
 from tests.ledgers import FULL, Crash, new_service, open_wallet
 from tests.webhooks.listening import ALL, SECRET, URL, Json, Listening
@@ -105,22 +105,6 @@ def test_a_webhook_is_deleted_once_and_notified_no_more(listening: Listening) ->
     listening.run(1_000_000)
     assert listening.urls == [f"{URL}/other"] * 2
     assert len(listening.service.list_webhooks()) == 1
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "code"),
-    [
-        ("GET", NOBODY, "webhook_not_found"),
-        ("GET", f"{NOBODY}/deliveries", "webhook_not_found"),
-        ("DELETE", NOBODY, "webhook_not_found"),
-        ("GET", "42", "not_found"),
-        ("DELETE", "42", "not_found"),
-    ],
-)
-def test_a_path_that_names_no_webhook_is_not_found(
-    client: FlaskClient, method: str, path: str, code: str
-) -> None:
-    assert_problem(client.open(f"/webhooks/{path}", method=method), 404, code)
 
 
 @pytest.mark.parametrize(
