@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import threading
 import weakref
@@ -23,7 +22,6 @@ from wallet_app.services.json_forms import json_bytes
 from wallet_app.store import ThreadLock
 
 ALLOCATIONS_MAX = 150
-TESTCAPI = "_testcapi"
 THREADS_OF_THE_BANK = 4
 
 
@@ -91,16 +89,16 @@ def test_a_failed_attempt_leaves_nothing_that_only_a_collection_would_free(
 
 @pytest.mark.slow  # and where coverage is measured, more is allocated
 @needs_failing_allocations
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_delivery_is_queued_or_not_when_any_single_allocation_fails() -> None:
+    def trials() -> int:
+        return sum(map(failing_allocation, range(ALLOCATIONS_MAX)))
+
     with nothing_logged():
-        failed = sum(map(failing_allocation, range(ALLOCATIONS_MAX)))
-    assert failed > 5
+        assert in_a_child(trials) > 5
 
 
 def failing_allocation(n: int) -> bool:
     """Notify a webhook, and send, while an allocation fails; return whether one did."""
-    testcapi: Any = importlib.import_module(TESTCAPI)
     locks: list[ThreadLock] = []
 
     def new_lock() -> ThreadLock:
@@ -115,13 +113,7 @@ def failing_allocation(n: int) -> bool:
         partial(listening.service.outbox.listener, event),
         listening.service.background.run_due,
     ):
-        testcapi.set_nomemory(n, n + 1)
-        try:
-            act()
-        except BaseException:  # noqa: BLE001 - whatever fails is judged below
-            failed = True
-        finally:
-            testcapi.remove_mem_hooks()
+        failed |= isinstance(with_failing(n, 1, act).result, BaseException)
         assert not any(lock.locked() for lock in locks)
     listening.service.outbox.listener(event)
     for seconds in (60, 300):  # an attempt that could not be noted is made again
@@ -166,15 +158,12 @@ def failing_deletion(n: int) -> bool:
 def test_json_without_memory_is_an_error_and_not_the_end_of_the_process(
     length: int,
 ) -> None:
-    testcapi: Any = importlib.import_module(TESTCAPI)
-    body, written = {"text": "x" * length}, set()
-    for n in range(20):
-        testcapi.set_nomemory(n, n + 1)
-        try:
-            text = json_bytes(body)
-        except MemoryError:
-            text = b""
-        finally:
-            testcapi.remove_mem_hooks()
-        written.add(text)
-    assert written == {b"", json.dumps(body, separators=(",", ":")).encode()}
+    body = {"text": "x" * length}
+
+    def trials() -> list[object]:
+        return [with_failing(n, 1, lambda: json_bytes(body)).result for n in range(20)]
+
+    written = {
+        each if isinstance(each, bytes) else type(each) for each in in_a_child(trials)
+    }
+    assert written == {MemoryError, json.dumps(body, separators=(",", ":")).encode()}
