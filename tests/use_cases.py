@@ -22,6 +22,7 @@ from wallet_app.domain.spending import Limits
 from wallet_app.gateways.bank import Answer, BankUnavailable, Declined, Order, Paid
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.events import Event, EventType
+from wallet_app.services.movement import Operation
 from wallet_app.services.payments import payment_table
 from wallet_app.services.payments.payment import PaymentSnapshot, PaymentStatus
 from wallet_app.services.quotes import Quote
@@ -297,6 +298,13 @@ def transfer(world: World) -> Command:
 @takes_key
 def transfer_the_other_way(world: World) -> Command:
     return partial(world.service.transfer, world.ravi, world.asha, 300)
+
+
+@takes_key
+def batch(world: World) -> Command:
+    there = Operation(source_id=world.asha, target_id=world.ravi, amount=300)
+    back = Operation(source_id=world.ravi, target_id=world.asha, amount=300)
+    return partial(world.service.batch, [there, back])
 
 
 @takes_key

@@ -19,6 +19,7 @@ from tests.concurrency.specification import (
     Add,
     Attempt,
     Audit,
+    Batch,
     Confirm,
     Create,
     Deduct,
@@ -78,6 +79,22 @@ SCENARIOS: dict[str, tuple[int, Program]] = {
             TWO,
             [Transfer("asha", "ravi", 60), Transfer("ravi", "asha", 100)],
             [Transfer("ravi", "asha", 60), Transfer("asha", "ravi", 100)],
+        ),
+    ),
+    "batches in opposite order": (
+        3,
+        Program(
+            THREE,
+            [Batch((Transfer("asha", "ravi", 60), Transfer("ravi", "mei", 60)))],
+            [Batch((Transfer("mei", "ravi", 60), Transfer("ravi", "asha", 60)))],
+        ),
+    ),
+    "refused batch, reads of what it moved first": (
+        2,
+        Program(
+            TWO,
+            [Batch((Transfer("asha", "ravi", 60), Deduct("asha", 60)))],
+            [Get("ravi"), Get("asha"), Audit()],
         ),
     ),
     "a ring of three": (

@@ -11,6 +11,7 @@ from tests.answers import NOBODY
 from tests.ledgers import FULL
 from tests.webhooks.listening import Listening
 from wallet_app.domain.errors.wallet_errors import FraudBlocked
+from wallet_app.services.movement import Operation
 
 MOVED, FLAGGED = "transaction.created", "fraud.flagged"
 
@@ -38,6 +39,14 @@ def exchange(listening: Listening) -> None:
     )
 
 
+def batch(listening: Listening, last: int) -> list[Operation]:
+    """Return a transfer and a deduct of `last`, which may be too much."""
+    return [
+        Operation(source_id=listening.source, target_id=listening.target, amount=1),
+        Operation(source_id=listening.source, amount=last),
+    ]
+
+
 def blocked(listening: Listening) -> None:
     for _ in range(3):
         listening.service.deduct(listening.source, 1)
@@ -54,6 +63,7 @@ NOTIFIED: dict[str, tuple[Act, list[str]]] = {
     "add": (lambda n: n.service.add(n.source, 1), [MOVED]),
     "deduct": (lambda n: n.service.deduct(n.source, 1), [MOVED]),
     "transfer": (lambda n: n.service.transfer(n.source, n.target, 1), [MOVED] * 2),
+    "batch": (lambda n: n.service.batch(batch(n, 1)), [MOVED] * 3),
     "exchange": (exchange, [MOVED] * 4),
     "review": (
         lambda n: n.service.transfer(n.source, n.target, 500),
@@ -88,6 +98,7 @@ REFUSED: dict[str, Act] = {
     "add": lambda n: n.service.add(n.source, 2**53 - 1),
     "deduct": lambda n: n.service.deduct(n.source, 2_000),
     "transfer": lambda n: n.service.transfer(n.source, n.target, 2_000),
+    "batch": lambda n: n.service.batch(batch(n, 2_000)),
     "to itself": lambda n: n.service.transfer(n.source, n.source, 1),
     "exchange": lambda n: n.service.transfer(
         n.source, n.dollars, 5, quote_id=n.quote()
@@ -109,6 +120,7 @@ UNCOMMITTED: dict[str, Act] = {
     "transfer": lambda n: n.service.money.transfer(
         n.source, n.target, 1, on_commit=FULL
     ),
+    "batch": lambda n: n.service.money.batch(batch(n, 1), on_commit=FULL),
     "exchange": lambda n: n.service.money.transfer(
         n.source, n.dollars, 416, quote_id=n.quote(), on_commit=FULL, approved=True
     ),
