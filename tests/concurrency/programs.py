@@ -150,6 +150,7 @@ EXTRAS: tuple[dict[str, Any], ...] = (
 )
 PLAIN: tuple[dict[str, Any], ...] = ({}, {})
 REPEATED: tuple[dict[str, Any], ...] = ({}, {}, {"faults": (1,)}, {"key": "k"})
+HALF_WAY: tuple[dict[str, Any], ...] = ({}, {}, {"faults": (2,)}, {"key": "k"})
 
 WAITS = (SetLimits("asha", None, 90), Deduct("asha", 100, key="waits"))
 """What leaves a deduct of asha's waiting for its approval."""
@@ -217,7 +218,7 @@ OPERATIONS: dict[type[Operation], Draw] = {
     Add: Draw(Add, ONE),
     Deduct: Draw(Deduct, ONE),
     Transfer: Draw(Transfer, TWO),
-    Batch: Draw(Batch, BATCHES, None),
+    Batch: Draw(Batch, BATCHES, None, HALF_WAY),
     Get: Draw(Get, ONE, None, PLAIN),
     History: Draw(History, ONE, None, PLAIN),
     Audit: Draw(Audit, [(), ()], None, PLAIN),
