@@ -273,7 +273,7 @@ def test_typical_calls_are_few_differ_and_crash_where_they_are_to() -> None:
         assert len(set(typical)) == len(typical)
         for call in typical:
             assert type(call) is kind
-            assert not call.faults or min(call.faults) <= kind.writes
+            assert not call.faults or min(call.faults) <= call.writes
     assert OPERATIONS[Get].typical == [Get("asha"), Get("ravi")]
     assert OPERATIONS[Add].typical == [
         Add("asha", 60),
