@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -71,6 +72,12 @@ class Server:
     def wait(self) -> int:
         """Wait for the end of the process and return its exit status."""
         return self.process.wait(TIMEOUT_SECONDS)
+
+
+def free_port() -> int:
+    """Return a port for a server that cannot choose one and say which."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
 
 
 @contextmanager

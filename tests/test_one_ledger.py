@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from tests.server import (
     Server,
     ask,
     assert_every_request_finds,
+    free_port,
     open_wallet,
     running,
     started,
@@ -41,11 +41,6 @@ def granian(*options: str, port: int | None = None) -> tuple[str, ...]:
     where = ("--interface", "wsgi", "--port", str(port or free_port()))
     threads = ("--blocking-threads", "1")
     return (sys.executable, "-m", "granian", *where, *threads, *options, "wsgi:app")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 def worker_pid(server: Server) -> int:

@@ -16,6 +16,7 @@ from tests.benchmarks import (
     pauses,
     receivers,
     schedules,
+    servers,
     tuning,
 )
 from tests.benchmarks.report import FULL, QUICK, Row, Scale, Table
@@ -41,6 +42,8 @@ TUNING: dict[str, Callable[[Scale], Table]] = {
     "collector": garbage.collector_table,
     "garbage": garbage.garbage_table,
     "audit": tuning.audit_table,
+    "servers": servers.servers_table,
+    "long": servers.long_reads_table,
 }
 
 

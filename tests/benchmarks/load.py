@@ -65,7 +65,8 @@ class Connection:
         head, separator, body = self._received.partition(b"\r\n\r\n")
         if not separator:
             return False
-        length = int(head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+        said = head.lower().partition(b"content-length: ")[2]
+        length = int(said.partition(b"\r\n")[0])
         if len(body) < length:
             return False
         assert head.startswith(b"HTTP/1.1 %d " % status), self._received

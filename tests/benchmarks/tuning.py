@@ -42,7 +42,7 @@ def processor_table(scale: Scale) -> Table:
     ):
         return _compare(
             ["on one processor", "on any processor"],
-            [_transfers(pinned.url), _transfers(unpinned.url)],
+            [transfers(pinned.url), transfers(unpinned.url)],
             scale,
         )
 
@@ -55,7 +55,7 @@ def switching_table(scale: Scale) -> Table:
         for seconds in choices:
             environ = {"BENCHMARK_SWITCH_SECONDS": seconds}
             server = stack.enter_context(served(VARIANT, environ))
-            runners.append(_transfers(server.url))
+            runners.append(transfers(server.url))
         return _compare([f"after {each} s" for each in choices], runners, scale)
 
 
@@ -73,7 +73,7 @@ def keepalive_table(scale: Scale) -> Table:
         )
 
 
-def _transfers(url: str) -> Runner:
+def transfers(url: str) -> Runner:
     return Runner(url, posts("/wallet/transfer", transfer_bodies(url)))
 
 
@@ -92,13 +92,13 @@ def _compare(
                     f"{name}, {connections} connections",
                     f"{median(mine):,.0f}",
                     f"{median_ratio(mine, rates[reference]):.2f}",
-                    *_latencies(taken),
+                    *latencies(taken),
                 ]
             )
     return Table(["transfers", "/s", "ratio", "p50 ms", "p99 ms"], lines)
 
 
-def _latencies(seconds: list[float]) -> list[str]:
+def latencies(seconds: list[float]) -> list[str]:
     return [f"{percentile(seconds, percent) * 1000:.1f}" for percent in (50, 99)]
 
 
@@ -118,7 +118,7 @@ def audit_table(scale: Scale) -> Table:
                     [
                         f"GET /wallet{name}, switching after {switch_seconds} s",
                         f"{slice.rate:,.0f}",
-                        *_latencies(slice.seconds),
+                        *latencies(slice.seconds),
                         f"{alone:.2f}",
                     ]
                 )
