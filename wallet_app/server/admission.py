@@ -8,7 +8,7 @@ from typing import Any
 
 from gunicorn.errors import AppImportError
 
-from wallet_app.server.one_ledger import GUARD, WHY, SecondLedger, SecondWorker
+from wallet_app.server.one_ledger import GUARD, WHY, SecondLedger
 from wallet_app.settings import Settings, SettingsError
 
 REFUSED_SETTINGS = {
@@ -52,10 +52,7 @@ def admit_worker(worker: Any) -> None:
     gunicorn stops it.
     """
     try:
-        try:
-            GUARD.hold()
-        except SecondWorker as refused:
-            GUARD.stand_by(refused, worker.log.error, worker.notify)
+        GUARD.hold(worker.log.error, worker.notify)
     except SecondLedger as refused:
         raise AppImportError(str(refused)) from None
     why = refusal(worker.cfg)

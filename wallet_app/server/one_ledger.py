@@ -53,10 +53,40 @@ class Guard:
         self._pid = self._admitted_pid = 0
         self._lock = threading.Lock()  # no other lock is taken under it
 
-    def hold(self) -> None:
-        """Hold the ledger in this process. Raises SecondLedger.
+    def hold(
+        self, log: Callable[[object], None], notify: Callable[[], None] = lambda: None
+    ) -> None:
+        """Hold the ledger in this process, or raise SecondLedger.
 
-        A worker was started by its server, and can listen from the start where that
+        A second worker logs why it does not serve, and waits as long as another one
+        holds the ledger: if it ended at once, its server would end, or would start
+        another without end. Meanwhile it calls `notify` again and again.
+        """
+        try:
+            self._hold()
+        except SecondWorker as why:
+            if threading.current_thread() is threading.main_thread():
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, signal.SIG_DFL)  # a fork has its parent's
+            log(why)
+            self._wait(notify)
+
+    def _wait(self, notify: Callable[[], None]) -> None:
+        parent = os.getppid()
+        while parent == os.getppid():
+            notify()
+            time.sleep(LOOK_SECONDS)  # this process has nothing else to do
+            try:
+                return self._hold()
+            except SecondWorker:
+                pass
+            except SecondLedger:
+                time.sleep(END_SECONDS)
+                raise
+        sys.exit(0)
+
+    def _hold(self) -> None:
+        """A worker was started by its server, and can listen from the start where that
         passes on its sockets. A server whose worker has ended never has another one:
         that would begin an empty ledger at the address of the first.
         """
@@ -64,35 +94,6 @@ class Guard:
         if listening_addresses() or multiprocessing.parent_process() is not None:
             self._hold_server()
         self._hold_addresses()
-
-    def stand_by(
-        self,
-        why: SecondWorker,
-        log: Callable[[object], None],
-        notify: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Log why this worker does not serve, and wait as long as another one holds the
-        ledger: if this one ended at once, its server would end, or would start another
-        without end. `notify` is called again and again.
-
-        Raises SecondLedger when the ledger has ended.
-        """
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, signal.SIG_DFL)  # a fork has its parent's
-        log(why)
-        parent = os.getppid()
-        while parent == os.getppid():
-            notify()
-            time.sleep(LOOK_SECONDS)  # this process has nothing else to do
-            try:
-                return self.hold()
-            except SecondWorker:
-                pass
-            except SecondLedger:
-                time.sleep(END_SECONDS)
-                raise
-        sys.exit(0)
 
     def admit_request(self) -> None:
         """Refuse a request in a process that must not serve.
@@ -204,7 +205,4 @@ def admit() -> None:
         from wallet_app.server.bare_worker import admit_process
 
         admit_process()
-    try:
-        GUARD.hold()
-    except SecondWorker as refused:
-        GUARD.stand_by(refused, logger.error)
+    GUARD.hold(logger.error)
