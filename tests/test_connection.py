@@ -143,6 +143,7 @@ def test_a_client_that_expects_a_continue_gets_it(echo: ServingLoop) -> None:
         b"DELETE / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+        b"GET http://[::1 HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
 )
 def test_a_broken_request_is_answered_once_and_never_run(broken: bytes) -> None:
@@ -410,6 +411,18 @@ def has_begun(server: ServingLoop) -> bool:
     return any(connection.has_begun for connection in server.connections)
 
 
+def test_a_request_that_runs_keeps_its_time_when_what_was_sent_before_is_read() -> None:
+    app = HeldApp()
+    with serving(app) as server, server.connect() as connection:
+        connection.sendall(GET)
+        assert app.entered.acquire(timeout=TIMEOUT_SECONDS)
+        (running,) = server.connections
+        server.on_loop(running.all_sent)
+        server.pass_time(SEND_SECONDS + 1)
+        app.go.set()
+        assert statuses(read_answer(connection)) == [200]
+
+
 def test_trickling_does_not_put_a_deadline_off(echo: ServingLoop) -> None:
     with echo.connect() as connection:
         for byte in GET[:11]:
@@ -522,6 +535,35 @@ def test_a_stream_that_nobody_reads_is_ended(seconds: int) -> None:
         server.pass_time(seconds + 1)
         assert app.closed.acquire(timeout=TIMEOUT_SECONDS)
         wait_for(lambda: server.count() == 0)
+
+
+def test_a_stream_that_expires_while_a_piece_is_made_no_longer_counts() -> None:
+    made, go, ended = (threading.Semaphore(0) for _ in range(3))
+
+    def app(environ: Environ, start: Start) -> Iterable[bytes]:
+        start("200 OK", [])
+
+        def pieces() -> Iterator[bytes]:
+            made.release()
+            assert go.acquire(timeout=TIMEOUT_SECONDS)
+            try:
+                yield b"piece"
+            finally:
+                ended.release()
+
+        return pieces()
+
+    with serving(app) as server:
+        for _ in range(STREAMS_MAX_OF_CLIENT):
+            with server.connect() as connection:
+                connection.sendall(GET)
+                assert made.acquire(timeout=TIMEOUT_SECONDS)
+                server.pass_time(SEND_SECONDS + 1)
+                assert server.count() == 0
+                go.release()
+                assert ended.acquire(timeout=TIMEOUT_SECONDS)
+        go.release()
+        assert statuses(server.exchange(LAST)) == [200]
 
 
 def test_a_stream_that_breaks_closes_its_connection() -> None:
