@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import socket
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 DEMO_SETTINGS = {
@@ -25,12 +27,32 @@ def port(text: str) -> int:
     return number
 
 
+def ensure_startable(host: str, port: int) -> None:
+    """End this program with what to type if the server cannot start."""
+    if find_spec("gunicorn") is None:
+        sys.exit(
+            "The requirements are not installed. Type: python3 -m venv .venv && "
+            ".venv/bin/pip install -qr requirements.txt && .venv/bin/python wsgi.py"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            sys.exit(
+                f"Port {port} of {host} cannot be used: {error.strerror}. "
+                f"Try another one: {sys.executable} wsgi.py --port {port + 1}"
+            )
+
+
 def serve_demo() -> None:
     """Become gunicorn, with demo settings."""
     parser = argparse.ArgumentParser(description="Run the wallet service locally.")
     parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
     parser.add_argument("--port", default=8000, type=port, help="default: %(default)s")
     options = parser.parse_args()
+    ensure_startable(options.host, options.port)
     host = f"[{options.host}]" if ":" in options.host else options.host
     for name, value in DEMO_SETTINGS.items():
         os.environ.setdefault(name, value)

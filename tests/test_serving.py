@@ -212,6 +212,36 @@ def test_the_demo_server_lists_its_options() -> None:
     assert "--host" in ran.stdout and "--port" in ran.stdout
 
 
+def test_the_demo_server_says_at_once_that_its_port_is_in_use(demo: Server) -> None:
+    port = demo.url.rpartition(":")[2]
+    ran = subprocess.run(
+        [sys.executable, "wsgi.py", "--port", port],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        f"Port {port} of 127.0.0.1 cannot be used: Address already in use. "
+        f"Try another one: {sys.executable} wsgi.py --port {int(port) + 1}\n"
+    )
+
+
+def test_the_demo_server_says_what_to_type_without_its_requirements() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-I", "-S", "wsgi.py"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("The requirements are not installed. Type: python3 -m")
+
+
 @pytest.mark.parametrize(
     ("command", "environ"),
     [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.concurrency import __main__ as command
 from tests.concurrency.mutants import MUTANTS
+from tests.concurrency.trace import interpreter
 from tests.server import PROJECT, TIMEOUT_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -70,9 +70,9 @@ def test_what_is_printed_shows_the_same_failure_again(
     _, printed = run(capsys, "lost-update", "--seed", "0")
     shown = printed[printed.index("At first") : printed.index("\n\nfound in")]
     words = shlex.split(shown.splitlines()[-1])
-    assert words[:3] == ["python", "-m", "tests.concurrency"]
+    assert words[1:3] == ["-m", "tests.concurrency"]
     ran = subprocess.run(
-        [sys.executable, *words[1:]],
+        words,
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -88,6 +88,7 @@ def test_the_readme_shows_what_is_printed(capsys: pytest.CaptureFixture[str]) ->
     shown = readme.split("```console\n")[1].split("```")[0]
     command_line, _, shown = shown.partition("\n")
     _, printed = run(capsys, *command_line.split()[4:])
+    printed = printed.replace(interpreter(), ".venv/bin/python")
     assert without_line_numbers(printed) == without_line_numbers(shown)
     for name in re.findall(r"`(\w+\.py)`", readme):
         assert Path(__file__).with_name(name).exists(), name

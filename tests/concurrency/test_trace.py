@@ -10,7 +10,14 @@ from tests.concurrency.execution import Execution, Exploration, Laboratory
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.programs import Program
 from tests.concurrency.specification import Add, Audit, Deduct, Get, Operation, Transfer
-from tests.concurrency.trace import FATAL, LANE_MAX, assert_held, lanes, report
+from tests.concurrency.trace import (
+    FATAL,
+    LANE_MAX,
+    assert_held,
+    interpreter,
+    lanes,
+    report,
+)
 
 TWO = {"asha": 100, "ravi": 100}
 
@@ -138,7 +145,7 @@ def test_a_report_shows_the_ledger_the_verdict_and_how_to_see_it_again() -> None
         "One call at a time: asha 220 (+100 +60 +60), ravi 100 (+100).\n" in shown
     )
     assert shown.endswith(
-        "\npython -m tests.concurrency lost-update --replay "
+        f"\n{interpreter()} -m tests.concurrency lost-update --replay "
         "\"Program({'asha': 100, 'ravi': 100}, "
         "[Add('asha', 60)], [Add('asha', 60)])\" \"{4: 1}\""
     )

@@ -7,6 +7,8 @@ lanes is a switch that the schedule asked for while a thread could have run on.
 from __future__ import annotations
 
 import linecache
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,10 +51,17 @@ def report(execution: Execution, mutant: str = "", lines: bool = False) -> Text:
         text.append("Nothing is wrong.", "bold green")
     else:
         text.append(execution.wrong, FATAL)
-    words = ["python -m tests.concurrency", mutant, "--lines" if lines else ""]
+    words = [interpreter(), "-m tests.concurrency", mutant, "--lines" if lines else ""]
     words.append(f'--replay "{program!r}" "{dict(execution.schedule)}"')
     text.append("\n\nTo see it again:\n", "bold").append(" ".join(filter(None, words)))
     return text
+
+
+def interpreter() -> str:
+    """Return how the Python that runs is called from the current folder."""
+    path = Path(sys.executable)
+    is_inside = path.is_relative_to(Path.cwd())
+    return shlex.quote(str(path.relative_to(Path.cwd()) if is_inside else path))
 
 
 def assert_held(explored: Exploration, lines: bool = False) -> None:
