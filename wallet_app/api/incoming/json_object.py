@@ -45,4 +45,6 @@ class ObjectReader:
                     errors |= {f"{key}.{at}": e for at, e in error.messages.items()}
                 else:
                     errors[key] = list(error.messages)
-        return loaded, errors | {key: [self._unknown] for key in body}
+        for key in body:
+            errors[key] = [self._unknown]
+        return loaded, errors
