@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Annotated, Any, Self, get_args, get_type_hints
 
 from msgspec import Meta, Struct, field, json
@@ -82,8 +83,11 @@ class JsonObject(
     def of(cls, value: object, **given: object) -> Self:
         """Return what the value's attributes of the same names say, except for the
         fields that are given. Times are nanoseconds since 1970, UTC."""
-        names, writers = _fields(cls)
-        said = [given[n] if n in given else getattr(value, n) for n in names]
+        names, read, writers = _fields(cls)
+        if given:
+            said = [given[n] if n in given else getattr(value, n) for n in names]
+        else:
+            said = list(read(value))
         for index, write in writers:
             if said[index] is not None:
                 said[index] = write(said[index])
@@ -91,8 +95,11 @@ class JsonObject(
 
 
 @cache
-def _fields(cls: type[Struct]) -> tuple[list[str], list[tuple[int, Writer]]]:
-    """Return the names of the fields, and what writes some of them, by position."""
+def _fields(
+    cls: type[Struct],
+) -> tuple[list[str], Callable[[object], Any], list[tuple[int, Writer]]]:
+    """Return the names of the fields, what reads them all, and what writes some of
+    them, by position."""
     types = get_type_hints(cls, include_extras=True)
     writers: list[tuple[int, Writer]] = [
         (index, write)
@@ -100,7 +107,7 @@ def _fields(cls: type[Struct]) -> tuple[list[str], list[tuple[int, Writer]]]:
         for marker, write in _WRITERS
         if _is_marked(type, marker)
     ]
-    return list(types), writers
+    return list(types), attrgetter(*types), writers
 
 
 def _is_marked(type: object, marker: Meta) -> bool:
