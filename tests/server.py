@@ -27,13 +27,14 @@ BARE = (*GUNICORN, "wsgi:app")
 CONFIGURED = (*GUNICORN, "-c", "python:wallet_app.server.gunicorn_settings", "wsgi:app")
 DEMO = (sys.executable, "wsgi.py", "--port", "0")
 
+
 FRESH_CONNECTIONS = 50
 """So many that a second process on the same socket would get some of them."""
 
 _LOCKS = tempfile.TemporaryDirectory()
 """Where the servers of this process lock what they hold."""
 
-_LISTENING = re.compile(r"(?:Listening at:|Serving on) (http://\S+)")
+_LISTENING = re.compile(r"(?:Listening at:|Serving on|Uvicorn running on) (http://\S+)")
 
 
 class Server:
@@ -78,6 +79,15 @@ def free_port() -> int:
     """Return a port for a server that cannot choose one and say which."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
+
+
+def granian(
+    *options: str, port: int | None = None, threads: int = 1, app: str = "wsgi:app"
+) -> tuple[str, ...]:
+    """Return a command: granian listens only where it is told to."""
+    command = (sys.executable, "-m", "granian", "--interface", "wsgi")
+    where = ("--port", str(port or free_port()))
+    return (*command, *where, "--blocking-threads", str(threads), *options, app)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from tests.server import (
     ask,
     assert_every_request_finds,
     free_port,
+    granian,
     open_wallet,
     running,
     started,
@@ -34,13 +35,6 @@ from wallet_app.server.one_ledger import WHY
 pytestmark = pytest.mark.server
 
 WAITRESS = (sys.executable, "-m", "waitress", "--listen", "127.0.0.1:0", "wsgi:app")
-
-
-def granian(*options: str, port: int | None = None) -> tuple[str, ...]:
-    """Return a command: granian listens only where it is told to."""
-    where = ("--interface", "wsgi", "--port", str(port or free_port()))
-    threads = ("--blocking-threads", "1")
-    return (sys.executable, "-m", "granian", *where, *threads, *options, "wsgi:app")
 
 
 def worker_pid(server: Server) -> int:

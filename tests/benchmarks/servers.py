@@ -3,7 +3,6 @@ it needs so that a long audit does not keep the others waiting."""
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -20,19 +19,13 @@ from tests.benchmarks.over_http import (
 )
 from tests.benchmarks.report import Scale, Table, median_ratio
 from tests.benchmarks.tuning import VARIANT, latencies, transfers
-from tests.server import CONFIGURED, free_port
+from tests.server import CONFIGURED, granian
 
 AUDITED = 200_000
 """Transactions that each audit reads."""
 
 CONNECTIONS_BESIDE_AUDITS = 8
 SLICES, SLICE_SECONDS = 5, 3.0
-
-
-def granian(threads: int, app: str) -> tuple[str, ...]:
-    command = (sys.executable, "-m", "granian", "--interface", "wsgi")
-    where = ("--port", str(free_port()))
-    return (*command, *where, "--blocking-threads", str(threads), app)
 
 
 def servers_table(scale: Scale) -> Table:
@@ -43,8 +36,8 @@ def servers_table(scale: Scale) -> Table:
     """
     commands = {
         "gunicorn": CONFIGURED,
-        "granian, 1 thread": granian(1, "wsgi:app"),
-        "granian, 4 threads": granian(4, "wsgi:app"),
+        "granian, 1 thread": granian(threads=1),
+        "granian, 4 threads": granian(threads=4),
     }
     lines = []
     with ExitStack() as stack:
@@ -83,9 +76,9 @@ def long_reads_table(scale: Scale) -> Table:
     app = VARIANT[-1]
     commands = {
         "gunicorn": VARIANT,
-        "granian, 1 thread": granian(1, app),
-        "granian, 2 threads": granian(2, app),
-        "granian, 4 threads": granian(4, app),
+        "granian, 1 thread": granian(threads=1, app=app),
+        "granian, 2 threads": granian(threads=2, app=app),
+        "granian, 4 threads": granian(threads=4, app=app),
     }
     slices: dict[str, list[Slice]] = defaultdict(list)
     with ExitStack() as stack:
