@@ -48,7 +48,7 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def send(self, request: bytes) -> None:
-        self._received = b""
+        self._received = bytearray()
         self.sent_at = time.perf_counter()
         self.socket.sendall(request)
 
@@ -59,17 +59,17 @@ class Connection:
     def answered(self, status: int) -> bool:
         """Read what is there; tell whether it is the whole of the answer, and
         insist on its status."""
-        data = self.socket.recv(65536)
+        data = self.socket.recv(1_000_000)
         assert data, "the server closed the connection"
         self._received += data
-        head, separator, body = self._received.partition(b"\r\n\r\n")
-        if not separator:
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
             return False
-        said = head.lower().partition(b"content-length: ")[2]
-        length = int(said.partition(b"\r\n")[0])
-        if len(body) < length:
+        head = bytes(self._received[:end]).lower()
+        length = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(self._received) < end + 4 + length:
             return False
-        assert head.startswith(b"HTTP/1.1 %d " % status), self._received
+        assert head.startswith(b"http/1.1 %d " % status), self._received
         return True
 
 
