@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable
 
 from tests.benchmarks import (
+    against_peers,
+    audits,
     expiry,
     export,
     garbage,
     in_process,
+    large,
     memory,
     over_http,
     pauses,
@@ -35,13 +38,21 @@ ROWS: dict[str, Callable[[Scale], list[Row]]] = {
     "schedules": schedules.schedules_rows,
 }
 
+BY_NAME: dict[str, Callable[[Scale], list[Row]]] = {
+    "peers": against_peers.peers_rows,
+    "large": large.large_rows,
+}
+"""Rows that install something, or take minutes."""
+
+KNOWN = ROWS | BY_NAME
+
 TUNING: dict[str, Callable[[Scale], Table]] = {
     "processor": tuning.processor_table,
     "switching": tuning.switching_table,
     "keepalive": tuning.keepalive_table,
     "collector": garbage.collector_table,
     "garbage": garbage.garbage_table,
-    "audit": tuning.audit_table,
+    "audit": audits.audit_table,
     "servers": servers.servers_table,
     "long": servers.long_reads_table,
 }
@@ -54,7 +65,8 @@ def main() -> int:
         for name in options.names or TUNING:
             print(f"{name}\n\n{TUNING[name](scale)}\n", flush=True)
         return 0
-    rows = [row for name in options.names or ROWS for row in ROWS[name](scale)]
+    measures = [KNOWN[name] for name in options.names or ROWS]
+    rows = [row for measure in measures for row in measure(scale)]
     print(Table(Row.HEADINGS, [row.cells() for row in rows]))
     return 0 if all(row.reached for row in rows) else 1
 
@@ -64,7 +76,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "names",
         nargs="*",
-        help=f"rows to run: {', '.join(ROWS)}; with --tuning: {', '.join(TUNING)}",
+        help=f"rows to run: {', '.join(ROWS)}; only if named: {', '.join(BY_NAME)}; "
+        f"with --tuning: {', '.join(TUNING)}",
     )
     parser.add_argument(
         "--quick", action="store_true", help="fewer rounds, a tenth of the histories"
@@ -75,7 +88,7 @@ def _options() -> argparse.Namespace:
         help="print what the server's settings are worth, in place of the rows",
     )
     options = parser.parse_args()
-    known = TUNING if options.tuning else ROWS
+    known = TUNING if options.tuning else KNOWN
     unknown = [name for name in options.names if name not in known]
     if unknown:
         parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(known)}")

@@ -8,11 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from statistics import median
 
 from tests.benchmarks.conditions import in_fresh_process, settle_as_the_server
 from tests.benchmarks.filled import BALANCE, WALLETS, fill, new_wallets, random_pairs
-from tests.benchmarks.report import Row, Scale, at_least, at_most
+from tests.benchmarks.report import Row, Scale, at_least, at_most, median_ratio
 from wallet_app.domain.transactions import AMOUNT_MAX
+from wallet_app.services.movement import Operation
 from wallet_app.services.service import WalletService
 from wallet_app.settings import FRAUD_RULES, Settings
 
@@ -31,6 +33,8 @@ meet the same noise."""
 SHORT_HISTORY = 100
 BARE_LEAST = 0.26
 """0.30 without rules, and 15 % for them."""
+
+BATCHED_US_MAX = 5.0
 
 PAIRS_OF_SLICES = 20
 """For each round of the scale, because these slices are short."""
@@ -73,6 +77,22 @@ def page_rows(scale: Scale) -> list[Row]:
     what = f"page 1 of {scale.transactions:,} transactions or of {SHORT_HISTORY}"
     times = in_fresh_process(page_times, scale.transactions, scale.rounds)
     return [at_most(what, "us", *times, 2.0)]
+
+
+def batch_rows(scale: Scale) -> list[Row]:
+    """A transfer as one of a batch, against one alone."""
+    batched, alone = in_fresh_process(batch_times, scale.rounds)
+    each = median(batched)
+    return [
+        Row(
+            f"a transfer in a batch of {PAIRS:,} in process, or alone",
+            f"{each:.2f} us",
+            f"{median(alone):.2f} us",
+            f"{median_ratio(batched, alone):.3f}",
+            f"<= {BATCHED_US_MAX:.0f} us",
+            each <= BATCHED_US_MAX,
+        )
+    ]
 
 
 class BareWallet:
@@ -210,6 +230,30 @@ def page_times(transactions: int, rounds: int) -> Timings:
         rounds * PAIRS_OF_SLICES,
         lambda: microseconds(partial(service.history.page, long_id)),
         lambda: microseconds(partial(service.history.page, short_id)),
+    )
+
+
+def batch_times(rounds: int) -> Timings:
+    """Return microseconds per transfer, of a batch and of single ones."""
+    service = WalletService()
+    settle_as_the_server()
+    pairs = random_pairs(new_wallets(service), PAIRS)
+    operations = [
+        Operation(source_id=source, target_id=target, amount=1)
+        for source, target in pairs
+    ]
+
+    def batched() -> None:
+        service.batch(operations)
+
+    def alone() -> None:
+        for source, target in pairs:
+            service.transfer(source, target, 1)
+
+    return in_turns(
+        rounds * PAIRS_OF_SLICES,
+        lambda: _seconds([batched]) / PAIRS * 1e6,
+        lambda: _seconds([alone]) / PAIRS * 1e6,
     )
 
 

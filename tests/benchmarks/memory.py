@@ -11,23 +11,24 @@ from tests.benchmarks.filled import fill, new_wallets
 from tests.benchmarks.report import Row, Scale
 from wallet_app.services.service import WalletService
 
-BYTES_MAX = 500
-
 
 def memory_rows(scale: Scale) -> list[Row]:
+    """Memory with a ledger that is filled in seconds."""
+    return [memory_row(scale.transactions, bytes_max=500)]
+
+
+def memory_row(transactions: int, bytes_max: int) -> Row:
     """Resident memory that each transaction of a transfer adds."""
-    each = in_fresh_process(bytes_per_transaction, scale.transactions)
-    return [
-        Row(
-            f"memory of each of {scale.transactions:,} transactions "
-            "(transfers, with a category, without a description)",
-            f"{each:.0f} bytes",
-            "",
-            "",
-            f"<= {BYTES_MAX} bytes",
-            each <= BYTES_MAX,
-        )
-    ]
+    each = in_fresh_process(bytes_per_transaction, transactions)
+    return Row(
+        f"memory of each of {transactions:,} transactions "
+        "(transfers, with a category, without a description)",
+        f"{each:.0f} bytes",
+        "",
+        "",
+        f"<= {bytes_max} bytes",
+        each <= bytes_max,
+    )
 
 
 def bytes_per_transaction(transactions: int) -> float:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import urllib3
@@ -15,7 +16,7 @@ import urllib3
 from tests.benchmarks.conditions import on_processor
 from tests.benchmarks.filled import BALANCE, WALLETS, random_pairs
 from tests.benchmarks.load import Slice, drive, request_bytes
-from tests.benchmarks.report import Row, Scale, at_least
+from tests.benchmarks.report import Row, Scale, at_least, median_ratio, percentile
 from tests.server import CONFIGURED, GUNICORN, Server, running
 
 SERVERS_PROCESSOR, CLIENTS_PROCESSOR = 0, 1
@@ -100,6 +101,24 @@ def race(
             for runner, its in turns:
                 its.append(runner.run(connections, seconds))
     return slices
+
+
+def compared(
+    what: str, rates: list[float], slices: list[Slice], reference: list[float]
+) -> list[str]:
+    """Return a line: requests a second, their ratio to others, and latencies."""
+    return [
+        what,
+        f"{median(rates):,.0f}",
+        f"{median_ratio(rates, reference):.2f}",
+        *(f"{each:.1f}" for each in latencies(slices)),
+    ]
+
+
+def latencies(slices: list[Slice]) -> tuple[float, float]:
+    """Return the p50 and the p99 of all the requests, in milliseconds."""
+    seconds = [each for slice in slices for each in slice.seconds]
+    return percentile(seconds, 50) * 1000, percentile(seconds, 99) * 1000
 
 
 def transfer_bodies(url: str) -> list[dict[str, Any]]:

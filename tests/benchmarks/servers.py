@@ -4,27 +4,27 @@ it needs so that a long audit does not keep the others waiting."""
 from __future__ import annotations
 
 from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from statistics import median
 
+from tests.benchmarks.audits import run_beside
 from tests.benchmarks.conditions import on_processor, processor_seconds
-from tests.benchmarks.load import Slice, drive, request_bytes
+from tests.benchmarks.load import Slice
 from tests.benchmarks.over_http import (
     CLIENTS_PROCESSOR,
     CONNECTIONS,
-    Runner,
     call,
+    compared,
+    latencies,
     served,
 )
-from tests.benchmarks.report import Scale, Table, median_ratio
-from tests.benchmarks.tuning import VARIANT, latencies, transfers
+from tests.benchmarks.report import Scale, Table
+from tests.benchmarks.tuning import VARIANT, transfers
 from tests.server import CONFIGURED, granian
 
 AUDITED = 200_000
 """Transactions that each audit reads."""
 
-CONNECTIONS_BESIDE_AUDITS = 8
 SLICES, SLICE_SECONDS = 5, 3.0
 
 
@@ -44,8 +44,7 @@ def servers_table(scale: Scale) -> Table:
         servers = [stack.enter_context(served(each)) for each in commands.values()]
         runners = [transfers(server.url) for server in servers]
         for connections in CONNECTIONS:
-            rates: list[list[float]] = [[] for _ in servers]
-            taken: list[list[float]] = [[] for _ in servers]
+            slices: list[list[Slice]] = [[] for _ in servers]
             busy = [0.0 for _ in servers]
             for number in range(scale.rounds * len(servers)):
                 n = number % len(servers)
@@ -53,16 +52,17 @@ def servers_table(scale: Scale) -> Table:
                 with on_processor(CLIENTS_PROCESSOR):
                     slice = runners[n].run(connections, scale.slice_seconds)
                 busy[n] += processor_seconds(servers[n].process.pid) - before
-                rates[n].append(slice.rate)
-                taken[n] += slice.seconds
-            costs = [its / len(of) for its, of in zip(busy, taken, strict=True)]
+                slices[n].append(slice)
+            rates = [[slice.rate for slice in its] for its in slices]
+            costs = [
+                seconds / sum(len(slice.seconds) for slice in its)
+                for seconds, its in zip(busy, slices, strict=True)
+            ]
             for n, name in enumerate(commands):
+                what = f"{name}, {connections} connections"
                 lines.append(
                     [
-                        f"{name}, {connections} connections",
-                        f"{median(rates[n]):,.0f}",
-                        f"{median_ratio(rates[n], rates[0]):.2f}",
-                        *latencies(taken[n]),
+                        *compared(what, rates[n], slices[n], rates[0]),
                         f"{costs[n] * 1e6:.0f}",
                         f"{costs[0] / costs[n]:.2f}",
                     ]
@@ -89,20 +89,11 @@ def long_reads_table(scale: Scale) -> Table:
             call(url, "POST", "/benchmark/fill", AUDITED)
         for _ in range(SLICES):
             for name, runner in runners.items():
-                slices[name].append(_beside_audits(runner, audits=False))
-                slices[f"{name}, during audits"].append(_beside_audits(runner))
+                for what, audits in ((name, False), (f"{name}, during audits", True)):
+                    slices[what].append(run_beside(runner, SLICE_SECONDS, audits))
     lines = []
     for name, its in slices.items():
-        taken = [seconds for slice in its for seconds in slice.seconds]
         rate = median(slice.rate for slice in its)
-        lines.append([name, f"{rate:,.0f}", *latencies(taken)])
+        waits = (f"{each:.1f}" for each in latencies(its))
+        lines.append([name, f"{rate:,.0f}", *waits])
     return Table(["transfers", "/s", "p50 ms", "p99 ms"], lines)
-
-
-def _beside_audits(runner: Runner, audits: bool = True) -> Slice:
-    """Make transfers, with or without an audit after the other beside them."""
-    audit = [request_bytes("GET", "/audit")]
-    with on_processor(CLIENTS_PROCESSOR), ThreadPoolExecutor(1) as auditor:
-        if audits:
-            auditor.submit(drive, runner.url, audit, 1, SLICE_SECONDS)
-        return runner.run(CONNECTIONS_BESIDE_AUDITS, SLICE_SECONDS)

@@ -1,26 +1,20 @@
-"""What the server's processor, switching and connections are worth, and what an audit
-costs those who read meanwhile: tables that justify `wallet_app/server/worker.py`."""
+"""What the server's processor, switching and connections are worth: tables that justify
+`wallet_app/server/worker.py`."""
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from statistics import median
 
-from tests.benchmarks.conditions import on_processor
-from tests.benchmarks.load import Slice, drive, request_bytes
 from tests.benchmarks.over_http import (
-    CLIENTS_PROCESSOR,
     CONNECTIONS,
     Runner,
-    call,
+    compared,
     posts,
     race,
     served,
     transfer_bodies,
 )
-from tests.benchmarks.report import Scale, Table, median_ratio, percentile
+from tests.benchmarks.report import Scale, Table
 from tests.server import CONFIGURED, GUNICORN
 
 VARIANT = (
@@ -29,7 +23,6 @@ VARIANT = (
     "python:wallet_app.server.gunicorn_settings",
     "tests.benchmarks.variants:app",
 )
-READING_CONNECTIONS = 8
 
 
 def processor_table(scale: Scale) -> Table:
@@ -77,68 +70,13 @@ def transfers(url: str) -> Runner:
     return Runner(url, posts("/wallet/transfer", transfer_bodies(url)))
 
 
-def _compare(
-    names: list[str], runners: list[Runner], scale: Scale, reference: int = 0
-) -> Table:
-    """Race the servers at each number of connections."""
+def _compare(names: list[str], runners: list[Runner], scale: Scale) -> Table:
+    """Race the servers at each number of connections; the first is the reference."""
     lines = []
     for connections in CONNECTIONS:
         slices = race(runners, connections, scale.rounds, scale.slice_seconds)
         rates = [[slice.rate for slice in its] for its in slices]
         for name, its, mine in zip(names, slices, rates, strict=True):
-            taken = [seconds for slice in its for seconds in slice.seconds]
-            lines.append(
-                [
-                    f"{name}, {connections} connections",
-                    f"{median(mine):,.0f}",
-                    f"{median_ratio(mine, rates[reference]):.2f}",
-                    *latencies(taken),
-                ]
-            )
+            what = f"{name}, {connections} connections"
+            lines.append(compared(what, mine, its, rates[0]))
     return Table(["transfers", "/s", "ratio", "p50 ms", "p99 ms"], lines)
-
-
-def latencies(seconds: list[float]) -> list[str]:
-    return [f"{percentile(seconds, percent) * 1000:.1f}" for percent in (50, 99)]
-
-
-def audit_table(scale: Scale) -> Table:
-    """Reading a wallet of a large ledger while it is audited over and over."""
-    lines = []
-    for switch_seconds in ("0.005", "0.001"):
-        environ = {"BENCHMARK_SWITCH_SECONDS": switch_seconds}
-        with served(VARIANT, environ) as server:
-            ids = call(server.url, "POST", "/benchmark/fill", scale.transactions)
-            began = time.perf_counter()
-            call(server.url, "GET", "/audit")
-            alone = time.perf_counter() - began
-            for name, audits in (("", False), (" during audits", True)):
-                slice = _reads(server.url, ids, scale.storm_seconds, audits)
-                lines.append(
-                    [
-                        f"GET /wallet{name}, switching after {switch_seconds} s",
-                        f"{slice.rate:,.0f}",
-                        *latencies(slice.seconds),
-                        f"{alone:.2f}",
-                    ]
-                )
-    headings = [
-        f"{READING_CONNECTIONS} connections",
-        "/s",
-        "p50 ms",
-        "p99 ms",
-        "one audit alone, s",
-    ]
-    return Table(headings, lines)
-
-
-def _reads(url: str, ids: list[str], seconds: float, audits: bool) -> Slice:
-    """Read wallets for some seconds, with or without an audit after the other."""
-    reads = [request_bytes("GET", f"/wallet/{wallet_id}") for wallet_id in ids]
-    audit = [request_bytes("GET", "/audit")]
-    with on_processor(CLIENTS_PROCESSOR), ThreadPoolExecutor(1) as auditor:
-        auditing = auditor.submit(drive, url, audit, 1, seconds) if audits else None
-        slice = drive(url, reads, READING_CONNECTIONS, seconds)
-        if auditing is not None:
-            auditing.result()
-    return slice
