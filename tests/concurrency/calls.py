@@ -1,7 +1,7 @@
 """How each operation is called on the service, in process.
 
 The only file of the suite that knows the service's methods. What an operation means
-is in `specification.py`.
+is in `specification.py` and beside it.
 """
 
 from __future__ import annotations
@@ -15,27 +15,31 @@ from tests.concurrency.results import Attempted
 from tests.concurrency.specification import (
     RATE,
     Add,
-    AtRest,
-    Attempt,
-    Audit,
     Batch,
-    Confirm,
     Create,
     Deduct,
-    Deposit,
     Exchange,
     Freeze,
-    Get,
-    GetLimits,
-    GetPayment,
-    History,
     Operation,
     Quote,
-    Retry,
     SetLimits,
     Transfer,
     Unfreeze,
+)
+from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_payments import (
+    Attempt,
+    Deposit,
+    GetPayment,
+    Retry,
     Withdraw,
+)
+from tests.concurrency.specification_of_reads import (
+    AtRest,
+    Audit,
+    Get,
+    GetLimits,
+    History,
 )
 from wallet_app.domain.spending import Limits
 from wallet_app.services import movement

@@ -12,7 +12,8 @@ from tests.concurrency.judge import Asked
 from tests.concurrency.ledger import DOLLARS
 from tests.concurrency.linearizability import Call
 from tests.concurrency.results import Result
-from tests.concurrency.specification import AtRest, Audit, Create, Operation
+from tests.concurrency.specification import Create, Operation
+from tests.concurrency.specification_of_reads import AtRest, Audit
 from tests.concurrency.values import name_in, value_of, value_of_json
 from wallet_app.domain.transactions import HOUSE
 from wallet_app.services.approvals.approval import ApprovalSnapshot

@@ -15,9 +15,7 @@ from tests.concurrency.results import (
     Totals,
     Usage,
 )
-from tests.concurrency.specification import (
-    Operation,
-)
+from tests.concurrency.specification import Operation
 
 TWO = Program({"asha": 100, "ravi": 100}).ledger()
 """Where each history below begins."""

@@ -6,26 +6,25 @@ from tests.concurrency.calls import CODE, Ids
 from tests.concurrency.ledger import currency_of
 from tests.concurrency.specification import (
     Add,
-    Audit,
     Batch,
-    Confirm,
     Create,
     Deduct,
-    Deposit,
     Exchange,
     Freeze,
-    Get,
-    GetLimits,
-    GetPayment,
-    History,
     Operation,
     Quote,
-    Retry,
     SetLimits,
     Transfer,
     Unfreeze,
+)
+from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_payments import (
+    Deposit,
+    GetPayment,
+    Retry,
     Withdraw,
 )
+from tests.concurrency.specification_of_reads import Audit, Get, GetLimits, History
 
 Request = tuple[str, str, dict[str, object] | None]
 """Method, path and body."""

@@ -26,11 +26,11 @@ from tests.concurrency.results import (
 from tests.concurrency.specification import (
     KEY_IN_PROGRESS,
     KEY_REUSED,
-    Attempt,
     Operation,
     answer,
     is_kept,
 )
+from tests.concurrency.specification_of_payments import Attempt
 
 BUSY = (Refused(KEY_IN_PROGRESS), Refused(KEY_REUSED))
 

@@ -20,28 +20,27 @@ from tests.concurrency.ledger import DECLINES, DOLLARS, PAYS, TIMES_OUT, Ledger
 from tests.concurrency.scheduler import Schedule
 from tests.concurrency.specification import (
     Add,
-    Attempt,
-    Audit,
     Batch,
-    Confirm,
     Create,
     Deduct,
-    Deposit,
     Exchange,
     Freeze,
-    Get,
-    GetLimits,
-    GetPayment,
-    History,
     Operation,
     Quote,
-    Retry,
     SetLimits,
     Transfer,
     Unfreeze,
-    Withdraw,
     answer,
 )
+from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_payments import (
+    Attempt,
+    Deposit,
+    GetPayment,
+    Retry,
+    Withdraw,
+)
+from tests.concurrency.specification_of_reads import Audit, Get, GetLimits, History
 from wallet_app.domain.transactions import AMOUNT_MAX
 
 SETUP = "before"

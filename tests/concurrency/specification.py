@@ -4,6 +4,9 @@ Each operation is a pure function from one ledger to a result and the next ledge
 lock, no thread and no rollback is in it, because a sequential ledger needs none. It
 knows nothing of the product: how the service is asked is in `calls.py` and
 `http_requests.py`.
+
+Here is what changes wallets. Approvals, payments and what only reads have files of
+their own.
 """
 
 from __future__ import annotations
@@ -15,16 +18,9 @@ from typing import Any, ClassVar
 from tests.concurrency.ledger import DOLLARS, Book, Kept, Ledger, Refusal, currency_of
 from tests.concurrency.results import (
     CRASHED,
-    NOBODY,
-    Attempted,
-    HistoryPage,
-    Payment,
     Quoted,
     Refused,
-    Report,
-    Rest,
     Result,
-    Totals,
     Waiting,
 )
 
@@ -139,7 +135,7 @@ class Add(Operation):
     writes = 1
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        _check(None, ledger.book(self.wallet), self.amount)
+        check(None, ledger.book(self.wallet), self.amount)
         return ledger.move(self.wallet, "CREDIT", self.amount, by)
 
 
@@ -151,13 +147,13 @@ class Deduct(Operation):
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         book = ledger.book(self.wallet)
-        _check(book, None, self.amount)
-        if _waits(book, self.amount):
+        check(book, None, self.amount)
+        if waits(book, self.amount):
             return ledger.wait(self.wallet, self, by)
         return self.approved(ledger, by)
 
     def approved(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        _check(ledger.book(self.wallet), None, self.amount)
+        check(ledger.book(self.wallet), None, self.amount)
         return ledger.move(self.wallet, "DEBIT", -self.amount, by)
 
 
@@ -172,60 +168,17 @@ class Transfer(Operation):
         source, target = ledger.book(self.source), ledger.book(self.target)
         if self.source == self.target:
             raise Refusal("same_wallet")
-        _check(source, target, self.amount)
-        if _waits(source, self.amount):
+        check(source, target, self.amount)
+        if waits(source, self.amount):
             return ledger.wait(self.source, self, by)
         return self.approved(ledger, by)
 
     def approved(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         source, target = ledger.book(self.source), ledger.book(self.target)
-        _check(source, target, self.amount)
+        check(source, target, self.amount)
         sent, ledger = ledger.move(self.source, "TRANSFER_OUT", -self.amount, by)
         received, ledger = ledger.move(self.target, "TRANSFER_IN", self.amount, by)
         return (sent, received), ledger
-
-
-@dataclass(frozen=True, repr=False)
-class Get(Operation):
-    wallet: str
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        return ledger.book(self.wallet).snapshot(self.wallet), ledger
-
-
-@dataclass(frozen=True, repr=False)
-class History(Operation):
-    """The latest transactions of a wallet, all on one page."""
-
-    wallet: str
-    limit: ClassVar[int] = 100
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        latest_first = ledger.book(self.wallet).history[::-1]
-        return HistoryPage(latest_first[: self.limit], len(latest_first)), ledger
-
-
-@dataclass(frozen=True, repr=False)
-class Audit(Operation):
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        totals: dict[str, list[int]] = {}
-        for _, book in ledger.books:
-            sums = totals.setdefault(book.currency, [0] * 5)
-            sums[0] += book.balance
-            for entry in book.history:
-                sums[1] += entry.amount * (entry.type == "CREDIT")
-                sums[2] += entry.amount * (entry.type == "DEBIT")
-        for _, (payment, _, answered) in ledger.payments:
-            if payment.is_open:
-                sums = totals[ledger.book(payment.wallet).currency]
-                out = payment.direction == "WITHDRAWAL"
-                sums[3] += payment.amount * out
-                sums[4] += payment.amount * (not out and answered == "PAID")
-        currencies = tuple(
-            Totals(currency, *sums) for currency, sums in sorted(totals.items())
-        )
-        entries = sum(len(book.history) for _, book in ledger.books)
-        return Report((), len(ledger.books), entries, currencies), ledger
 
 
 @dataclass(frozen=True, repr=False)
@@ -264,34 +217,6 @@ class SetLimits(Operation):
 
 
 @dataclass(frozen=True, repr=False)
-class GetLimits(Operation):
-    wallet: str
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        return ledger.book(self.wallet).usage(self.wallet), ledger
-
-
-@dataclass(frozen=True, repr=False)
-class Confirm(Operation):
-    """Confirms what waits, with the right code; `label` is that of the movement."""
-
-    label: str
-    writes = 1
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        waiting = dict(ledger.waiting)
-        if self.label not in waiting:
-            raise Refusal("approval_not_found")
-        movement = waiting[self.label]
-        if movement is None:
-            raise Refusal("approval_closed")
-        pays = isinstance(movement, Withdraw)  # a payment is known by who confirmed it
-        result, ledger = movement.approved(ledger, by if pays else self.label)
-        waiting[self.label] = None
-        return result, ledger._replace(waiting=frozenset(waiting.items()))
-
-
-@dataclass(frozen=True, repr=False)
 class Quote(Operation):
     """Quotes what an amount of INR comes to in USD."""
 
@@ -324,7 +249,7 @@ class Exchange(Operation):
         quoted = quotes[self.label]
         if quoted is None:
             raise Refusal("quote_used")
-        _check(source, None, self.amount)
+        check(source, None, self.amount)
         quotes[self.label] = None
         ledger = ledger._replace(quotes=frozenset(quotes.items()))
         comes_to, house = quoted.to_amount, (HOUSE, DOLLARS + HOUSE)
@@ -364,146 +289,7 @@ class Batch(Operation):
         return f"batch({', '.join(map(str, self.operations))}{text}"
 
 
-@dataclass(frozen=True, repr=False)
-class Withdraw(Operation):
-    wallet: str
-    amount: int
-    account: str
-    writes = 1
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        book = ledger.book(self.wallet)
-        _check(book, None, self.amount)
-        if _waits(book, self.amount):
-            return ledger.wait(self.wallet, self, by)
-        return self.approved(ledger, by)
-
-    def approved(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        _check(ledger.book(self.wallet), None, self.amount)
-        _, ledger = ledger.move(self.wallet, "DEBIT", -self.amount, NOBODY)
-        payment = Payment(self.wallet, "WITHDRAWAL", self.amount, "PENDING")
-        return ledger.open(payment, self.account, by)
-
-
-@dataclass(frozen=True, repr=False)
-class Deposit(Operation):
-    wallet: str
-    amount: int
-    account: str
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        _check(None, ledger.book(self.wallet), self.amount)
-        payment = Payment(self.wallet, "DEPOSIT", self.amount, "PENDING")
-        return ledger.open(payment, self.account, by)
-
-
-@dataclass(frozen=True, repr=False)
-class GetPayment(Operation):
-    """`label` is that of the call that made the payment."""
-
-    label: str
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        return ledger.carried(self.label).payment, ledger
-
-
-@dataclass(frozen=True, repr=False)
-class Retry(Operation):
-    """Takes a parked payment up again."""
-
-    label: str
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        if ledger.carried(self.label).payment.status != "PARKED":
-            raise Refusal("payment_not_parked")
-        ledger = ledger.with_status(self.label, "PENDING")
-        return ledger.carried(self.label).payment, ledger
-
-
-@dataclass(frozen=True, repr=False)
-class Attempt(Operation):
-    """A worker brings a payment one step on. Two at once are two workers that have
-    picked one job."""
-
-    label: str
-    writes = 1
-    of_workers = True
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        for half in self.halves:
-            result, ledger = half.apply(ledger, by)
-        return result, ledger
-
-    @property
-    def halves(self) -> tuple[Learn, Settle]:
-        """What it does, one after the other, while others look: the bank is asked under
-        no lock, and an audit sees what it has paid before the wallet has it."""
-        return Learn(self.label), Settle(self.label, faults=self.faults)
-
-
-@dataclass(frozen=True, repr=False)
-class Learn(Attempt):
-    """The first half of an attempt: what the bank has done is known."""
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        carried = ledger.carried(self.label)
-        if carried.payment.is_open:
-            ledger = ledger.with_carried(self.label, carried.asked())
-        return Attempted(), ledger._replace(asked=ledger.asked | {by})
-
-
-@dataclass(frozen=True, repr=False)
-class Settle(Attempt):
-    """The second half of an attempt: what the bank has done is booked. None says that
-    the first half has not come yet."""
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        if by not in ledger.asked:
-            return None, ledger
-        ledger = ledger._replace(asked=ledger.asked - {by})
-        payment, _, answered = carried = ledger.carried(self.label)
-        if not payment.is_open:
-            return Attempted(), ledger
-        parked = ledger.with_status(self.label, "PARKED")
-        if not carried.answered:
-            return Attempted(), parked
-        paid, deposit = answered == "PAID", payment.direction == "DEPOSIT"
-        ended = ledger.with_status(self.label, "SUCCEEDED" if paid else "FAILED")
-        if paid is not deposit:
-            return Attempted(), ended
-        book = ledger.book(payment.wallet)
-        if not deposit:
-            book = book._replace(frozen=None)  # what comes back, comes back
-        try:
-            _check(None, book, payment.amount)
-        except Refusal:
-            return Attempted(), parked
-        if 1 in self.faults:
-            return CRASHED, parked
-        return Attempted(), _arrived(ended, payment)
-
-
-@dataclass(frozen=True, repr=False)
-class AtRest(Operation):
-    """Everything there is, read when nothing runs: the last call of each history."""
-
-    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        return (
-            Rest(
-                tuple(
-                    (book.snapshot(name), book.usage(name), book.history)
-                    for name, book in ledger.books
-                ),
-                tuple(sorted(carried.payment for _, carried in ledger.payments)),
-            ),
-            ledger,
-        )
-
-    def __str__(self) -> str:
-        return "The wallets"
-
-
-def _check(source: Book | None, target: Book | None, amount: int) -> None:
+def check(source: Book | None, target: Book | None, amount: int) -> None:
     """Refuse a movement for the first reason that the service has."""
     _refuse_frozen(source, target)
     if source is not None and source.balance < amount:
@@ -522,15 +308,5 @@ def _refuse_frozen(source: Book | None, target: Book | None) -> None:
         raise Refusal("wallet_frozen")
 
 
-def _waits(source: Book, amount: int) -> bool:
+def waits(source: Book, amount: int) -> bool:
     return source.threshold is not None and amount > source.threshold
-
-
-def _arrived(ledger: Ledger, payment: Payment) -> Ledger:
-    """Return the ledger when a wallet has what was paid in, or not paid out."""
-    _, ledger = ledger.move(payment.wallet, "CREDIT", payment.amount, NOBODY)
-    if payment.direction == "DEPOSIT":
-        return ledger
-    book = ledger.book(payment.wallet)
-    refunded = book.refunded + payment.amount
-    return ledger.with_book(payment.wallet, book._replace(refunded=refunded))

@@ -24,15 +24,12 @@ from tests.concurrency.ledger import Book, Ledger
 from tests.concurrency.linearizability import Call
 from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
 from tests.concurrency.results import Entry, Rest
-from tests.concurrency.specification import (
+from tests.concurrency.specification import Create, Exchange, Operation, Quote
+from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_payments import (
     Attempt,
-    Confirm,
-    Create,
     Deposit,
-    Exchange,
     GetPayment,
-    Operation,
-    Quote,
     Retry,
     Withdraw,
 )

@@ -22,10 +22,10 @@ from tests.concurrency.specification import (
     KEY_IN_PROGRESS,
     KEY_REUSED,
     Add,
-    AtRest,
     Create,
     Operation,
 )
+from tests.concurrency.specification_of_reads import AtRest
 
 IN_PROGRESS, REUSED = Refused(KEY_IN_PROGRESS), Refused(KEY_REUSED)
 

@@ -17,27 +17,26 @@ from tests.concurrency.ledger import DECLINES, DOWN, PAYS, TIMES_OUT
 from tests.concurrency.programs import OPERATIONS, WAITS, Program, before
 from tests.concurrency.specification import (
     Add,
-    Attempt,
-    Audit,
     Batch,
-    Confirm,
     Create,
     Deduct,
-    Deposit,
     Exchange,
     Freeze,
-    Get,
-    GetLimits,
-    GetPayment,
-    History,
     Operation,
     Quote,
-    Retry,
     SetLimits,
     Transfer,
     Unfreeze,
+)
+from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_payments import (
+    Attempt,
+    Deposit,
+    GetPayment,
+    Retry,
     Withdraw,
 )
+from tests.concurrency.specification_of_reads import Audit, Get, GetLimits, History
 from tests.concurrency.trace import assert_held
 from wallet_app.domain.transactions import AMOUNT_MAX
 

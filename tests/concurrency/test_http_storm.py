@@ -20,13 +20,13 @@ from tests.concurrency.calls import SETTINGS
 from tests.concurrency.client import HttpClient
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.results import Report, Rest, Result, Totals
-from tests.concurrency.specification import (
+from tests.concurrency.specification import Operation
+from tests.concurrency.specification_of_reads import (
     AtRest,
     Audit,
     Get,
     GetLimits,
     History,
-    Operation,
 )
 from tests.concurrency.storm import WrongRound, storm, unsettled
 from tests.ledgers import passing_time

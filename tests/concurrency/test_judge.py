@@ -25,15 +25,9 @@ from tests.concurrency.results import (
     Snapshot,
     Totals,
 )
-from tests.concurrency.specification import (
-    Add,
-    AtRest,
-    Attempt,
-    Audit,
-    Deduct,
-    Deposit,
-    Get,
-)
+from tests.concurrency.specification import Add, Deduct
+from tests.concurrency.specification_of_payments import Attempt, Deposit
+from tests.concurrency.specification_of_reads import AtRest, Audit, Get
 
 
 def test_a_history_without_calls_is_right() -> None:

@@ -11,8 +11,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
-from tests.concurrency import programs as module
-from tests.concurrency import specification
 from tests.concurrency.client import Client
 from tests.concurrency.programs import (
     EXTRAS,
@@ -32,17 +30,14 @@ from tests.concurrency.programs import (
 )
 from tests.concurrency.specification import (
     Add,
-    AtRest,
-    Audit,
     Create,
     Deduct,
-    Get,
-    Learn,
     Operation,
-    Settle,
     Transfer,
     answer,
 )
+from tests.concurrency.specification_of_payments import Attempt, Learn, Settle
+from tests.concurrency.specification_of_reads import AtRest, Audit, Get
 from wallet_app.services.service import WalletService
 
 pytestmark = pytest.mark.slow
@@ -65,6 +60,7 @@ AS_IT_COMES = settings(
 )
 SHRUNK = settings(AS_IT_COMES, phases=[Phase.generate, Phase.shrink])
 
+KINDS = {kind.__name__: kind for kind in OPERATIONS}
 TWO, UNUSED = {"asha": 100, "ravi": 100}, {"asha": 0, "ravi": 0}
 PAST = [
     Transfer("asha", "ravi", 60),
@@ -114,7 +110,7 @@ def named(operation: Operation) -> set[str]:
 
 @each_program
 def test_the_repr_of_a_program_is_the_python_that_makes_it(program: Program) -> None:
-    again = eval(repr(program), vars(specification) | vars(module))
+    again = eval(repr(program), KINDS | {"Program": Program})
     assert again == program
     assert repr(again) == repr(program), "the order of the wallets counts"
 
@@ -192,12 +188,8 @@ def test_the_calls_of_all_threads_are_counted_and_those_before_are_not() -> None
 
 
 def test_no_operation_of_the_model_is_forgotten() -> None:
-    kinds = {
-        kind
-        for kind in vars(specification).values()
-        if isinstance(kind, type) and issubclass(kind, Operation)
-    }
-    assert set(OPERATIONS) == kinds - {Operation, AtRest, Learn, Settle}
+    kinds = {*Operation.__subclasses__(), *Attempt.__subclasses__()}
+    assert set(OPERATIONS) == kinds - {AtRest, Learn, Settle}
     assert all(draw.kind is kind for kind, draw in OPERATIONS.items())
 
 

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from tests.concurrency import specification
 from tests.concurrency.execution import Laboratory
 from tests.concurrency.ledger import Book, Ledger
 from tests.concurrency.programs import LEDGERS, OPERATIONS, Program, operations
@@ -30,18 +29,16 @@ from tests.concurrency.results import (
 from tests.concurrency.specification import (
     KEY_REUSED,
     Add,
-    AtRest,
-    Audit,
     Create,
     Deduct,
-    Get,
-    History,
     Operation,
     Transfer,
     answer,
 )
+from tests.concurrency.specification_of_reads import AtRest, Audit, Get, History
 from wallet_app.domain.transactions import AMOUNT_MAX
 
+HERE = Path(__file__).parent
 HISTORIES, CALLS_MAX = 300, 12
 
 
@@ -340,7 +337,8 @@ def test_the_repr_of_an_operation_is_the_python_that_makes_it() -> None:
         for extra in draw.extras
     ]
     for operation in [*every, AtRest()]:
-        again = eval(repr(operation), vars(specification).copy())
+        kinds = {kind.__name__: kind for kind in (*OPERATIONS, AtRest)}
+        again = eval(repr(operation), kinds)
         assert (type(again), again) == (type(operation), operation)
 
 
@@ -401,9 +399,13 @@ def test_the_service_cuts_a_history_where_the_model_does() -> None:
     assert (len(page.entries), page.total) == (History.limit, History.limit + 1)
 
 
-@pytest.mark.parametrize("name", ["results", "ledger", "specification"])
-def test_the_specification_imports_nothing_of_the_product(name: str) -> None:
-    tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text())
+@pytest.mark.parametrize(
+    "file",
+    [*HERE.glob("specification*.py"), HERE / "results.py", HERE / "ledger.py"],
+    ids=lambda file: file.name,
+)
+def test_the_specification_imports_nothing_of_the_product(file: Path) -> None:
+    tree = ast.parse(file.read_text())
     imported = [
         node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
         for node in ast.walk(tree)

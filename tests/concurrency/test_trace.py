@@ -9,7 +9,8 @@ import pytest
 from tests.concurrency.execution import Execution, Exploration, Laboratory
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.programs import Program
-from tests.concurrency.specification import Add, Audit, Deduct, Get, Operation, Transfer
+from tests.concurrency.specification import Add, Deduct, Operation, Transfer
+from tests.concurrency.specification_of_reads import Audit, Get
 from tests.concurrency.trace import (
     FATAL,
     LANE_MAX,

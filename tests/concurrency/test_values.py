@@ -32,27 +32,31 @@ from tests.concurrency.results import (
 )
 from tests.concurrency.specification import (
     Add,
-    AtRest,
-    Attempt,
-    Audit,
     Batch,
-    Confirm,
     Create,
     Deduct,
-    Deposit,
     Exchange,
     Freeze,
-    Get,
-    GetLimits,
-    GetPayment,
-    History,
     Operation,
     Quote,
-    Retry,
     SetLimits,
     Transfer,
     Unfreeze,
+)
+from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_payments import (
+    Attempt,
+    Deposit,
+    GetPayment,
+    Retry,
     Withdraw,
+)
+from tests.concurrency.specification_of_reads import (
+    AtRest,
+    Audit,
+    Get,
+    GetLimits,
+    History,
 )
 from tests.concurrency.values import value_of, value_of_json
 from tests.ledgers import new_service, open_wallet

@@ -33,14 +33,8 @@ from tests.concurrency.results import (
     Usage,
     Waiting,
 )
-from tests.concurrency.specification import (
-    Add,
-    AtRest,
-    Audit,
-    Deduct,
-    Get,
-    Transfer,
-)
+from tests.concurrency.specification import Add, Deduct, Transfer
+from tests.concurrency.specification_of_reads import AtRest, Audit, Get
 
 
 def test_a_lost_update_shows_in_the_wallets_at_the_end() -> None:

@@ -1,0 +1,81 @@
+"""The part of the specification that reads, and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tests.concurrency.ledger import Ledger
+from tests.concurrency.results import HistoryPage, Report, Rest, Result, Totals
+from tests.concurrency.specification import Operation
+
+
+@dataclass(frozen=True, repr=False)
+class Get(Operation):
+    wallet: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        return ledger.book(self.wallet).snapshot(self.wallet), ledger
+
+
+@dataclass(frozen=True, repr=False)
+class History(Operation):
+    """The latest transactions of a wallet, all on one page."""
+
+    wallet: str
+    limit: ClassVar[int] = 100
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        latest_first = ledger.book(self.wallet).history[::-1]
+        return HistoryPage(latest_first[: self.limit], len(latest_first)), ledger
+
+
+@dataclass(frozen=True, repr=False)
+class Audit(Operation):
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        totals: dict[str, list[int]] = {}
+        for _, book in ledger.books:
+            sums = totals.setdefault(book.currency, [0] * 5)
+            sums[0] += book.balance
+            for entry in book.history:
+                sums[1] += entry.amount * (entry.type == "CREDIT")
+                sums[2] += entry.amount * (entry.type == "DEBIT")
+        for _, (payment, _, answered) in ledger.payments:
+            if payment.is_open:
+                sums = totals[ledger.book(payment.wallet).currency]
+                out = payment.direction == "WITHDRAWAL"
+                sums[3] += payment.amount * out
+                sums[4] += payment.amount * (not out and answered == "PAID")
+        currencies = tuple(
+            Totals(currency, *sums) for currency, sums in sorted(totals.items())
+        )
+        entries = sum(len(book.history) for _, book in ledger.books)
+        return Report((), len(ledger.books), entries, currencies), ledger
+
+
+@dataclass(frozen=True, repr=False)
+class GetLimits(Operation):
+    wallet: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        return ledger.book(self.wallet).usage(self.wallet), ledger
+
+
+@dataclass(frozen=True, repr=False)
+class AtRest(Operation):
+    """Everything there is, read when nothing runs: the last call of each history."""
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        return (
+            Rest(
+                tuple(
+                    (book.snapshot(name), book.usage(name), book.history)
+                    for name, book in ledger.books
+                ),
+                tuple(sorted(carried.payment for _, carried in ledger.payments)),
+            ),
+            ledger,
+        )
+
+    def __str__(self) -> str:
+        return "The wallets"
