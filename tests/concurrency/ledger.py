@@ -124,6 +124,10 @@ class Ledger(NamedTuple):
                 return book
         raise Refusal("wallet_not_found")
 
+    @property
+    def balances(self) -> list[tuple[str, int]]:
+        return [(name, book.balance) for name, book in self.books]
+
     def with_book(self, name: str, book: Book) -> Ledger:
         others = [pair for pair in self.books if pair[0] != name]
         return self._replace(books=tuple(sorted([*others, (name, book)])))
@@ -163,12 +167,17 @@ class Ledger(NamedTuple):
 
 
 class Refusal(Exception):
-    """Raised where an operation refuses; the ledger stays what it was."""
+    """Raised where an operation refuses; the ledger stays what it was. `writes` are
+    those to a balance that were made before, and to put balances back."""
+
+    writes = 0
 
     def __init__(self, code: str, **numbers: int) -> None:
         self.result = Refused(code, tuple(sorted(numbers.items())))
 
-    def of(self, operation: int) -> Refusal:
+    def of(self, operation: int, writes: int) -> Refusal:
         """Return the refusal of a batch for this one of its operations."""
         code, numbers = self.result
-        return Refusal(code, **dict(numbers), operation=operation)
+        refusal = Refusal(code, **dict(numbers), operation=operation)
+        refusal.writes = writes
+        return refusal

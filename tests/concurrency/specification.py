@@ -92,13 +92,12 @@ def answer(ledger: Ledger, operation: Operation, by: str) -> tuple[Result, Ledge
             return kept.result if same else Refused(KEY_REUSED), ledger
     try:
         result, after = operation.apply(ledger, by)
-    except Refusal as refusal:
-        result, after = refusal.result, ledger
-    else:
         waits = isinstance(result, Waiting) or operation.of_workers
         writes = 0 if waits else operation.writes
-        if any(fault <= writes for fault in operation.faults):
-            result, after = CRASHED, ledger
+    except Refusal as refusal:
+        result, after, writes = refusal.result, ledger, refusal.writes
+    if any(fault <= writes for fault in operation.faults):
+        result, after = CRASHED, ledger
     if operation.key is not None and is_kept(result):
         after = after._replace(kept=after.kept | {Kept(operation.key, request, result)})
     return result, after
@@ -272,14 +271,16 @@ class Batch(Operation):
         return sum(each.writes for each in self.operations)
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
-        results = []
+        results, before = [], ledger
         for index, operation in enumerate(self.operations):
             try:
                 result, ledger = operation.apply(ledger, by)
                 if isinstance(result, Waiting):
                     raise Refusal("approval_required")
             except Refusal as refusal:
-                raise refusal.of(index) from None
+                made = sum(each.writes for each in self.operations[:index])
+                restored = len({*ledger.balances} - {*before.balances})
+                raise refusal.of(index, made + restored) from None
             results.append(result)
         return tuple(results), ledger
 

@@ -376,6 +376,14 @@ SCENARIOS: dict[str, tuple[int, Program]] = {
         Program({}, [Create("zoe", key="k")], [Create("zoe", key="k")]),
     ),
     "create, audit": (2, Program(TWO, [Create("zoe")], [Audit()])),
+    "a batch that is refused and crashes, audit": (
+        2,
+        Program(
+            TWO,
+            [Batch((Add("asha", 60), Deduct("ravi", 160)), faults=(2,))],
+            [Audit(), Deduct("asha", 60)],
+        ),
+    ),
     "create and use, audit": (
         2,
         Program(TWO, [Create("zoe"), Transfer("asha", "zoe", 60)], [Audit()]),
