@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import product
 from types import TracebackType
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -231,8 +232,9 @@ class Store:
 
     `wallets` are those of users. Besides them the house has a liquidity wallet for each
     currency that it exchanges: it can be read, and money moves through it in exchanges
-    only. A wallet is never removed, so looking one up needs no lock; adding one and
-    reading all of them hold the registry's.
+    only. A wallet is never removed, so looking one up needs no lock. Adding one holds
+    the registry's, and so does reading several until they are locked: else one could be
+    missing that was added before another.
     """
 
     def __init__(
@@ -303,9 +305,9 @@ class Store:
                         raise
 
     def of_user(self, user_id: str) -> list[Wallet]:
-        """Return a user's wallets, by currency."""
-        owned = [self._by_owner.get((user_id, code)) for code in MINOR_DIGITS]
-        return [wallet for wallet in owned if wallet is not None]
+        """Return a user's wallets; the caller holds the registry."""
+        owned = map(self._by_owner.get, product((user_id,), MINOR_DIGITS))
+        return list(filter(None, owned))
 
     @contextmanager
     def all_locked(self) -> Iterator[list[Wallet]]:

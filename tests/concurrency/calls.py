@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Protocol, TypedDict
+from typing import NamedTuple, Protocol, TypedDict
 
 from tests.concurrency.ledger import currency_of
 from tests.concurrency.results import Attempted
@@ -40,11 +40,15 @@ from tests.concurrency.specification_of_reads import (
     Get,
     GetLimits,
     History,
+    ListLiquidity,
+    ListWallets,
 )
 from wallet_app.domain.spending import Limits
 from wallet_app.services import movement
+from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
+from wallet_app.store import Wallet
 
 CODE = "000000"
 """The code of every approval."""
@@ -70,6 +74,13 @@ class Ids(Protocol):
     def made(self, label: str, /) -> str:
         """Return the id of what a call has made: an approval, a quote, a payment."""
         ...
+
+
+class Everything(NamedTuple):
+    """What there is at rest."""
+
+    wallets: tuple[Wallet, ...]
+    payments: tuple[PaymentSnapshot, ...]
 
 
 class Once(TypedDict, total=False):
@@ -112,6 +123,10 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
             return service.batch([_part(each, by, ids) for each in operations], **once)
         case Get(wallet):
             return service.get_wallet(ids.wallet(wallet))
+        case ListWallets(user):
+            return service.list_wallets(ids.user(user))
+        case ListLiquidity():
+            return service.list_liquidity()
         case History(wallet):
             return service.get_history(ids.wallet(wallet), limit=History.limit)
         case Audit():
@@ -140,7 +155,8 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
         case Attempt(label):
             return _attempt(service, ids.made(label))
         case AtRest():
-            return [*service.store.readable.values(), *service.payments.all()]
+            wallets = service.store.readable.values()
+            return Everything(tuple(wallets), tuple(service.payments.all()))
     raise TypeError(f"no call for {operation!r}")
 
 

@@ -24,7 +24,14 @@ from tests.concurrency.specification_of_payments import (
     Retry,
     Withdraw,
 )
-from tests.concurrency.specification_of_reads import Audit, Get, GetLimits, History
+from tests.concurrency.specification_of_reads import (
+    Audit,
+    Get,
+    GetLimits,
+    History,
+    ListLiquidity,
+    ListWallets,
+)
 
 Request = tuple[str, str, dict[str, object] | None]
 """Method, path and body."""
@@ -56,6 +63,10 @@ def request(operation: Operation, by: str, ids: Ids) -> Request:
             return "POST", "/wallet/batch", {"operations": parts}
         case Get(wallet):
             return "GET", f"/wallet/{ids.wallet(wallet)}", None
+        case ListWallets(user):
+            return "GET", f"/users/{ids.user(user)}/wallets", None
+        case ListLiquidity():
+            return "GET", "/fx/liquidity", None
         case History(wallet):
             query = f"limit={History.limit}"
             return "GET", f"/wallet/{ids.wallet(wallet)}/transactions?{query}", None

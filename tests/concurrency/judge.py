@@ -196,8 +196,8 @@ def in_words(result: Result) -> str:
         case (Entry() as sent, Entry() as received):
             sides = (f"{each.wallet} {in_words(each)}" for each in (sent, received))
             return "; ".join(sides)
-        case tuple() if result:  # of a batch
-            return "; ".join(map(in_words, result))
+        case tuple():  # of a batch, or a list
+            return "; ".join(map(in_words, result)) or "nothing"
     raise TypeError(f"no words for {result!r}")
 
 

@@ -19,6 +19,7 @@ from unittest.mock import patch
 from msgspec.structs import replace
 from uuid_utils import UUID
 
+from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.exchange_errors import QuoteExpired, QuoteUsed
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.payment_errors import PaymentNotParked
@@ -339,6 +340,21 @@ class DirtyRead(Wallets):
 
     def get(self, wallet_id: str) -> WalletSnapshot:
         return self._store.wallets[wallet_id].snapshot()
+
+
+@seeded
+class ListWithoutTheRegistry(Wallets):
+    """A user's wallets are read without the registry, one after the other: the list
+    lacks one that was created before another, and counts money twice."""
+
+    def of_user(self, user_id: str) -> list[WalletSnapshot]:
+        snapshots = []
+        for currency in MINOR_DIGITS:
+            wallet = self._store._by_owner.get((user_id, currency))
+            if wallet is not None:
+                with wallet:
+                    snapshots.append(wallet.snapshot())
+        return snapshots
 
 
 @seeded

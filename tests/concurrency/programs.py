@@ -40,7 +40,14 @@ from tests.concurrency.specification_of_payments import (
     Retry,
     Withdraw,
 )
-from tests.concurrency.specification_of_reads import Audit, Get, GetLimits, History
+from tests.concurrency.specification_of_reads import (
+    Audit,
+    Get,
+    GetLimits,
+    History,
+    ListLiquidity,
+    ListWallets,
+)
 from wallet_app.domain.transactions import AMOUNT_MAX
 
 SETUP = "before"
@@ -220,8 +227,16 @@ OPERATIONS: dict[type[Operation], Draw] = {
     Batch: Draw(Batch, BATCHES, None, HALF_WAY),
     Get: Draw(Get, ONE, None, PLAIN),
     History: Draw(History, ONE, None, PLAIN),
+    ListWallets: Draw(
+        ListWallets,
+        [(who,) for who in ("ravi", "ravi", NEW)],
+        None,
+        PLAIN,
+        [Create(DOLLARS + "ravi")],
+    ),
+    ListLiquidity: Draw(ListLiquidity, [(), ()], None, PLAIN),
     Audit: Draw(Audit, [(), ()], None, PLAIN),
-    Create: Draw(Create, [(NEW,), ("asha",)], None),
+    Create: Draw(Create, [(NEW,), ("asha",), (DOLLARS + NEW,)], None),
     Freeze: Draw(Freeze, MOSTLY_ASHA, None, PLAIN),
     Unfreeze: Draw(Unfreeze, MOSTLY_ASHA, None, PLAIN, [Freeze("asha")]),
     SetLimits: Draw(SetLimits, MOSTLY_ASHA, (60, 100, None), PLAIN),
@@ -230,7 +245,7 @@ OPERATIONS: dict[type[Operation], Draw] = {
     Quote: Draw(Quote, [(60,), (60,), (100,)], None, PLAIN),
     Exchange: Draw(
         Exchange,
-        [(who, DOLLARS + "ravi", 60, "quote") for who in ("asha", "asha", "ravi")],
+        [(who, DOLLARS + "ravi", 60, "quote") for who in ("asha", "ravi", "ravi")],
         None,
         REPEATED,
         [Create(DOLLARS + "ravi"), Quote(60, key="quote")],
@@ -259,7 +274,10 @@ DRAWS = [*OPERATIONS.values(), *[OPERATIONS[Transfer], OPERATIONS[Get]] * 2]
 
 MONEY = (Add, Deduct, *(Transfer, Get) * 3, Batch, History, History, Audit, Create)
 TERMS = (*(Deduct, Transfer, Get) * 2, Freeze, Unfreeze, SetLimits, GetLimits)
-PROMISES = (Deduct, Transfer, Get, Audit, Confirm, Quote, Exchange, Freeze)
+PROMISES = (
+    *(Deduct, Transfer, Get, Audit, Confirm, Quote, Exchange, Freeze),
+    *(ListWallets, ListLiquidity),
+)
 PAYMENTS = (
     *(Attempt, Attempt, Retry, Withdraw, Audit) * 2,
     *(Deposit, GetPayment, Freeze, Get),

@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.concurrency.ledger import Ledger
-from tests.concurrency.results import HistoryPage, Report, Rest, Result, Totals
-from tests.concurrency.specification import Operation
+from tests.concurrency.ledger import DOLLARS, Ledger
+from tests.concurrency.results import (
+    HistoryPage,
+    Report,
+    Rest,
+    Result,
+    Snapshot,
+    Totals,
+)
+from tests.concurrency.specification import HOUSE, Operation
 
 
 @dataclass(frozen=True, repr=False)
@@ -16,6 +23,22 @@ class Get(Operation):
 
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         return ledger.book(self.wallet).snapshot(self.wallet), ledger
+
+
+@dataclass(frozen=True, repr=False)
+class ListWallets(Operation):
+    """All wallets of one user, by currency."""
+
+    user: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        return _snapshots(ledger, self.user), ledger
+
+
+@dataclass(frozen=True, repr=False)
+class ListLiquidity(Operation):
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        return _snapshots(ledger, HOUSE), ledger
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,3 +102,10 @@ class AtRest(Operation):
 
     def __str__(self) -> str:
         return "The wallets"
+
+
+def _snapshots(ledger: Ledger, user: str) -> tuple[Snapshot, ...]:
+    """Return a user's wallets, by currency: INR comes before USD."""
+    books = dict(ledger.books)
+    names = (user, DOLLARS + user)
+    return tuple(books[name].snapshot(name) for name in names if name in books)

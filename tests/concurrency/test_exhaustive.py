@@ -36,7 +36,14 @@ from tests.concurrency.specification_of_payments import (
     Retry,
     Withdraw,
 )
-from tests.concurrency.specification_of_reads import Audit, Get, GetLimits, History
+from tests.concurrency.specification_of_reads import (
+    Audit,
+    Get,
+    GetLimits,
+    History,
+    ListLiquidity,
+    ListWallets,
+)
 from tests.concurrency.trace import assert_held
 from wallet_app.domain.transactions import AMOUNT_MAX
 
@@ -384,6 +391,15 @@ SCENARIOS: dict[str, tuple[int, Program]] = {
             [Audit(), Deduct("asha", 60)],
         ),
     ),
+    "an exchange within a user's wallets, list": (
+        2,
+        Program(
+            TWO,
+            [Exchange("ravi", "$ravi", 60, "quote")],
+            [ListWallets("ravi"), ListLiquidity()],
+            before=QUOTED,
+        ),
+    ),
     "create and use, audit": (
         2,
         Program(TWO, [Create("zoe"), Transfer("asha", "zoe", 60)], [Audit()]),
@@ -399,6 +415,9 @@ LINE_BY_LINE: dict[str, Program] = {
     ),
     "create, and a first movement": Program(
         {"asha": 0}, [Create("zoe"), Add("zoe", 60)], [Create("zoe"), Add("zoe", 60)]
+    ),
+    "create two of a user's, list": Program(
+        {}, [Create("zoe"), Create("$zoe")], [ListWallets("zoe")]
     ),
     "two first movements of a wallet": Program(
         {"asha": 0}, [Add("asha", 60)], [Add("asha", 60)]

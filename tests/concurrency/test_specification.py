@@ -32,10 +32,18 @@ from tests.concurrency.specification import (
     Create,
     Deduct,
     Operation,
+    Quote,
     Transfer,
     answer,
 )
-from tests.concurrency.specification_of_reads import AtRest, Audit, Get, History
+from tests.concurrency.specification_of_reads import (
+    AtRest,
+    Audit,
+    Get,
+    History,
+    ListLiquidity,
+    ListWallets,
+)
 from wallet_app.domain.transactions import AMOUNT_MAX
 
 HERE = Path(__file__).parent
@@ -107,6 +115,9 @@ READS: list[tuple[Operation, Result]] = [
         ),
     ),
     (History("mei"), HistoryPage((), 0)),
+    (ListWallets("asha"), (Snapshot("asha", "INR", 50),)),
+    (ListWallets("zoe"), ()),
+    (ListLiquidity(), ()),
     (Audit(), Report((), 3, 4, (Totals("INR", 70, 100, 30),))),
     (
         AtRest(),
@@ -178,6 +189,15 @@ def test_a_read_returns_what_there_is_and_changes_nothing(
 def test_an_empty_ledger_has_no_wallets_and_no_currencies() -> None:
     assert answer(Ledger(), Audit(), "me") == (Report((), 0, 0, ()), Ledger())
     assert answer(Ledger(), AtRest(), "me") == (Rest(()), Ledger())
+
+
+def test_wallets_are_listed_by_currency_and_those_of_the_house_apart() -> None:
+    after = Ledger()
+    for operation in (Create("$mei"), Create("ravi"), Create("mei"), Quote(60)):
+        _, after = answer(after, operation, "me")
+    for each, user in ((ListWallets("mei"), "mei"), (ListLiquidity(), "house")):
+        listed = Snapshot(user, "INR", 0), Snapshot(f"${user}", "USD", 0)
+        assert answer(after, each, "me") == (listed, after)
 
 
 def test_a_history_is_cut_to_one_page_and_says_how_long_it_is() -> None:

@@ -57,6 +57,8 @@ from tests.concurrency.specification_of_reads import (
     Get,
     GetLimits,
     History,
+    ListLiquidity,
+    ListWallets,
 )
 from tests.concurrency.values import value_of, value_of_json
 from tests.ledgers import new_service, open_wallet
@@ -159,6 +161,9 @@ WALLETS_AND_MONEY: Rows = [
         ),
     ),
     (History("zoe"), MISSING),
+    (ListWallets("asha"), (Snapshot("asha", "INR", 30),)),
+    (ListWallets("zoe"), ()),
+    (ListLiquidity(), ()),
     (Audit(), Report((), 2, 5, (Totals("INR", AMOUNT_MAX + 30, FILLED + 100, 10),))),
 ]
 LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
@@ -202,10 +207,19 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
     ),
     (Exchange("asha", "$mei", 5, "q"), Refused("quote_used")),
     (
+        ListLiquidity(),
+        (Snapshot("house", "INR", 5), Snapshot("$house", "USD", -10)),
+    ),
+    (Create("mei"), Snapshot("mei", "INR", 0)),
+    (
+        ListWallets("mei"),
+        (Snapshot("mei", "INR", 0), Snapshot("$mei", "USD", 10)),
+    ),
+    (
         Audit(),
         Report(
             (),
-            5,
+            6,
             10,
             (
                 Totals("INR", AMOUNT_MAX + 24, FILLED + 100, 16),
@@ -244,7 +258,7 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
         Audit(),
         Report(
             (),
-            5,
+            6,
             14,
             (
                 Totals("INR", AMOUNT_MAX + 20, FILLED + 105, 25, 0, 3),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.concurrency import specification
+from tests.concurrency.calls import Everything
 from tests.concurrency.ledger import CURRENCY, DOLLARS
 from tests.concurrency.results import (
     Attempted,
@@ -114,15 +115,14 @@ def value_of(answer: object, name: Name) -> Result:
                 ),
                 value_of(tuple(answer.history), name),
             )
-        case list():
-            values = [value_of(each, name) for each in answer]
-            payments = [each for each in values if isinstance(each, Payment)]
-            wallets = [each for each in values if not isinstance(each, Payment)]
+        case Everything():
+            wallets = [value_of(each, name) for each in answer.wallets]
+            payments = [value_of(each, name) for each in answer.payments]
             return Rest(
                 tuple(sorted(wallets, key=lambda each: each[0].name)),
                 tuple(sorted(payments)),
             )
-        case tuple():
+        case tuple() | list():
             return tuple([value_of(each, name) for each in answer])
     return Failed("nothing that is known", repr(answer))
 
@@ -132,8 +132,8 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
     match body:
         case {"code": str(code)}:
             return Refused(code, _numbers(body)) if status < 500 else Failed(code)
-        case {"results": list(results)}:
-            return tuple(value_of_json(status, each, name) for each in results)
+        case {"results": list(parts)} | {"wallets": list(parts)}:
+            return tuple(value_of_json(status, each, name) for each in parts)
         case {"transaction": transaction}:
             return _entry(transaction, name)
         case {"from": sent, "to": received}:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from operator import attrgetter
+
 from wallet_app.domain.clock import Clock, NewId
 from wallet_app.domain.transactions import WalletSnapshot
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Event, EventType, Outbox
-from wallet_app.store import Store, locked
+from wallet_app.store import Store, Wallet, locked
 
 
 class Wallets:
@@ -48,11 +51,15 @@ class Wallets:
             return wallet.snapshot()
 
     def of_user(self, user_id: str) -> list[WalletSnapshot]:
-        wallets = self._store.of_user(user_id)
-        with locked(wallets):
-            return [wallet.snapshot() for wallet in wallets]
+        with self._store.registry, locked(self._store.of_user(user_id)) as wallets:
+            return _by_currency(wallets)
 
     def liquidity(self) -> list[WalletSnapshot]:
-        with locked(self._store.liquidity.values()) as wallets:
-            snapshots = [wallet.snapshot() for wallet in wallets]
-        return sorted(snapshots, key=lambda snapshot: snapshot.currency)
+        with self._store.registry, locked(self._store.liquidity.values()) as wallets:
+            return _by_currency(wallets)
+
+
+def _by_currency(wallets: Iterable[Wallet]) -> list[WalletSnapshot]:
+    """Return what held wallets are now."""
+    snapshots = [wallet.snapshot() for wallet in wallets]
+    return sorted(snapshots, key=attrgetter("currency"))
