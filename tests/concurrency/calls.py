@@ -37,11 +37,13 @@ from tests.concurrency.specification_of_payments import (
 from tests.concurrency.specification_of_reads import (
     AtRest,
     Audit,
+    Export,
     Get,
     GetLimits,
     History,
     ListLiquidity,
     ListWallets,
+    Summarize,
 )
 from wallet_app.domain.spending import Limits
 from wallet_app.services import movement
@@ -129,6 +131,10 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
             return service.list_liquidity()
         case History(wallet):
             return service.get_history(ids.wallet(wallet), limit=History.limit)
+        case Export(wallet):
+            return list(service.export_history(ids.wallet(wallet)))
+        case Summarize(wallet):
+            return service.summarize(ids.wallet(wallet))
         case Audit():
             return service.audit()
         case Freeze(wallet):

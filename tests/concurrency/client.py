@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Callable
 from typing import Any, Protocol
 from uuid import UUID, uuid4, uuid5
@@ -13,7 +16,7 @@ from tests.concurrency.ledger import DOLLARS
 from tests.concurrency.linearizability import Call
 from tests.concurrency.results import Result
 from tests.concurrency.specification import Create, Operation
-from tests.concurrency.specification_of_reads import AtRest, Audit
+from tests.concurrency.specification_of_reads import AtRest, Audit, Export
 from tests.concurrency.values import name_in, value_of, value_of_json
 from wallet_app.domain.transactions import HOUSE
 from wallet_app.services.approvals.approval import ApprovalSnapshot
@@ -73,10 +76,16 @@ def user_of(name: str) -> str:
     return name.removeprefix(DOLLARS)
 
 
-Send = Callable[
-    [str, str, dict[str, object] | None, str | None], tuple[int, dict[str, Any]]
-]
+Send = Callable[[str, str, dict[str, object] | None, str | None], tuple[int, bytes]]
 """Sends a method, a path, a body and an idempotency key; returns status and body."""
+
+
+def read(body: bytes) -> dict[str, Any]:
+    """Return what an answer says: JSON; or rows of CSV, which begin with a header."""
+    if body.startswith(b"{"):
+        said: dict[str, Any] = json.loads(body)
+        return said
+    return {"transactions": list(csv.DictReader(io.StringIO(body.decode())))}
 
 
 class HttpClient:
@@ -93,7 +102,11 @@ class HttpClient:
     def ask(self, operation: Operation, label: str) -> Result:
         label = operation.key or label
         key = operation.key and f"{self._namespace}-{operation.key}"
-        status, body = self._send(*request(operation, label, self), key)
+        status, written = self._send(*request(operation, label, self), key)
+        body = read(written)
+        if isinstance(operation, Export):
+            for row in body.get("transactions", ()):  # a file does not say whose it is
+                row["walletId"] = self.wallet(operation.wallet)
         if isinstance(operation, Create) and "walletId" in body:
             self._ids[operation.name] = body["walletId"]
             self._names[body["walletId"]] = operation.name

@@ -26,11 +26,13 @@ from tests.concurrency.specification_of_payments import (
 )
 from tests.concurrency.specification_of_reads import (
     Audit,
+    Export,
     Get,
     GetLimits,
     History,
     ListLiquidity,
     ListWallets,
+    Summarize,
 )
 
 Request = tuple[str, str, dict[str, object] | None]
@@ -70,6 +72,10 @@ def request(operation: Operation, by: str, ids: Ids) -> Request:
         case History(wallet):
             query = f"limit={History.limit}"
             return "GET", f"/wallet/{ids.wallet(wallet)}/transactions?{query}", None
+        case Export(wallet):
+            return "GET", f"/wallet/{ids.wallet(wallet)}/transactions.csv", None
+        case Summarize(wallet):
+            return "GET", f"/wallet/{ids.wallet(wallet)}/summary", None
         case Audit():
             return "GET", "/audit", None
         case Freeze(wallet):

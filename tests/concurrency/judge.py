@@ -19,6 +19,7 @@ from tests.concurrency.results import (
     Rest,
     Result,
     Snapshot,
+    Summed,
     Totals,
     Usage,
     Waiting,
@@ -175,6 +176,9 @@ def in_words(result: Result) -> str:
             return "done"
         case HistoryPage(entries=entries):
             return _changes(entries[::-1]) or "no transactions"
+        case Summed(types=types, incoming=incoming, outgoing=outgoing):
+            number = sum(count for _, count, _ in types)
+            return f"{number} transactions: +{incoming} -{outgoing}"
         case Rest(wallets=wallets, payments=payments):
             books = [
                 f"{in_words(wallet)} ({_changes(history)})"

@@ -42,11 +42,13 @@ from tests.concurrency.specification_of_payments import (
 )
 from tests.concurrency.specification_of_reads import (
     Audit,
+    Export,
     Get,
     GetLimits,
     History,
     ListLiquidity,
     ListWallets,
+    Summarize,
 )
 from wallet_app.domain.transactions import AMOUNT_MAX
 
@@ -227,6 +229,8 @@ OPERATIONS: dict[type[Operation], Draw] = {
     Batch: Draw(Batch, BATCHES, None, HALF_WAY),
     Get: Draw(Get, ONE, None, PLAIN),
     History: Draw(History, ONE, None, PLAIN),
+    Export: Draw(Export, MOSTLY_ASHA, None, PLAIN),
+    Summarize: Draw(Summarize, MOSTLY_ASHA, None, PLAIN),
     ListWallets: Draw(
         ListWallets,
         [(who,) for who in ("ravi", "ravi", NEW)],
@@ -236,7 +240,7 @@ OPERATIONS: dict[type[Operation], Draw] = {
     ),
     ListLiquidity: Draw(ListLiquidity, [(), ()], None, PLAIN),
     Audit: Draw(Audit, [(), ()], None, PLAIN),
-    Create: Draw(Create, [(NEW,), ("asha",), (DOLLARS + NEW,)], None),
+    Create: Draw(Create, [(NEW,), ("asha",)], None),
     Freeze: Draw(Freeze, MOSTLY_ASHA, None, PLAIN),
     Unfreeze: Draw(Unfreeze, MOSTLY_ASHA, None, PLAIN, [Freeze("asha")]),
     SetLimits: Draw(SetLimits, MOSTLY_ASHA, (60, 100, None), PLAIN),
@@ -269,10 +273,13 @@ OPERATIONS: dict[type[Operation], Draw] = {
 }
 """How each operation is drawn. A new operation is one line here."""
 
-DRAWS = [*OPERATIONS.values(), *[OPERATIONS[Transfer], OPERATIONS[Get]] * 2]
+DRAWS = [*OPERATIONS.values(), *[OPERATIONS[Transfer], OPERATIONS[Get]] * 4]
 """Each operation as often as it is drawn."""
 
-MONEY = (Add, Deduct, *(Transfer, Get) * 3, Batch, History, History, Audit, Create)
+MONEY = (
+    *(Add, Deduct, *(Transfer, Get) * 3, Batch),
+    *(History, Export, Summarize, Audit, Create),
+)
 TERMS = (*(Deduct, Transfer, Get) * 2, Freeze, Unfreeze, SetLimits, GetLimits)
 PROMISES = (
     *(Deduct, Transfer, Get, Audit, Confirm, Quote, Exchange, Freeze),

@@ -73,6 +73,16 @@ class HistoryPage(NamedTuple):
     total: int
 
 
+class Summed(NamedTuple):
+    """What a history comes to: for each type that occurs, how many transactions and how
+    much; and what has come in and gone out."""
+
+    currency: str
+    types: tuple[tuple[str, int, int], ...]
+    incoming: int
+    outgoing: int
+
+
 class Totals(NamedTuple):
     currency: str
     balances: int

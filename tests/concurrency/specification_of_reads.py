@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.concurrency.ledger import DOLLARS, Ledger
+from tests.concurrency.ledger import DOLLARS, OUTGOING, Ledger
 from tests.concurrency.results import (
     HistoryPage,
     Report,
     Rest,
     Result,
     Snapshot,
+    Summed,
     Totals,
 )
 from tests.concurrency.specification import HOUSE, Operation
@@ -51,6 +52,31 @@ class History(Operation):
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         latest_first = ledger.book(self.wallet).history[::-1]
         return HistoryPage(latest_first[: self.limit], len(latest_first)), ledger
+
+
+@dataclass(frozen=True, repr=False)
+class Export(Operation):
+    """All transactions of a wallet, latest first."""
+
+    wallet: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        return ledger.book(self.wallet).history[::-1], ledger
+
+
+@dataclass(frozen=True, repr=False)
+class Summarize(Operation):
+    wallet: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        book = ledger.book(self.wallet)
+        sums: dict[str, list[int]] = {}
+        for entry in book.history:
+            sums.setdefault(entry.type, []).append(entry.amount)
+        types = tuple((type, len(sums[type]), sum(sums[type])) for type in sorted(sums))
+        outgoing = sum(amount for type, _, amount in types if type in OUTGOING)
+        total = sum(amount for _, _, amount in types)
+        return Summed(book.currency, types, total - outgoing, outgoing), ledger
 
 
 @dataclass(frozen=True, repr=False)

@@ -24,7 +24,7 @@ from tests.concurrency.ledger import Book, Ledger
 from tests.concurrency.linearizability import Call
 from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
 from tests.concurrency.results import Entry, Rest
-from tests.concurrency.specification import Create, Exchange, Operation, Quote
+from tests.concurrency.specification import Batch, Create, Exchange, Operation, Quote
 from tests.concurrency.specification_of_approvals import Confirm
 from tests.concurrency.specification_of_payments import (
     Attempt,
@@ -230,11 +230,19 @@ def _left(calls: Sequence[Call]) -> Ledger:
 def _made_or_lost(calls: Sequence[Call], before: Ledger) -> str | None:
     """Return what is wrong with the sum of all money, without the specification: what
     the calls say that they added came to it, and what they deducted left it."""
-    entries = {call.result for call in calls if isinstance(call.result, Entry)}
+    entries = {entry for call in calls for entry in _entries(call)}
     sign = {"CREDIT": 1, "DEBIT": -1}
     right = _sum(before) + sum(sign[each.type] * each.amount for each in entries)
     held = _sum(_left(calls))
     return None if held == right else f"{held} is held, but {right} should be."
+
+
+def _entries(call: Call) -> list[Entry]:
+    """Return the transactions that a call has made, except for those of transfers."""
+    made: Any = call.result
+    if not isinstance(call.operation.operation, Batch):
+        made = [made]
+    return [each for each in made if isinstance(each, Entry)]
 
 
 def _sum(ledger: Ledger) -> int:

@@ -17,7 +17,7 @@ import urllib3
 from flask import Flask
 
 from tests.concurrency.calls import SETTINGS
-from tests.concurrency.client import HttpClient
+from tests.concurrency.client import HttpClient, read
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.results import Report, Rest, Result, Totals
 from tests.concurrency.specification import Operation
@@ -63,11 +63,17 @@ class Connections:
         body: dict[str, object] | None = None,
         key: str | None = None,
     ) -> Answer:
+        status, answer = self.send(method, path, body, key)
+        return status, read(answer)
+
+    def send(
+        self, method: str, path: str, body: dict[str, object] | None, key: str | None
+    ) -> tuple[int, bytes]:
         headers = {} if key is None else {"Idempotency-Key": key}
         answer = self._pool.request(
             method, self._url + path, json=body, headers=headers
         )
-        return answer.status, answer.json()
+        return answer.status, answer.data
 
     def post(
         self, path: str, body: dict[str, object], key: str | None = None
@@ -186,7 +192,7 @@ class NewLedger(HttpClient):
     of its audits. Only one is used at a time."""
 
     def __init__(self, client: Connections) -> None:
-        super().__init__(client.ask)
+        super().__init__(client.send)
         self._before = Report((), 0, 0, ())
         self._before = self.ask(Audit(), "")
 

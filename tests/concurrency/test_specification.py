@@ -23,6 +23,7 @@ from tests.concurrency.results import (
     Rest,
     Result,
     Snapshot,
+    Summed,
     Totals,
     Usage,
 )
@@ -39,10 +40,12 @@ from tests.concurrency.specification import (
 from tests.concurrency.specification_of_reads import (
     AtRest,
     Audit,
+    Export,
     Get,
     History,
     ListLiquidity,
     ListWallets,
+    Summarize,
 )
 from wallet_app.domain.transactions import AMOUNT_MAX
 
@@ -115,6 +118,18 @@ READS: list[tuple[Operation, Result]] = [
         ),
     ),
     (History("mei"), HistoryPage((), 0)),
+    (Export("asha"), tuple(history("asha")[::-1])),
+    (Export("mei"), ()),
+    (
+        Summarize("asha"),
+        Summed(
+            "INR",
+            (("CREDIT", 1, 100), ("DEBIT", 1, 30), ("TRANSFER_OUT", 1, 20)),
+            100,
+            50,
+        ),
+    ),
+    (Summarize("mei"), Summed("INR", (), 0, 0)),
     (ListWallets("asha"), (Snapshot("asha", "INR", 50),)),
     (ListWallets("zoe"), ()),
     (ListLiquidity(), ()),
@@ -159,6 +174,8 @@ REFUSALS: list[tuple[Operation, Refused]] = [
     ),
     (Get("zoe"), MISSING),
     (History("zoe"), MISSING),
+    (Export("zoe"), MISSING),
+    (Summarize("zoe"), MISSING),
 ]
 
 each_change = pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from tests.concurrency.results import (
     Rest,
     Result,
     Snapshot,
+    Summed,
     Totals,
     Usage,
     Waiting,
@@ -54,11 +55,13 @@ from tests.concurrency.specification_of_payments import (
 from tests.concurrency.specification_of_reads import (
     AtRest,
     Audit,
+    Export,
     Get,
     GetLimits,
     History,
     ListLiquidity,
     ListWallets,
+    Summarize,
 )
 from tests.concurrency.values import value_of, value_of_json
 from tests.ledgers import new_service, open_wallet
@@ -78,10 +81,10 @@ def service() -> WalletService:
 def over_http(app: FlaskClient) -> HttpClient:
     def send(
         method: str, path: str, body: dict[str, object] | None, key: str | None
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> tuple[int, bytes]:
         headers = {} if key is None else {"Idempotency-Key": key}
         response = app.open(path, method=method, json=body, headers=headers)
-        return response.status_code, response.get_json(force=True)
+        return response.status_code, response.data
 
     return HttpClient(send)
 
@@ -94,6 +97,7 @@ FILLED = AMOUNT_MAX - 60
 INSUFFICIENT = too_much(101, 100)
 OVERFLOW = Refused("balance_overflow", (("amount", 61), ("maximum", AMOUNT_MAX)))
 OVERFLOW_OF_6 = Refused("balance_overflow", (("amount", 6), ("maximum", AMOUNT_MAX)))
+ASHAS = ("CREDIT", 1, 100), ("DEBIT", 1, 10), ("TRANSFER_OUT", 1, 60)
 OUT, IN = "WITHDRAWAL", "DEPOSIT"
 REUSED = Refused("idempotency_key_reused")
 MISSING = Refused("wallet_not_found")
@@ -161,6 +165,17 @@ WALLETS_AND_MONEY: Rows = [
         ),
     ),
     (History("zoe"), MISSING),
+    (
+        Export("asha"),
+        (
+            Entry("asha", "TRANSFER_OUT", 60, 30, "m"),
+            Entry("asha", "DEBIT", 10, 90, "tea"),
+            Entry("asha", "CREDIT", 100, 100, "pay"),
+        ),
+    ),
+    (Export("zoe"), MISSING),
+    (Summarize("asha"), Summed("INR", ASHAS, 100, 70)),
+    (Summarize("zoe"), MISSING),
     (ListWallets("asha"), (Snapshot("asha", "INR", 30),)),
     (ListWallets("zoe"), ()),
     (ListLiquidity(), ()),

@@ -24,13 +24,14 @@ from tests.concurrency.results import (
     Rest,
     Result,
     Snapshot,
+    Summed,
     Totals,
     Usage,
     Waiting,
 )
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.transactions import HOUSE, Transaction, WalletSnapshot
-from wallet_app.services import limits
+from wallet_app.services import limits, summary
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.history import Page
@@ -80,6 +81,15 @@ def value_of(answer: object, name: Name) -> Result:
         case Page():
             entries = tuple(value_of(each, name) for each in answer.transactions)
             return HistoryPage(entries, answer.total)
+        case summary.Totals():
+            types = sorted(answer.by_type.items())
+            groups = [*answer.by_category.values(), answer.other_categories]
+            return Summed(
+                answer.currency,
+                tuple((str(t), s.count, s.amount) for t, s in types if s.count),
+                sum(each.incoming for each in groups),
+                sum(each.outgoing for each in groups),
+            )
         case AuditReport():
             totals = sorted(answer.currencies.items())
             return Report(
@@ -136,11 +146,22 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
             return tuple(value_of_json(status, each, name) for each in parts)
         case {"transaction": transaction}:
             return _entry(transaction, name)
-        case {"from": sent, "to": received}:
+        case {"from": dict(sent), "to": dict(received)}:
             sides = sent["transaction"], received["transaction"]
             return tuple([_entry(side, name) for side in sides])
         case {"transactions": list(entries), "total": int(total)}:
             return HistoryPage(tuple(_entry(each, name) for each in entries), total)
+        case {"transactions": list(entries)}:
+            return tuple(_entry(each, name) for each in entries)
+        case {"byType": dict(by_type), "byCategory": list(by_category)}:
+            types = sorted(by_type.items())
+            groups = [*by_category, body["otherCategories"]]
+            return Summed(
+                body["currency"],
+                tuple((t, s["count"], s["amount"]) for t, s in types if s["count"]),
+                sum(each["incoming"] for each in groups),
+                sum(each["outgoing"] for each in groups),
+            )
         case {"currencies": dict(currencies)}:
             return Report(
                 tuple(problem["detail"] for problem in body["problems"]),
@@ -185,8 +206,8 @@ def _entry(transaction: dict[str, Any], name: Name) -> Entry:
     return Entry(
         name(transaction["walletId"]),
         transaction["type"],
-        transaction["amount"],
-        transaction["balanceAfter"],
+        int(transaction["amount"]),
+        int(transaction["balanceAfter"]),
         transaction["description"] or "",
     )
 
