@@ -20,14 +20,14 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 def conversation(ask: Ask) -> list[Any]:
     """Return all answers: a status, and JSON whose ids are numbered and whose times
-    are left out. Of problems, only the statuses count."""
+    are left out. Of problems, the status and the code count."""
     ids: dict[str, str] = {}
     said: list[Any] = []
 
     def post(path: str, body: Any) -> Any:
         status, answer = ask(path, body)
         if status >= 300:
-            said.append(status)
+            said.append((status, answer["code"]))
             return answer
         text = _TIME.sub("a time", json.dumps(answer, sort_keys=True))
         text = _ID.sub(lambda id: ids.setdefault(id[0], f"id {len(ids)}"), text)
