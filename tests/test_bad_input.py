@@ -103,6 +103,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "a wallet that is a number": {"walletId": 1},
     "a wallet in braces": {"walletId": "{00000000-0000-4000-8000-000000000000}"},
     "a wallet without hyphens": {"walletId": "00000000000040008000000000000000"},
+    "a wallet with a digit too few": {
+        "walletId": "00000000-0000-4000-8000-00000000000"
+    },
     "a wallet with a line break": {"walletId": WALLET_ID + "\n"},
     "a wallet with a NUL": {"walletId": WALLET_ID + "\0"},
     "a wallet of foreign digits": {"walletId": "٠" * 8 + "-0000-4000-8000-" + "0" * 12},
