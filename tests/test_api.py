@@ -55,6 +55,7 @@ def test_add_answers_the_wallet_and_the_transaction(
         "currency": "INR",
         "balanceAfter": 500,
         "referenceId": None,
+        "counterparty": None,
         "category": "gift",
         "description": "Für dich 🎁",
         "createdAt": transaction["createdAt"],
@@ -117,8 +118,8 @@ def test_members_are_in_the_order_of_the_contract(
     assert [*transfer["to"]] == ["wallet", "transaction"]
     order = "id walletId userId currency balance status createdAt updatedAt"
     assert [*transfer["to"]["wallet"]] == order.split()
-    order = "id walletId type amount currency balanceAfter referenceId category"
-    order += " description createdAt"
+    order = "id walletId type amount currency balanceAfter referenceId"
+    order += " counterparty category description createdAt"
     assert [*transfer["to"]["transaction"]] == order.split()
     page = client.get(f"/wallet/{source}/transactions").get_json()
     assert [*page] == ["transactions", "page", "limit", "total", "totalPages"]

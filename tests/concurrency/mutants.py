@@ -17,7 +17,6 @@ from typing import Any, TypeVar, cast
 from unittest.mock import patch
 
 from msgspec.structs import replace
-from uuid_utils import UUID
 
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.exchange_errors import QuoteExpired, QuoteUsed
@@ -552,7 +551,7 @@ class OpenedAfterTheLock(Payments):
                 wallet_id,
                 amount,
                 approved=approved,
-                reference_id=UUID(payment.state.id),
+                payment=payment.state.identity,
             )
             commit((Opening(self._table, payment), *on_commit), debit)
         return payment.state
@@ -569,7 +568,7 @@ class EndedAfterTheLock(Payments):
             self._money.add(
                 state.wallet_id,
                 state.amount,
-                reference_id=UUID(state.id),
+                payment=state.identity,
                 refund_of=payment.debit,
             )
         status = PaymentStatus.SUCCEEDED if paid else PaymentStatus.FAILED

@@ -43,6 +43,23 @@ class WalletIdentity(Struct, frozen=True, gc=False):
     created_at: int
 
 
+class PaymentIdentity(Struct, frozen=True, gc=False):
+    """What never changes about a payment with the bank."""
+
+    id: UUID
+    bank_account: str
+
+
+class Exchanged(Struct, frozen=True, gc=False):
+    """The wallet of the other user of an exchange."""
+
+    wallet: WalletIdentity
+
+
+Counterparty = WalletIdentity | Exchanged | PaymentIdentity
+"""With whom: the other wallet of a transfer, that of an exchange, or the bank."""
+
+
 # msgspec's Struct and not a dataclass: a million of these is the whole memory of
 # the service. A Struct is built in C, and with gc=False the garbage collector
 # never visits it, which is sound because it holds only atoms.
@@ -61,6 +78,7 @@ class Transaction(Struct, frozen=True, gc=False):
     category: str | None
     description: str | None
     created_at: int
+    counterparty: Counterparty | None = None
 
     @property
     def wallet_id(self) -> str:

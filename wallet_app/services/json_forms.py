@@ -34,7 +34,7 @@ from wallet_app.services.payments.payment import (
 from wallet_app.settings import FRAUD_RULES
 
 Json = dict[str, Any]
-Writer = Callable[[Any], str]
+Writer = Callable[[Any], object]
 
 CURRENCIES = tuple(MINOR_DIGITS)
 FLAG_VERDICTS = (Verdict.REVIEW, Verdict.BLOCK)
@@ -60,12 +60,18 @@ _TIME = Meta(
     extra_json_schema={"format": "date-time"}, examples=["2026-01-10T10:02:00.000Z"]
 )
 
+_COUNTERPARTY = doc(
+    "With whom: the other wallet of a transfer, the other user's of an exchange, or "
+    "the bank. Null for a plain add or deduct."
+)
+
 WalletId = Annotated[str, uuid("6f0c7f0e-6a52-4c55-9a0c-3d5f4f0b7a11")]
 UserId = Annotated[str, uuid("0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01")]
 ApprovalId = Annotated[str, uuid("a7c3e1f9-5b2d-4e8a-9c6f-1d0b3a5c7e92")]
 AlertId = Annotated[str, uuid("e8d1b4a7-6c3f-4d2e-9b5a-7f0c1e2d3b48")]
 PaymentId = Annotated[str, uuid("8b5e2d9c-4f1a-4c7e-b3d6-0a9c8e7f6d52")]
 TransactionId = Annotated[str, _TRANSACTION_ID]
+BankAccount = Annotated[str, Meta(examples=["sandbox-ok"])]
 Currency = Annotated[str, one_of(CURRENCIES, "INR")]
 Amount = Annotated[int, Meta(ge=1, le=AMOUNT_MAX, examples=[15_000])]
 Balance = Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX, examples=[35_000])]
@@ -142,6 +148,24 @@ class Wallet(JsonObject):
     frozen_reason: Annotated[str | None, doc("Of a frozen wallet only.")] = None
 
 
+class WalletCounterparty(JsonObject, tag_field="kind", tag="wallet"):
+    wallet_id: WalletId
+    user_id: UserId
+
+
+class ExchangeCounterparty(JsonObject, tag_field="kind", tag="exchange"):
+    wallet_id: WalletId
+    user_id: UserId
+
+
+class BankCounterparty(JsonObject, tag_field="kind", tag="bank"):
+    payment_id: PaymentId
+    bank_account: BankAccount
+
+
+Counterparty = WalletCounterparty | ExchangeCounterparty | BankCounterparty
+
+
 class Transaction(JsonObject):
     id: TransactionId
     wallet_id: WalletId
@@ -156,6 +180,7 @@ class Transaction(JsonObject):
             "payment moves has the payment's."
         ),
     ]
+    counterparty: Annotated[Counterparty | None, _COUNTERPARTY]
     category: str | None
     description: str | None
     created_at: Time
@@ -199,7 +224,7 @@ class Payment(JsonObject):
     direction: Direction
     amount: Amount
     currency: Currency
-    bank_account: Annotated[str, Meta(examples=["sandbox-ok"])]
+    bank_account: BankAccount
     status: Annotated[
         PaymentStatus, doc("PARKED: too many attempts; retry it by hand.")
     ]
@@ -233,7 +258,21 @@ def event_bytes(event: Event) -> bytes:
     return json_bytes(body)
 
 
-_WRITERS: list[tuple[Meta, Writer]] = [(_TIME, timestamp), (_TRANSACTION_ID, str)]
+def _counterparty(other: transactions.Counterparty) -> Counterparty:
+    match other:
+        case transactions.WalletIdentity():
+            return WalletCounterparty(other.id, other.user_id)
+        case transactions.Exchanged(wallet):
+            return ExchangeCounterparty(wallet.id, wallet.user_id)
+        case transactions.PaymentIdentity():
+            return BankCounterparty(str(other.id), other.bank_account)
+
+
+_WRITERS: list[tuple[Meta, Writer]] = [
+    (_TIME, timestamp),
+    (_TRANSACTION_ID, str),
+    (_COUNTERPARTY, _counterparty),
+]
 """How a value is written that is no JSON yet, by the annotation of its field."""
 
 

@@ -16,12 +16,16 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TypeVar
 
-from uuid_utils import UUID
-
 from wallet_app.domain.clock import Clock, NewId
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.errors.wallet_errors import SameWallet
-from wallet_app.domain.transactions import Transaction, TransactionType
+from wallet_app.domain.transactions import (
+    Counterparty,
+    Exchanged,
+    PaymentIdentity,
+    Transaction,
+    TransactionType,
+)
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Outbox, created
 from wallet_app.services.fraud import count_signals
@@ -74,7 +78,7 @@ class Money:
         category: str | None = None,
         description: str | None = None,
         *,
-        reference_id: UUID | None = None,
+        payment: PaymentIdentity | None = None,
         refund_of: Transaction | None = None,
         on_commit: OnCommits = (),
     ) -> Transaction:
@@ -86,7 +90,7 @@ class Money:
             description=description,
         )
         movement = self._movement(
-            asked, self._clock(), reference_id=reference_id, refund_of=refund_of
+            asked, self._clock(), payment=payment, refund_of=refund_of
         )
         return self.make([movement], only, on_commit)
 
@@ -97,7 +101,7 @@ class Money:
         category: str | None = None,
         description: str | None = None,
         *,
-        reference_id: UUID | None = None,
+        payment: PaymentIdentity | None = None,
         approved: bool = False,
         on_commit: OnCommits = (),
     ) -> Transaction:
@@ -109,7 +113,7 @@ class Money:
             description=description,
         )
         movement = self._movement(
-            asked, self._clock(), reference_id=reference_id, approved=approved
+            asked, self._clock(), payment=payment, approved=approved
         )
         return self.make([movement], only, on_commit)
 
@@ -162,7 +166,7 @@ class Money:
         asked: Operation,
         now: int,
         *,
-        reference_id: UUID | None = None,
+        payment: PaymentIdentity | None = None,
         refund_of: Transaction | None = None,
         approved: bool = False,
         index: int | None = None,
@@ -173,12 +177,13 @@ class Money:
         exchange = None
         if asked.quote_id is not None:
             exchange = self._exchange(asked.quote_id, set() if taken is None else taken)
-        changes = changes_of(source, target, asked.amount, exchange)
+        changes = changes_of(source, target, asked.amount, exchange, payment)
         credit, debit = (CREDIT, DEBIT) if len(changes) == 1 else (IN, OUT)
         legs = [
-            Leg(wallet, credit if change > 0 else debit, change, self._new_id())
-            for wallet, change in changes
+            Leg(wallet, credit if change > 0 else debit, change, self._new_id(), other)
+            for wallet, change, other in changes
         ]
+        reference_id = payment.id if payment is not None else None
         return Movement(
             source=source,
             target=target,
@@ -268,6 +273,7 @@ def move(movement: Movement, leg: Leg) -> Transaction:
         category=movement.category,
         description=movement.description,
         created_at=now,
+        counterparty=leg.counterparty,
     )
     wallet.history.append(transaction)
     count_signals(movement, wallet, change, now)
@@ -275,20 +281,30 @@ def move(movement: Movement, leg: Leg) -> Transaction:
 
 
 def changes_of(
-    source: Wallet | None, target: Wallet | None, amount: int, exchange: Exchange | None
-) -> list[tuple[Wallet, int]]:
-    """Return by how much each balance changes: one for an add or a deduct, two for a
-    transfer. An exchange has four: the money goes through a liquidity wallet of each
-    currency, so that its books balance."""
-    if source is None or target is None or exchange is None:
+    source: Wallet | None,
+    target: Wallet | None,
+    amount: int,
+    exchange: Exchange | None,
+    payment: PaymentIdentity | None,
+) -> list[tuple[Wallet, int, Counterparty | None]]:
+    """Return by how much each balance changes, and with whom: one for an add or a
+    deduct, two for a transfer. An exchange has four: the money goes through a liquidity
+    wallet of each currency, so that its books balance."""
+    if source is None or target is None:
         ends = (source, -amount), (target, amount)
-        return [(wallet, change) for wallet, change in ends if wallet is not None]
+        return [
+            (wallet, change, payment) for wallet, change in ends if wallet is not None
+        ]
+    sender, receiver = source.identity, target.identity
+    if exchange is None:
+        return [(source, -amount, receiver), (target, amount, sender)]
     quote = exchange.quote
+    from_sender, to_receiver = Exchanged(sender), Exchanged(receiver)
     return [
-        (source, -quote.from_amount),
-        (exchange.taker, quote.from_amount),
-        (exchange.giver, -quote.to_amount),
-        (target, quote.to_amount),
+        (source, -quote.from_amount, to_receiver),
+        (exchange.taker, quote.from_amount, from_sender),
+        (exchange.giver, -quote.to_amount, to_receiver),
+        (target, quote.to_amount, from_sender),
     ]
 
 

@@ -7,7 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 from uuid_utils import UUID
 
-from wallet_app.domain.transactions import Transaction, TransactionType
+from wallet_app.domain.transactions import (
+    Counterparty,
+    Transaction,
+    TransactionType,
+)
 from wallet_app.services.quotes import Quote
 from wallet_app.store import Wallet
 
@@ -34,6 +38,7 @@ class Leg(Struct, frozen=True, gc=False):
     type: TransactionType
     change: int
     transaction_id: UUID
+    counterparty: Counterparty | None
 
 
 class Exchange(Struct, frozen=True, gc=False):

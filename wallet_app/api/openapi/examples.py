@@ -34,6 +34,7 @@ from wallet_app.services.json_forms import (
     Payment,
     Transaction,
     Wallet,
+    WalletCounterparty,
 )
 from wallet_app.services.payments.payment import BankAnswer
 from wallet_app.services.webhooks.delivery_log import DeliveryStatus
@@ -94,13 +95,19 @@ _DEBIT = example(
     description="Dinner on Friday",
 )
 _CREDIT = replace(_DEBIT, type=TransactionType.CREDIT, balance_after=50_000)
-_SENT = replace(_DEBIT, type=TransactionType.TRANSFER_OUT, reference_id=_DEBIT.id)
+_SENT = replace(
+    _DEBIT,
+    type=TransactionType.TRANSFER_OUT,
+    reference_id=_DEBIT.id,
+    counterparty=example(WalletCounterparty, wallet_id=TARGET_ID),
+)
 _RECEIVED = replace(
     _SENT,
     id="e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a",
     wallet_id=TARGET_ID,
     type=TransactionType.TRANSFER_IN,
     balance_after=15_000,
+    counterparty=example(WalletCounterparty),
 )
 CREDIT = answers.Movement(replace(_SOURCE, balance=50_000), _CREDIT)
 DEBIT = answers.Movement(_SOURCE, _DEBIT)

@@ -15,8 +15,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
+from uuid_utils import UUID
 
-from wallet_app.domain.transactions import Transaction
+from wallet_app.domain.transactions import PaymentIdentity, Transaction
 from wallet_app.gateways.bank import Answer, Declined, Direction, Order
 from wallet_app.services.events import Event, EventType
 from wallet_app.store import Lock
@@ -63,6 +64,11 @@ class PaymentSnapshot(Struct, frozen=True, gc=False):
     @property
     def is_open(self) -> bool:
         return self.status in (PaymentStatus.PENDING, PaymentStatus.PARKED)
+
+    @property
+    def identity(self) -> PaymentIdentity:
+        """How its transactions name it."""
+        return PaymentIdentity(UUID(self.id), self.bank_account)
 
     @property
     def order(self) -> Order:

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from functools import partial
 
 from msgspec.structs import replace
-from uuid_utils import UUID
 
 from wallet_app.domain.clock import SECOND, Clock, NewId
 from wallet_app.domain.errors.families import WalletError
@@ -121,7 +120,7 @@ class Payments:
                 amount,
                 on_commit=(Opening(self._table, payment), *on_commit),
                 approved=approved,
-                reference_id=UUID(requested.id),
+                payment=requested.identity,
             )
         return requested
 
@@ -216,7 +215,7 @@ class Payments:
                 state.wallet_id,
                 state.amount,
                 on_commit=(ending,),
-                reference_id=UUID(state.id),
+                payment=state.identity,
                 refund_of=payment.debit,
             )
         else:
