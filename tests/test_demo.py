@@ -104,7 +104,7 @@ def test_a_person_is_added_by_any_name_and_so_many_at_most(page: FlaskClient) ->
     assert added.get_json() in get(page, "/demo/people")["people"]
     for number in range(PEOPLE_MAX - len(FIRST) - 1):
         assert post(page, "/demo/people", {"name": f"{number}"}).status_code == 201
-    assert_problem(post(page, "/demo/people", {"name": "late"}), 400, "invalid_request")
+    assert_problem(post(page, "/demo/people", {"name": "late"}), 400, "too_many_people")
     assert len(get(page, "/demo/people")["people"]) == PEOPLE_MAX
 
 

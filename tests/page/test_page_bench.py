@@ -68,17 +68,10 @@ def test_refusals_are_told_in_words_where_they_happened(visit: Visit, api: Api) 
     owner.choose()
     visit.announce(400)
     form = send(visit, "transfer", to=target, amount="20")
-    problem = form.get_by_test_id("error")
-    expect(problem).to_have_text(
-        "The balance is 1000, less than the 2000 asked for."
-        " In money: balance $10.00, asked for $20.00."
-    )
+    problem = form.get_by_test_id("field-error")
+    expect(problem).to_have_text(f"Not enough money: {owner.name} has $10.00.")
     expect(visit.page.get_by_role("alert").filter(visible=True)).to_have_count(1)
     expect(visit.on("bench-answer").first).to_contain_text("insufficient_funds")
-    form = send(visit, "transfer", to=target, amount="5", category="Not one!")
-    error = form.get_by_test_id("field-error")
-    expect(error).to_be_visible()
-    assert error.get_attribute("data-field") == "category"
     assert (owner.balance, target.balance) == (1_000, 0)
     says(
         send(visit, "transfer", to=target, amount="5", category=""), re.compile("went")

@@ -30,9 +30,7 @@ def test_a_code_from_the_phone_confirms_what_is_above_the_threshold(
     visit.announce(400)
     field.fill("000000" if code != "000000" else "111111")
     text.get_by_test_id(confirm).click()
-    expect(text.get_by_test_id("error")).to_contain_text(
-        "not the code of the approval. Attempts left: 4."
-    )
+    expect(text.get_by_test_id("field-error")).to_have_text("Wrong code: 4 tries left.")
     expect(text.get_by_test_id("phone-status")).to_contain_text("4 tries")
     assert (owner.balance, target.balance) == (50_000, 0)
     field.fill(code)

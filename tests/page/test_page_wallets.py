@@ -50,7 +50,7 @@ def test_names_and_descriptions_that_are_markup_are_shown_as_text(visit: Visit) 
     expect(visit.on("bench-answer").first).to_contain_text("onerror")
     visit.announce(409)
     visit.on("wallet-submit").click()
-    problem = visit.page.locator("#wallet-form").get_by_test_id("error")
+    problem = visit.page.locator("#wallet-form").get_by_test_id("field-error")
     expect(problem).to_be_visible()
     assert visit.page.locator("body img, body script").count() == 0
     assert visit.page.evaluate("() => window.ran") is None
@@ -89,7 +89,7 @@ def test_a_frozen_wallet_says_so_and_moves_again_when_it_is_unfrozen(
     expect(owner.card.get_by_test_id("wallet-state")).to_have_text("Frozen: Lost phone")
     visit.announce(423)
     form = send(visit, "deduct", amount="1")
-    expect(form.get_by_test_id("error")).to_contain_text("frozen")
+    expect(form.get_by_test_id("error")).to_contain_text("Frozen")
     assert owner.balance == 5_000
     visit.on("tab-freeze").click()
     expect(visit.on("freeze-submit")).to_have_text("Unfreeze")
@@ -113,6 +113,6 @@ def test_limits_are_set_and_show_what_of_them_is_used(visit: Visit, api: Api) ->
     expect(visit.on("limits-today")).to_have_text("$60.00 of $100.00, $40.00 left")
     expect(visit.on("limits-month")).to_have_text("$60.00 of $1,000.00, $940.00 left")
     visit.announce(422)
-    problem = send(visit, "deduct", amount="40.01").get_by_test_id("error")
-    expect(problem).to_contain_text("limit $100.00, left $40.00, resets")
+    problem = send(visit, "deduct", amount="40.01").get_by_test_id("field-error")
+    expect(problem).to_contain_text("$40.00 of $100.00 per day is left until")
     assert owner.balance == 44_000

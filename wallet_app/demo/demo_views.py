@@ -17,8 +17,9 @@ from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.camel import CamelSchema
 from wallet_app.demo.guard import POLICY
 from wallet_app.demo.inbox import Inbox
-from wallet_app.demo.people import People
+from wallet_app.demo.people import PEOPLE_MAX, People
 from wallet_app.domain.currencies import MINOR_DIGITS
+from wallet_app.domain.errors.families import Invalid, member
 from wallet_app.domain.errors.request_errors import InvalidRequest
 from wallet_app.services.json_forms import ApprovalRequest, Json
 
@@ -26,6 +27,14 @@ PAGE = Path(__file__).parent / "page"
 
 NAME_LENGTH_MAX = 60
 SECRET_LENGTH_MAX = 200
+
+
+class TooManyPeople(Invalid):
+    """There are as many people as the page shows."""
+
+    code, title = "too_many_people", "Too many people"
+    message = "There are {maximum} people, as many as the page shows."
+    maximum: int = member(PEOPLE_MAX)
 
 
 class PersonBody(CamelSchema):
@@ -71,7 +80,7 @@ def blueprint(
     def add_person() -> Response:
         person = people.add(read_person()["name"])
         if person is None:
-            raise InvalidRequest("There are as many people as the page shows.")
+            raise TooManyPeople(PEOPLE_MAX)
         return answer(person, 201)
 
     @routes.get("/demo/currencies")

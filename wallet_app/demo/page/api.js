@@ -5,14 +5,14 @@ import { readJson } from "./json.js";
 
 const TIMEOUT_MILLISECONDS = 10_000;
 
-/** What the server, or the page before it, refuses: in words, and per field. */
+/** What the server refuses to a request with this body, or the page before it. */
 export class Refusal extends Error {
-  constructor(detail, problem = {}) {
+  constructor(detail, problem = {}, body = undefined) {
     super(detail);
     this.status = problem.status ?? 0; // 0: there was no answer
     this.code = problem.code ?? "no answer";
-    this.errors = problem.errors ?? {};
     this.problem = problem;
+    this.body = body;
   }
 }
 
@@ -45,7 +45,7 @@ export async function send(method, path, body, { quiet = false, priority = "auto
   if (answer.status === 0) throw new Refusal(answer.answer);
   const content = isJson(answer) ? readJson(answer.answer) : null;
   if (answer.status >= 400) {
-    throw new Refusal(content?.detail ?? answer.answer, content ?? answer);
+    throw new Refusal(content?.detail ?? answer.answer, content ?? answer, body);
   }
   return content;
 }

@@ -13,6 +13,7 @@ import { startMoves } from "./moves.js";
 import { startPhone } from "./phone.js";
 import { poll } from "./poll.js";
 import { startSelects } from "./selects.js";
+import { startCategories } from "./slugs.js";
 import { isStorming, startStorm } from "./storm-form.js";
 import { startTabs } from "./tabs.js";
 import { startWallets } from "./wallets.js";
@@ -45,6 +46,7 @@ async function lookAtBook() {
 startBench();
 startTabs(byId("tabs"));
 startSelects();
+startCategories();
 startLimits();
 startMoves(after);
 startExchange(after);

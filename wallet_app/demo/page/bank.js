@@ -20,7 +20,7 @@ let afterMovement;
 export function startBank(after) {
   afterMovement = after;
   const form = byId("bank-form");
-  onSubmit(form, pay, () => book.chosen?.currency);
+  onSubmit(form, pay);
   form.elements.direction.addEventListener("change", () => {
     const isDeposit = form.elements.direction.value === "deposit";
     form.querySelector("button").textContent = isDeposit ? "Deposit" : "Withdraw";

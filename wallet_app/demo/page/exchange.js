@@ -15,10 +15,9 @@ let quote = null;
 let outcomeOfExchange;
 
 export function startExchange(after) {
-  const currency = () => book.chosen?.currency;
-  onSubmit(byId("quote-form"), getQuote, currency);
+  onSubmit(byId("quote-form"), getQuote);
   const use = (form, outcome) => exchange(outcome, after);
-  outcomeOfExchange = onSubmit(byId("exchange-form"), use, currency);
+  outcomeOfExchange = onSubmit(byId("exchange-form"), use);
   byId("quote-form").addEventListener("input", forget);
   book.onChange(() => quote && quote.fromWalletId !== book.chosenId && forget());
   poll(250, async () => showTimeLeft());

@@ -2,13 +2,11 @@
 // belongs. A field has the name that the service has for it.
 
 import { Refusal } from "./api.js";
-import { fromJson, parseAmount } from "./amounts.js";
+import { parseAmount } from "./amounts.js";
 import { book } from "./book.js";
 import { fill, fromTemplate, slot } from "./dom.js";
-import { dayAndTime } from "./times.js";
-
-/** What refusals say of money, in minor units, and how it is called. */
-const FACTS = { balance: "balance", amount: "asked for", limit: "limit", remaining: "left" };
+import { errorsOf, wordsOf } from "./refusals.js";
+import { slugOf } from "./slugs.js";
 
 /** The place where a form, or a group of buttons, says what came of it. */
 export class Outcome {
@@ -33,14 +31,14 @@ export class Outcome {
   }
 
   /** Run an action and show what it is refused for. Returns whether it was done. */
-  async attempt(action, currency) {
+  async attempt(action, walletId) {
     this.clear();
     try {
       await action();
       return true;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.refuse(wordsOf(error, currency));
+      this.refuse(wordsOf(error, walletId));
       return false;
     }
   }
@@ -53,22 +51,11 @@ function linkTo({ href, words }) {
   return link;
 }
 
-/** Say what was refused, with amounts also as people write them. */
-export function wordsOf(refusal, currency) {
-  const { problem } = refusal;
-  const facts = Object.entries(FACTS)
-    .filter(([name]) => currency && problem[name] !== undefined)
-    .map(([name, words]) => `${words} ${book.money(fromJson(problem[name]), currency)}`);
-  if (problem.resetsAt) facts.push(`resets ${dayAndTime(problem.resetsAt)}`);
-  const inMoney = facts.length ? ` In money: ${facts.join(", ")}.` : "";
-  return refusal.message + inMoney;
-}
-
 /**
  * Have a form call `act(form, outcome)` when it is sent. While that runs it is not sent
- * again. `currencyOf` returns the currency in which it is refused.
+ * again. `walletIdOf` returns the wallet of which a refusal may speak.
  */
-export function onSubmit(form, act, currencyOf = () => undefined) {
+export function onSubmit(form, act, walletIdOf = () => book.chosenId) {
   const outcome = new Outcome(form);
   form.noValidate = true; // our words stand at the field, the same in every browser
   form.addEventListener("submit", async (event) => {
@@ -81,8 +68,8 @@ export function onSubmit(form, act, currencyOf = () => undefined) {
       await act(form, outcome);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      const others = markFields(form, error.errors);
-      outcome.refuse([wordsOf(error, currencyOf()), ...others].join(" "));
+      const isMarked = markFields(form, errorsOf(error, walletIdOf()));
+      if (!isMarked) outcome.refuse(wordsOf(error, walletIdOf()));
     } finally {
       form.ariaBusy = "false";
     }
@@ -109,22 +96,32 @@ export function movedAmountOf(form, currency) {
   return minor;
 }
 
-export function fieldRefusal(name, words) {
-  return new Refusal("Please correct what is marked.", { errors: { [name]: [words] } });
+/** Read a field that must not be empty. */
+export function requiredTextOf(form, name) {
+  const text = textOf(form, name);
+  if (!text) throw fieldRefusal(name, `Type a ${name}.`);
+  return text;
 }
 
-/** Show errors at their fields; return those of fields that the form has not. */
+/** Read a category, as the service names it. */
+export function categoryOf(form) {
+  const text = textOf(form, "category");
+  const slug = text && slugOf(text);
+  if (slug === "") throw fieldRefusal("category", "Begin with a letter from a to z.");
+  return slug;
+}
+
+export function fieldRefusal(name, words) {
+  return new Refusal(words, { words: { [name]: words } });
+}
+
+/** Show errors at their fields; return whether the form has one of them. */
 function markFields(form, errors) {
-  const others = [];
-  let first = null;
-  for (const [name, messages] of Object.entries(errors)) {
-    const words = messages.join(" ");
-    const input = form.elements[name];
-    if (!(input instanceof HTMLElement)) others.push(`${name}: ${words}`);
-    else first ??= markField(input, name, words);
-  }
-  first?.focus();
-  return others;
+  const inputs = Object.entries(errors)
+    .filter(([name, words]) => words && form.elements[name] instanceof HTMLElement)
+    .map(([name, words]) => markField(form.elements[name], name, words));
+  inputs[0]?.focus();
+  return inputs.length > 0;
 }
 
 function markField(input, name, words) {

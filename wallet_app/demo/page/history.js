@@ -5,7 +5,7 @@ import { fromJson } from "./amounts.js";
 import { showBars } from "./bars.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep } from "./dom.js";
-import { onSubmit, textOf } from "./forms.js";
+import { categoryOf, onSubmit, textOf } from "./forms.js";
 import { StepPlot } from "./plot.js";
 import { pagesToDraw } from "./series.js";
 import { dayAndTime } from "./times.js";
@@ -54,7 +54,7 @@ async function follow(isBusy, outcome) {
 async function filter(form) {
   filters = {
     type: textOf(form, "type"),
-    category: textOf(form, "category"),
+    category: categoryOf(form),
     from: momentOf(form, "from"),
     to: momentOf(form, "to"),
   };

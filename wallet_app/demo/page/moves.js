@@ -4,16 +4,15 @@ import { send } from "./api.js";
 import { toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId } from "./dom.js";
-import { movedAmountOf, onSubmit, textOf } from "./forms.js";
+import { categoryOf, movedAmountOf, onSubmit, requiredTextOf, textOf } from "./forms.js";
 
 /** Start the forms. `after` runs after each action, with its answer. */
 export function startMoves(after) {
-  const currency = () => book.chosen?.currency;
   for (const name of ["add", "deduct"]) {
     const act = (form, outcome) => moveOne(name, form, outcome, after);
-    onSubmit(byId(`${name}-form`), act, currency);
+    onSubmit(byId(`${name}-form`), act);
   }
-  onSubmit(byId("transfer-form"), (form, outcome) => transfer(form, outcome, after), currency);
+  onSubmit(byId("transfer-form"), (form, outcome) => transfer(form, outcome, after));
   onSubmit(byId("freeze-form"), (form, outcome) => freeze(form, outcome, after));
   book.onChange(showFreeze);
 }
@@ -24,7 +23,7 @@ async function moveOne(name, form, outcome, after) {
   const answer = await send("POST", `/wallet/${name}`, {
     walletId,
     amount: toJson(amount),
-    category: textOf(form, "category"),
+    category: categoryOf(form),
     description: textOf(form, "description"),
   });
   const done = name === "add" ? "Added" : "Deducted";
@@ -40,7 +39,7 @@ async function transfer(form, outcome, after) {
     fromWalletId: walletId,
     toWalletId,
     amount: toJson(amount),
-    category: textOf(form, "category"),
+    category: categoryOf(form),
     description: textOf(form, "description"),
   });
   await after(answer);
@@ -57,7 +56,7 @@ export function sayDone(outcome, answer, done) {
 async function freeze(form, outcome, after) {
   const { walletId, status } = book.chosen;
   const isFrozen = status === "FROZEN";
-  const body = isFrozen ? {} : { reason: form.elements.reason.value.trim() };
+  const body = isFrozen ? {} : { reason: requiredTextOf(form, "reason") };
   const path = `/wallet/${walletId}/${isFrozen ? "unfreeze" : "freeze"}`;
   const answer = await send("POST", path, body);
   form.reset();

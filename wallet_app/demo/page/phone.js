@@ -4,18 +4,10 @@ import { read, Refusal, send } from "./api.js";
 import { fromJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
-import { onSubmit } from "./forms.js";
+import { fieldRefusal, onSubmit } from "./forms.js";
 import { poll } from "./poll.js";
+import { REASONS } from "./refusals.js";
 import { clockTime, minutesText, secondsUntil } from "./times.js";
-
-const REASONS = {
-  "approval-threshold": "It is above the wallet’s own threshold.",
-  velocity: "Many movements in a short time.",
-  spike: "Far more than this wallet usually sends.",
-  "new-payee": "A large first transfer to this wallet.",
-  drain: "Most of what has just arrived leaves at once.",
-  structuring: "Repeated amounts just under the threshold.",
-};
 
 const WORDS = {
   CONFIRMED: "Confirmed",
@@ -71,7 +63,7 @@ function show(texts) {
   byId("phone-count").hidden = waiting === 0;
 }
 
-function createText({ approvalId, otp, currency }) {
+function createText({ approvalId, otp, walletId }) {
   const element = fromTemplate("text-template");
   const form = slot(element, "form");
   const path = `/approvals/${approvalId}`;
@@ -79,17 +71,23 @@ function createText({ approvalId, otp, currency }) {
   form.elements.otp.value = otp;
   form.elements.otp.id = `code-${approvalId}-${otp}`; // which an error at the field refers to
   const confirm = async () => {
-    const answer = await act("confirm", { otp: form.elements.otp.value.trim() });
+    const answer = await act("confirm", { otp: codeOf(form) });
     outcome.succeed(answer.direction ? "The payment is on its way." : "The money has moved.");
     await afterAction(answer);
   };
-  const outcome = onSubmit(form, confirm, () => currency);
+  const outcome = onSubmit(form, confirm, () => walletId);
   // Out of the form: it goes when all is done, and what came of it stays.
   element.append(form.lastElementChild);
   for (const name of ["resend", "cancel"]) {
     slot(element, name).addEventListener("click", () => outcome.attempt(() => act(name, {})));
   }
   return element;
+}
+
+function codeOf(form) {
+  const code = form.elements.otp.value.replace(/\s/g, "");
+  if (!/^[0-9]{6}$/.test(code)) throw fieldRefusal("otp", "Type the six digits of the code.");
+  return code;
 }
 
 function showText(element, text) {

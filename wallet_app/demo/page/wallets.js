@@ -3,7 +3,7 @@
 import { send } from "./api.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
-import { onSubmit, textOf } from "./forms.js";
+import { onSubmit, requiredTextOf, textOf } from "./forms.js";
 import { setOptions } from "./selects.js";
 
 const USUAL = ["INR", "USD", "EUR", "JPY", "GBP", "BHD"];
@@ -67,7 +67,7 @@ function showWallet(element, wallet) {
 }
 
 async function addPerson(form, outcome, refresh) {
-  const person = await send("POST", "/demo/people", { name: form.elements.name.value.trim() });
+  const person = await send("POST", "/demo/people", { name: requiredTextOf(form, "name") });
   form.reset();
   await refresh();
   outcome.succeed(`${person.name} is here. Now open a wallet for them.`);
