@@ -6,6 +6,7 @@ import base64
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -34,7 +35,9 @@ JSON = "application/json"
 @pytest.fixture
 def demo() -> Demo:
     return Demo(
-        Settings(demo=True, otp_channel="log"),
+        Settings(
+            demo=True, otp_channel="log", fx_rates=(("USD", "INR", Decimal("83.12")),)
+        ),
         clock=Clock(),
         new_id=Ids(),
         new_code=lambda: "493817",
@@ -115,7 +118,9 @@ def test_what_is_no_name_is_refused(page: FlaskClient, body: dict[str, Any]) -> 
 
 
 def test_the_currencies_are_those_of_the_service(page: FlaskClient) -> None:
-    digits = get(page, "/demo/currencies")["minorDigits"]
+    currencies = get(page, "/demo/currencies")
+    assert currencies["exchanges"] == {"USD": ["INR"], "INR": ["USD"]}
+    digits = currencies["minorDigits"]
     assert (digits["INR"], digits["JPY"], digits["BHD"]) == (2, 0, 3)
     assert "XAU" not in digits
 

@@ -57,3 +57,30 @@ def test_payments_are_followed_until_the_bank_has_paid_or_declined(
     assert owner.balance == 60_025
     bank = api.get("/sandbox-bank")["currencies"]["USD"]
     assert (bank["paidIn"], bank["paidOut"]) == (20_050, 10_025)
+
+
+def test_transfers_and_exchanges_offer_only_wallets_that_can_receive(
+    visit: Visit, api: Api
+) -> None:
+    frozen, dinars = Owner(visit, api, "USD", 0), Owner(visit, api, "BHD", 1_000)
+    api.post(f"/wallet/{frozen.wallet_id}/freeze", 200, reason="Lost phone")
+    Owner(visit, api, "USD", 0)
+    owner = Owner(visit, api, "USD", 50_000).choose()
+    form = visit.page.locator("#transfer-form")
+    expect(frozen.card.get_by_test_id("wallet-state")).to_be_visible()
+    names = form.get_by_label("To", exact=True).locator("option").all_inner_texts()
+    assert all(each.endswith(", USD") for each in names)
+    assert names and frozen.called not in names and owner.called not in names
+    form.get_by_role("button", name="Exchange").click()
+    expect(visit.on("tab-exchange")).to_be_focused()
+    foreign = visit.page.locator("#quote-form").get_by_label("To, in another currency")
+    names = foreign.locator("option").all_inner_texts()
+    assert {each[-3:] for each in names} == {"INR", "JPY"}, "there is a rate to these"
+    dinars.choose()
+    expect(foreign).to_have_text("No wallet that BHD is exchanged for")
+    fill(visit, "exchange", "quote", amount="1")
+    visit.on("quote-submit").click()
+    error = visit.on("action-quote").get_by_test_id("field-error")
+    expect(error).to_have_text("No wallet that BHD is exchanged for.")
+    expect(visit.on("transfer-exchange")).to_be_hidden()
+    assert visit.sent == []

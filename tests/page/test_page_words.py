@@ -56,10 +56,10 @@ def test_a_refusal_is_told_in_money_and_names_at_its_field(
     api.ask("PUT", f"/wallet/{owner.wallet_id}/limits", 200, {"perTransaction": 5_000})
     form = send(visit, "deduct", amount="50.01")
     told(form, "amount", "Over the limit: ₹50.00 per transaction.")
-    api.post(f"/wallet/{target.wallet_id}/freeze", 200, reason="Lost phone")
+    api.post(f"/wallet/{owner.wallet_id}/freeze", 200, reason="Lost phone")
     form = send(visit, "transfer", amount="1")
     expect(form.get_by_test_id("error")).to_have_text(
-        f"Frozen: {target.name}’s INR wallet neither sends nor receives."
+        f"Frozen: {owner.name}’s INR wallet neither sends nor receives."
     )
     visit.on("open-wallet").click()
     visit.on("wallet-user").select_option(label=owner.name)

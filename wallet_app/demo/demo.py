@@ -39,6 +39,7 @@ class Demo:
         self._channel = CHANNELS[settings.otp_channel](
             self.service.outbox, self.service.clock
         )
+        self._rates = settings.fx_rates
         self.people = People(self.service, clock)
 
     def _send(self, approval: ApprovalSnapshot, code: str) -> None:
@@ -50,5 +51,5 @@ class Demo:
         """Add the page and its conveniences to the app."""
         guard.register(app)
         app.register_blueprint(
-            demo_views.blueprint(self.people, self.phone, self.inbox)
+            demo_views.blueprint(self.people, self.phone, self.inbox, self._rates)
         )

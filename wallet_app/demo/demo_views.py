@@ -22,6 +22,7 @@ from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.families import Invalid, member
 from wallet_app.domain.errors.request_errors import InvalidRequest
 from wallet_app.services.json_forms import ApprovalRequest, Json
+from wallet_app.services.quotes import Rates
 
 PAGE = Path(__file__).parent / "page"
 
@@ -58,7 +59,7 @@ class InboxBody(CamelSchema):
 
 
 def blueprint(
-    people: People, phone: Sequence[ApprovalRequest], inbox: Inbox
+    people: People, phone: Sequence[ApprovalRequest], inbox: Inbox, rates: Rates
 ) -> Blueprint:
     """Return the routes of a demo server."""
     routes = Blueprint("demo", __name__)
@@ -85,7 +86,11 @@ def blueprint(
 
     @routes.get("/demo/currencies")
     def currencies() -> Response:
-        return answer({"minorDigits": dict(MINOR_DIGITS)})
+        exchanges: dict[str, list[str]] = {}
+        for base, other, _ in rates:
+            exchanges.setdefault(base, []).append(other)
+            exchanges.setdefault(other, []).append(base)
+        return answer({"minorDigits": dict(MINOR_DIGITS), "exchanges": exchanges})
 
     @routes.get("/demo/phone")
     def texts() -> Response:

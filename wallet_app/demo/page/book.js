@@ -8,10 +8,12 @@ class Book extends EventTarget {
   people = [];
   wallets = new Map();
   minorDigits = {};
+  exchanges = {}; // by currency: those that there is a rate to
   chosenId = null;
 
   async load() {
-    this.minorDigits = (await read("/demo/currencies")).minorDigits;
+    const { minorDigits, exchanges } = await read("/demo/currencies");
+    Object.assign(this, { minorDigits, exchanges });
     await this.refresh();
   }
 

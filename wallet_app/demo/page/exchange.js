@@ -4,7 +4,7 @@ import { send } from "./api.js";
 import { fromJson, toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId } from "./dom.js";
-import { movedAmountOf, onSubmit } from "./forms.js";
+import { movedAmountOf, onSubmit, receiverOf } from "./forms.js";
 import { sayDone } from "./moves.js";
 import { poll } from "./poll.js";
 import { secondsUntil } from "./times.js";
@@ -24,7 +24,7 @@ export function startExchange(after) {
 }
 
 async function getQuote(form, outcome) {
-  const toWalletId = form.elements.toWalletId.value;
+  const toWalletId = receiverOf(form);
   const { walletId, currency } = book.chosen;
   forget();
   const answer = await send("POST", "/fx/quotes", {

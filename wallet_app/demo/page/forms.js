@@ -103,6 +103,13 @@ export function requiredTextOf(form, name) {
   return text;
 }
 
+/** Return the wallet that is to receive. Raises Refusal where there is none. */
+export function receiverOf(form) {
+  const { value, selectedOptions } = form.elements.toWalletId;
+  if (value === "") throw fieldRefusal("toWalletId", `${selectedOptions[0].text}.`);
+  return value;
+}
+
 /** Read a category, as the service names it. */
 export function categoryOf(form) {
   const text = textOf(form, "category");

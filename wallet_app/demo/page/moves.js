@@ -4,7 +4,7 @@ import { send } from "./api.js";
 import { toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId } from "./dom.js";
-import { categoryOf, movedAmountOf, onSubmit, requiredTextOf, textOf } from "./forms.js";
+import { categoryOf, movedAmountOf, onSubmit, receiverOf, requiredTextOf, textOf } from "./forms.js";
 
 /** Start the forms. `after` runs after each action, with its answer. */
 export function startMoves(after) {
@@ -34,7 +34,7 @@ async function moveOne(name, form, outcome, after) {
 async function transfer(form, outcome, after) {
   const { walletId, currency } = book.chosen;
   const amount = movedAmountOf(form, currency);
-  const toWalletId = form.elements.toWalletId.value;
+  const toWalletId = receiverOf(form);
   const answer = await send("POST", "/wallet/transfer", {
     fromWalletId: walletId,
     toWalletId,

@@ -1,13 +1,19 @@
 // The selects of wallets. Those marked "chosen" all show the chosen wallet and change it;
-// "others" offers the other wallets, "foreign" those in another currency.
+// "receivers" offers those that a transfer can reach, "foreign" those that an exchange can.
 
 import { book } from "./book.js";
 import { byId } from "./dom.js";
 
 const OFFERED = {
   chosen: () => true,
-  others: (wallet) => wallet.walletId !== book.chosenId,
-  foreign: (wallet) => wallet.currency !== book.chosen.currency,
+  receivers: ({ walletId, currency, status }) =>
+    walletId !== book.chosenId && currency === book.chosen.currency && status === "ACTIVE",
+  foreign: ({ currency, status }) =>
+    book.exchanges[book.chosen.currency]?.includes(currency) && status === "ACTIVE",
+};
+const NOBODY = {
+  receivers: (currency) => `No other ${currency} wallet`,
+  foreign: (currency) => `No wallet that ${currency} is exchanged for`,
 };
 
 export function startSelects() {
@@ -19,21 +25,17 @@ export function startSelects() {
   book.onChange(() => {
     for (const select of selects) show(select);
     showCurrencies();
+    byId("transfer-exchange").hidden = byId("quote-to").value === "";
   });
 }
 
 function show(select) {
   const offered = [...book.wallets.values()].filter(OFFERED[select.dataset.wallets]);
   const options = offered.map((wallet) => [wallet.walletId, book.nameOf(wallet.walletId)]);
-  setOptions(select, preferred(select, options));
+  const nobody = NOBODY[select.dataset.wallets];
+  if (options.length === 0 && nobody) options.push(["", nobody(book.chosen?.currency)]);
+  setOptions(select, options);
   if (select.dataset.wallets === "chosen") select.value = book.chosenId ?? "";
-}
-
-/** A transfer can be made between wallets of one currency only, so those come first. */
-function preferred(select, options) {
-  if (select.dataset.wallets !== "others") return options;
-  const isForeign = ([id]) => book.wallets.get(id).currency !== book.chosen.currency;
-  return options.toSorted((one, other) => isForeign(one) - isForeign(other));
 }
 
 /** Set a select's options, [value, words] each, and keep what is selected if it stays. */
