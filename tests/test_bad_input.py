@@ -279,6 +279,27 @@ def test_another_content_type_is_refused(
         assert_problem(response, 415, "unsupported_media_type")
 
 
+@pytest.mark.parametrize(
+    "control", "\u061c\u200e\u200f\u202a\u202e\u2066\u2069", ids=ascii
+)
+def test_text_that_changes_the_direction_of_text_is_refused(
+    client: FlaskClient, service: WalletService, wallet_id: str, control: str
+) -> None:
+    body = {"walletId": wallet_id, "amount": 5, "description": f"Rent{control}"}
+    with nothing_moves(service):
+        problem = refused(client, "add", json.dumps(body).encode())
+        assert set(problem["errors"]) == {"description"}
+        frozen = client.post(f"/wallet/{wallet_id}/freeze", json={"reason": control})
+        assert_problem(frozen, 400, "invalid_request")
+
+
+def test_text_of_every_direction_is_taken(client: FlaskClient, wallet_id: str) -> None:
+    text = "إيجار, שכר דירה, किराया \u200d\u200c"
+    body = {"walletId": wallet_id, "amount": 5, "description": text}
+    made = client.post("/wallet/add", json=body)
+    assert made.get_json()["transaction"]["description"] == text
+
+
 def chunked(client: FlaskClient, body: io.BytesIO) -> TestResponse:
     """Send a body without its length, as the chunks of a real request come."""
     return client.post(

@@ -111,7 +111,9 @@ def test_a_person_is_added_by_any_name_and_so_many_at_most(page: FlaskClient) ->
     assert len(get(page, "/demo/people")["people"]) == PEOPLE_MAX
 
 
-@pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": 5}, {"name": "x" * 61}])
+@pytest.mark.parametrize(
+    "body", [{}, {"name": ""}, {"name": 5}, {"name": "x" * 61}, {"name": "\u202eahsA"}]
+)
 def test_what_is_no_name_is_refused(page: FlaskClient, body: dict[str, Any]) -> None:
     problem = assert_problem(post(page, "/demo/people", body), 400, "invalid_request")
     assert set(problem["errors"]) == {"name"}

@@ -156,11 +156,17 @@ class Timestamp(fields.String):
 
 
 class Text(fields.String):
-    """Free text without control characters, except tabs and line breaks."""
+    """Free text without control characters, except tabs and line breaks.
+
+    Those that change the direction of text (UAX #9) are refused, too: they would let a
+    name or a description rewrite what stands beside it.
+    """
 
     def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        controls = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+        directions = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
         text = FullMatch(
-            rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]{{{least},{most}}}$",
+            rf"^[^{controls}{directions}]{{{least},{most}}}$",
             error="Must be text without control characters, "
             f"{least} to {most} characters long.",
         )
