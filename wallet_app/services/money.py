@@ -1,7 +1,7 @@
 """The money path: how money moves, and why none is ever lost.
 
-    lock      in one order, so no two threads wait for each other
-    check     every rule, so nothing changes before all of them agree
+    lock      in one order, so threads cannot deadlock
+    check     every rule, before the movement's first change
     move      each leg: a balance and its transaction, in one function
     commit    what can fail first, then plain stores
     or put everything back: a wallet's `with` block is all or nothing
@@ -52,7 +52,7 @@ Made = list[list[Transaction]]
 
 class Money:
     """Adds, deducts, transfers and exchanges. Each call happens as a whole or not at
-    all. Every call raises WalletNotFound, and what a rule refuses."""
+    all. Each can raise WalletNotFound, ApprovalRequired and the errors of the rules."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class Money:
         movement = self._movement(
             asked, self._clock(), payment=payment, refund_of=refund_of
         )
-        return self.make([movement], only, on_commit)
+        return self.make([movement], single, on_commit)
 
     def deduct(
         self,
@@ -115,7 +115,7 @@ class Money:
         movement = self._movement(
             asked, self._clock(), payment=payment, approved=approved
         )
-        return self.make([movement], only, on_commit)
+        return self.make([movement], single, on_commit)
 
     def transfer(
         self,
@@ -129,10 +129,11 @@ class Money:
         approved: bool = False,
         on_commit: OnCommits = (),
     ) -> Pair:
-        """Move money between two wallets, with a quote between currencies. Return what
-        left and what arrived, which both refer to the id of what left.
+        """Move money between two wallets, with a quote between currencies. Return the
+        outgoing and the incoming transaction; `reference_id` of both is the id of the
+        outgoing one.
 
-        Also raises SameWallet, and QuoteNotFound.
+        Also raises SameWallet, and with a quote QuoteNotFound.
         """
         asked = Operation(
             source_id=source_id,
@@ -143,23 +144,25 @@ class Money:
             quote_id=quote_id,
         )
         movement = self._movement(asked, self._clock(), approved=approved)
-        return self._make_with_quotes([movement], ends, on_commit)
+        return self._make_with_quotes([movement], pair, on_commit)
 
     def batch(
         self, operations: Sequence[Operation], *, on_commit: OnCommits = ()
     ) -> tuple[Transaction | Pair, ...]:
         """Make movements in order, at one moment: all of them, or none if one is
         refused. The refusal has the index of its operation."""
-        now, taken = self._clock(), set[str]()
+        now, used = self._clock(), set[str | None]()
         movements: list[Movement] = []
         for index, asked in enumerate(operations):
+            is_used = asked.quote_id in used
             try:
-                movement = self._movement(asked, now, index=index, taken=taken)
+                movement = self._movement(asked, now, index=index, is_used=is_used)
             except WalletError as refusal:
                 refusal.operation = index
                 raise
             movements.append(movement)
-        return self._make_with_quotes(movements, one_each, on_commit)
+            used.add(asked.quote_id)
+        return self._make_with_quotes(movements, each_result, on_commit)
 
     def _movement(
         self,
@@ -170,13 +173,14 @@ class Money:
         refund_of: Transaction | None = None,
         approved: bool = False,
         index: int | None = None,
-        taken: set[str] | None = None,
+        is_used: bool = False,
     ) -> Movement:
         """Look up what an operation names, and give each of its legs an id."""
         source, target = self._ends(asked)
         exchange = None
         if asked.quote_id is not None:
-            exchange = self._exchange(asked.quote_id, set() if taken is None else taken)
+            assert source and target, "only a transfer has a quote"
+            exchange = self._exchange(asked.quote_id, is_used)
         changes = changes_of(source, target, asked.amount, exchange, payment)
         credit, debit = (CREDIT, DEBIT) if len(changes) == 1 else (IN, OUT)
         legs = [
@@ -206,17 +210,15 @@ class Money:
             raise SameWallet(source.id)
         return source, target
 
-    def _exchange(self, quote_id: str, taken: set[str]) -> Exchange:
+    def _exchange(self, quote_id: str, is_used: bool) -> Exchange:
         quote = self._quotes.find(quote_id)
-        exchange = Exchange(
+        return Exchange(
             quote,
             self._liquidity[quote.from_currency],
             self._liquidity[quote.to_currency],
             self._monotonic(),
-            quote_id in taken,
+            is_used,
         )
-        taken.add(quote_id)
-        return exchange
 
     def _make_with_quotes(
         self,
@@ -250,7 +252,7 @@ class Money:
 
 
 def move(movement: Movement, leg: Leg) -> Transaction:
-    """Change a held wallet's balance and record it; nothing else ever does."""
+    """Change a held wallet's balance and record it. Only a restore changes one, too."""
     wallet, change, amount = leg.wallet, leg.change, abs(leg.change)
     now = max(movement.now, wallet.updated_at)  # clocks step back, histories do not
     if change < 0:
@@ -308,16 +310,16 @@ def changes_of(
     ]
 
 
-def only(made: Made) -> Transaction:
+def single(made: Made) -> Transaction:
     """Return the transaction of a movement with one leg."""
     return made[0][0]
 
 
-def ends(made: Made) -> Pair:
-    """Return what left the source and what arrived at the target."""
+def pair(made: Made) -> Pair:
+    """Return the outgoing and the incoming transaction of a transfer."""
     return made[0][0], made[0][-1]
 
 
-def one_each(made: Made) -> tuple[Transaction | Pair, ...]:
+def each_result(made: Made) -> tuple[Transaction | Pair, ...]:
     """Return what each movement of a batch would return alone."""
     return tuple([legs[0] if len(legs) == 1 else (legs[0], legs[-1]) for legs in made])

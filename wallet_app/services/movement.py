@@ -45,22 +45,24 @@ class Exchange(Struct, frozen=True, gc=False):
     """How a movement changes the currency: by the amounts of a quote, through two
     liquidity wallets. The `taker` receives from the source, the `giver` pays the
     target. `now` is in nanoseconds of the monotonic clock, by which quotes expire. The
-    quote `is_taken` by an earlier movement of the same batch."""
+    quote `is_used` by an earlier movement of the same batch."""
 
     quote: Quote
     taker: Wallet
     giver: Wallet
     now: int
-    is_taken: bool = False
+    is_used: bool = False
 
 
 class Movement(Struct, frozen=True, gc=False, kw_only=True):
-    """`amount` minor units that leave the source and reach the target, in these legs.
+    """`amount` minor units of the source's currency that leave the source; the target
+    gets as much, or the `to_amount` of the quote.
 
     Without a source they come from outside (an add), without a target they leave (a
-    deduct). `now` is in nanoseconds since 1970, UTC. An approved movement needs no
-    further approval. A refund of a debit that the bank declined also reaches a frozen
-    wallet. `index` is its place in a batch.
+    deduct). Without legs it is only checked, as when a deposit is requested. `now` is
+    in nanoseconds since 1970, UTC. An approved movement needs no further approval. A
+    refund of a debit that the bank declined also reaches a frozen wallet. `index` is
+    its place in a batch.
     """
 
     source: Wallet | None = None

@@ -30,7 +30,7 @@ def one_currency(movement: Movement) -> None:
         if exchange is None:
             raise CurrencyMismatch(*pair)
         exchange.quote.check(*pair, movement.amount, exchange.now)
-        if exchange.is_taken:
+        if exchange.is_used:
             raise QuoteUsed(exchange.quote.id)
 
 

@@ -63,7 +63,7 @@ function walletJson({ history, ...wallet }) {
   return wallet;
 }
 
-function move(wallet, type, change, id, referenceId, details, now) {
+function move(wallet, type, change, id, referenceId, other, details, now) {
   wallet.balance += change;
   wallet.updatedAt = now;
   const transaction = {
@@ -74,6 +74,11 @@ function move(wallet, type, change, id, referenceId, details, now) {
     currency: wallet.currency,
     balanceAfter: wallet.balance,
     referenceId,
+    counterparty: other && {
+      kind: "wallet",
+      walletId: other.id,
+      userId: other.userId,
+    },
     category: details.category ?? null,
     description: details.description ?? null,
     createdAt: now,
@@ -120,7 +125,7 @@ app.post("/wallet/add", (request, response) => {
   checkRoom(wallet, body.amount);
   const now = new Date().toISOString();
   response.json(
-    move(wallet, "CREDIT", body.amount, randomUUID(), null, body, now),
+    move(wallet, "CREDIT", body.amount, randomUUID(), null, null, body, now),
   );
 });
 
@@ -137,8 +142,8 @@ app.post("/wallet/transfer", (request, response) => {
   checkRoom(target, amount);
   const now = new Date().toISOString();
   const id = randomUUID();
-  const from = move(source, "TRANSFER_OUT", -amount, id, id, body, now);
-  const to = move(target, "TRANSFER_IN", amount, randomUUID(), id, body, now);
+  const from = move(source, "TRANSFER_OUT", -amount, id, id, target, body, now);
+  const to = move(target, "TRANSFER_IN", amount, randomUUID(), id, source, body, now);
   response.json({ referenceId: id, from, to });
 });
 

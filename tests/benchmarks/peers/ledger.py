@@ -80,7 +80,7 @@ class Ledger:
         with self._lock:
             wallet = self._find(wallet_id)
             _check_room(wallet, amount)
-            return _move(wallet, "CREDIT", amount, str(uuid4()), None, *details)
+            return _move(wallet, "CREDIT", amount, str(uuid4()), None, None, *details)
 
     def transfer(
         self,
@@ -100,8 +100,10 @@ class Ledger:
             if source.balance < amount:
                 raise Refused(400, "insufficient_funds")
             _check_room(target, amount)
-            sent = _move(source, "TRANSFER_OUT", -amount, id, id, *details)
-            received = _move(target, "TRANSFER_IN", amount, str(uuid4()), id, *details)
+            sent = _move(source, "TRANSFER_OUT", -amount, id, id, target, *details)
+            received = _move(
+                target, "TRANSFER_IN", amount, str(uuid4()), id, source, *details
+            )
         return {"referenceId": id, "from": sent, "to": received}
 
     def _find(self, wallet_id: str) -> Wallet:
@@ -122,6 +124,7 @@ def _move(
     change: int,
     id: str,
     reference_id: str | None,
+    other: Wallet | None,
     category: str | None,
     description: str | None,
     now: str,
@@ -137,6 +140,8 @@ def _move(
         "currency": wallet.currency,
         "balanceAfter": wallet.balance,
         "referenceId": reference_id,
+        "counterparty": other
+        and {"kind": "wallet", "walletId": other.id, "userId": other.user_id},
         "category": category,
         "description": description,
         "createdAt": now,
