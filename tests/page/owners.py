@@ -87,7 +87,7 @@ def two_with_a_threshold(visit: Visit, api: Api) -> tuple[Owner, Owner]:
     owner.choose()
     form = fill(visit, "limits", "limits", approvalThreshold="100")
     visit.on("limits-submit").click()
-    says(form, "These are its limits now.")
+    says(form, "Limits saved.")
     limits = api.get(f"/wallet/{owner.wallet_id}/limits")
     assert limits["approvalThreshold"] == 10_000
     return target, owner

@@ -31,7 +31,7 @@ def test_what_is_no_amount_is_told_at_its_field_and_never_sent(
         "": "Type an amount.",
         "1,25": "Commas stand between groups only: 125,000 or 1,25,000.",
         "0.00": "Type more than nothing.",
-        "90071992547409.92": "The most there can be is 90071992547409.91.",
+        "90071992547409.92": "The most there can be is 90,071,992,547,409.91.",
     }
     for text, words in refused.items():
         told_at_its_field(fill(visit, "add", "add", amount=text), words)
@@ -50,7 +50,7 @@ FORMS_OF_AMOUNTS = {
 
 def told_at_its_field(form: Locator, words: str) -> None:
     """Send a form, and see its amount refused in these words."""
-    form.locator("button").click()
+    form.locator("button.primary").click()
     field = form.locator('[name="amount"]')
     expect(form.get_by_test_id("field-error")).to_have_text(words)
     expect(field).to_be_focused()

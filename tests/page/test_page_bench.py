@@ -42,7 +42,7 @@ def test_the_line_of_an_action_does_in_a_shell_what_the_page_did(
 
     form = fill(visit, "limits", "limits", daily="75")
     visit.on("limits-submit").click()
-    says(form, "These are its limits now.")
+    says(form, "Limits saved.")
     line = visit.on("bench-curl").first.text_content() or ""
     api.ask("PUT", f"/wallet/{owner.wallet_id}/limits", 200, {})
     assert shell(line)["daily"] == 7_500

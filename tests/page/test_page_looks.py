@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser import opened, visiting
+from tests.live_api import Api
 from tests.server import PROJECT, Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -57,15 +58,44 @@ def test_light_and_dark_follow_the_system_until_somebody_chooses(
     assert backgrounds["dark"] == backgrounds["dark, chosen"] < 0.05
 
 
+SHIFTED = """() => new Promise((resolve) => {
+    new PerformanceObserver((list) => {
+        resolve(list.getEntries().reduce((sum, { value }) => sum + value, 0));
+    }).observe({ type: "layout-shift", buffered: true });
+    requestAnimationFrame(() => requestAnimationFrame(() => resolve(0)));
+})"""
+
+
+def test_nothing_jumps_while_the_page_loads(browser: Browser, server: Server) -> None:
+    size = {"width": 1280, "height": 900}
+    with opened(browser, viewport=size) as page, visiting(page, server.url) as visit:
+        expect(visit.on("history-row")).not_to_have_count(0)
+        assert visit.page.evaluate(SHIFTED) < 0.005
+
+
+CUT_OFF = """(elements) => elements
+    .filter((each) => {
+        const { left, right } = each.getBoundingClientRect();
+        return left < 0 || right > innerWidth;
+    })
+    .map(({ textContent }) => textContent)"""
+
+
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(
-    browser: Browser, server: Server
+    browser: Browser, server: Server, api: Api
 ) -> None:
+    wallet_id = api.open_wallet(5_000)
+    api.ask("PUT", f"/wallet/{wallet_id}/limits", 200, {"approvalThreshold": 0})
+    api.post("/wallet/deduct", 202, walletId=wallet_id, amount=5)
     size = {"width": 390, "height": 844}
     with (
         opened(browser, viewport=size, has_touch=True) as page,
         visiting(page, server.url) as visit,
     ):
         expect(visit.on("history-row")).not_to_have_count(0)
+        expect(visit.page.locator("#phone-count")).to_be_visible()
+        edges = visit.page.locator(".top a, .top button, .count, [role=tab]")
+        assert edges.evaluate_all(CUT_OFF) == []
         for tab in (
             "transfer",
             "add",

@@ -43,13 +43,22 @@ function tooManyDecimals(digits) {
 export function formatAmount(minor, currency, digits) {
   const sign = minor < 0n ? "−" : "";
   const [whole, decimals] = splitDecimals(minor, digits);
-  const grouped = currency === "INR" ? groupIndian(whole) : groupByThrees(whole);
-  return sign + symbolOf(currency) + grouped + decimals;
+  return sign + symbolOf(currency) + groupOf(currency)(whole) + decimals;
 }
 
-/** Write an amount as a field takes it: no sign of a currency, no groups. */
-export function decimalText(minor, digits) {
-  return (minor < 0n ? "-" : "") + splitDecimals(minor, digits).join("");
+/** Write an amount as a field takes it: in groups, without the sign of a currency. */
+export function decimalText(minor, digits, currency) {
+  const [whole, decimals] = splitDecimals(minor, digits);
+  return groupOf(currency)(whole) + decimals;
+}
+
+/** Write a count, which is no money: 1,250. */
+export function countText(count) {
+  return groupByThrees(String(count));
+}
+
+function groupOf(currency) {
+  return currency === "INR" ? groupIndian : groupByThrees;
 }
 
 function splitDecimals(minor, digits) {

@@ -36,6 +36,7 @@ async function pay(form, outcome) {
     amount: toJson(movedAmountOf(form, currency)),
     bankAccount: form.elements.bankAccount.value,
   });
+  form.elements.amount.value = "";
   await afterMovement(answer);
   sayDone(outcome, answer, "It is on its way: see below.");
 }

@@ -1,5 +1,6 @@
 // The bench: every action as a line for a shell, with its answer.
 
+import { countText } from "./amounts.js";
 import { report, watchActions } from "./api.js";
 import { curlLine } from "./curl.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
@@ -8,14 +9,18 @@ import { indentJson } from "./json.js";
 const ENTRIES_MAX = 50;
 const ANSWER_LENGTH_MAX = 20_000; // characters of one answer that are shown
 const COPIED_MILLISECONDS = 1500;
-const LATEST_MILLISECONDS = 8000; // long enough to be read, then it is out of the way
 
 /** Newest first. */
 let entries = [];
 let count = 0;
-let latestTimer;
+let isLatestShown = true;
 
 export function startBench() {
+  byId("latest-close").addEventListener("click", () => {
+    isLatestShown = false;
+    byId("latest").hidden = true;
+    byId("theme").focus();
+  });
   watchActions((action) => {
     count += 1;
     entries = [{ ...action, key: count }, ...entries].slice(0, ENTRIES_MAX);
@@ -38,11 +43,7 @@ function show() {
 
 function showLatest(newest) {
   const latest = byId("latest");
-  latest.hidden = false;
-  clearTimeout(latestTimer);
-  latestTimer = setTimeout(() => {
-    latest.hidden = true;
-  }, LATEST_MILLISECONDS);
+  latest.hidden = !isLatestShown;
   fill(latest, { request: whatWas(newest), status: statusWords(newest) });
   slot(latest, "status").className = `chip ${statusClass(newest)}`;
 }
@@ -53,7 +54,7 @@ function createEntry(entry) {
   fill(element, {
     what: whatWas(entry),
     status: statusWords(entry),
-    time: entry.milliseconds === undefined ? "" : `${Math.round(entry.milliseconds)} ms`,
+    time: entry.milliseconds === undefined ? "" : `${countText(Math.round(entry.milliseconds))} ms`,
     curl: line,
     answer: answerWords(entry),
   });

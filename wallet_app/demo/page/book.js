@@ -20,6 +20,7 @@ class Book extends EventTarget {
   async refresh() {
     const { people } = await read("/demo/people", "high");
     const wallets = new Map();
+    nameApart(people);
     for (const person of people) {
       // One after the other: however many people there are, this is one request at a time.
       const answer = await read(`/users/${person.userId}/wallets`, "high");
@@ -67,6 +68,22 @@ class Book extends EventTarget {
 
 function walletOf(answer, person) {
   return { ...answer, balance: fromJson(answer.balance), owner: person.name };
+}
+
+/** Number the people whose names look the same: Asha Rao, Asha Rao (2). */
+function nameApart(people) {
+  const taken = new Set();
+  for (const person of people) {
+    const own = person.name;
+    for (let number = 2; taken.has(lookOf(person.name)); number += 1) {
+      person.name = `${own} (${number})`;
+    }
+    taken.add(lookOf(person.name));
+  }
+}
+
+function lookOf(name) {
+  return name.normalize("NFKC").toLowerCase().replace(/[\s\p{Cf}]+/gu, " ").trim();
 }
 
 export const book = new Book();

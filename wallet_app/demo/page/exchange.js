@@ -58,7 +58,12 @@ function showTimeLeft() {
   byId("quote-meter").value = left;
   const words = left ? `${left} seconds left` : "It has expired: get another quote.";
   byId("quote-left").textContent = words;
-  byId("exchange-form").querySelector("button").disabled = left === 0;
+  showUsable(left > 0);
+}
+
+/** The button keeps the focus, so it is not disabled. */
+function showUsable(isUsable) {
+  byId("exchange-form").querySelector("button").ariaDisabled = String(!isUsable);
 }
 
 function forget() {
@@ -67,12 +72,13 @@ function forget() {
 }
 
 async function exchange(outcome, after) {
+  if (quote === null || secondsUntil(quote.expiresAt) === 0) return;
   const { quoteId, fromWalletId, toWalletId, fromAmount, toAmount, toCurrency } = quote;
   const body = { fromWalletId, toWalletId, amount: fromAmount, quoteId };
   const answer = await send("POST", "/wallet/transfer", body);
   const got = book.money(fromJson(toAmount), toCurrency);
   quote = null;
-  byId("exchange-form").querySelector("button").disabled = true;
+  showUsable(false);
   byId("quote-left").textContent = "This quote is used.";
   await after(answer);
   sayDone(outcome, answer, `${book.nameOf(toWalletId)} got ${got}.`);

@@ -1,7 +1,7 @@
 // The history of the chosen wallet: page by page with filters, drawn, added up, as CSV.
 
 import { read, send } from "./api.js";
-import { fromJson } from "./amounts.js";
+import { countText, fromJson } from "./amounts.js";
 import { showBars } from "./bars.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep } from "./dom.js";
@@ -69,6 +69,7 @@ function momentOf(form, name) {
 }
 
 async function turn(where) {
+  if (isThere(where)) return;
   const places = { first: 1, previous: page - 1, next: page + 1, last: totalPages };
   page = places[where];
   await showPage(book.chosen, (path) => send("GET", path));
@@ -98,19 +99,23 @@ async function showPage(wallet, ask) {
     create: () => fromTemplate("row-template"),
     update: showRow,
   });
-  const pages = `Page ${page} of ${totalPages}`;
+  const pages = `Page ${countText(page)} of ${countText(totalPages)}`;
   const { total } = answer;
-  byId("history-page").textContent = total ? `${pages}, ${total} in all` : "Nothing matches.";
+  byId("history-page").textContent = total
+    ? `${pages}, ${countText(total)} in all`
+    : "Nothing matches.";
   showPageButtons();
 }
 
+/** A button that leads nowhere keeps the focus, so it is not disabled. */
 function showPageButtons() {
-  const isStart = page <= 1;
-  const isEnd = page >= totalPages;
-  const disabled = { first: isStart, previous: isStart, next: isEnd, last: isEnd };
   for (const button of document.querySelectorAll("[data-page]")) {
-    button.disabled = disabled[button.dataset.page];
+    button.ariaDisabled = String(isThere(button.dataset.page));
   }
+}
+
+function isThere(where) {
+  return where === "first" || where === "previous" ? page <= 1 : page >= totalPages;
 }
 
 function showRow(row, transaction) {
@@ -137,8 +142,9 @@ async function showPlot(wallet, period) {
   }
   if (wallet.walletId !== book.chosenId) return;
   const points = [...transactions.values()].map(pointOf).sort((one, other) => one.at - other.at);
-  const all = points.length === total ? "all" : `${points.length} of`;
-  byId("plot-words").textContent = total ? `${all} ${total} movements` : "No movements.";
+  const all = points.length === total ? "all" : `${countText(points.length)} of`;
+  const count = `${all} ${countText(total)} ${total === 1 ? "movement" : "movements"}`;
+  byId("plot-words").textContent = total ? count : "No movements.";
   plot.show(points, (minor) => book.money(minor, wallet.currency));
 }
 

@@ -25,7 +25,7 @@ async function setLimits(form, outcome) {
   const limits = await send("PUT", `/wallet/${walletId}/limits`, body);
   showFields(form, limits);
   showUsage(limits);
-  outcome.succeed("These are its limits now.");
+  outcome.succeed("Limits saved.");
 }
 
 /** Read the limits again for another wallet, or after this one has moved money. */
@@ -45,7 +45,7 @@ function showFields(form, limits) {
   const digits = book.minorDigits[limits.currency];
   for (const name of NAMES) {
     const limit = limits[name];
-    form.elements[name].value = limit === null ? "" : decimalText(fromJson(limit), digits);
+    form.elements[name].value = limit === null ? "" : decimalText(fromJson(limit), digits, limits.currency);
   }
 }
 

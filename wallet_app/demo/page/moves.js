@@ -27,6 +27,7 @@ async function moveOne(name, form, outcome, after) {
     description: textOf(form, "description"),
   });
   const done = name === "add" ? "Added" : "Deducted";
+  form.elements.amount.value = ""; // so that Enter does not send it twice
   await after(answer);
   sayDone(outcome, answer, `${done} ${book.money(amount, currency)}.`);
 }
@@ -42,6 +43,7 @@ async function transfer(form, outcome, after) {
     category: categoryOf(form),
     description: textOf(form, "description"),
   });
+  form.elements.amount.value = "";
   await after(answer);
   sayDone(outcome, answer, `${book.money(amount, currency)} went to ${book.nameOf(toWalletId)}.`);
 }
@@ -61,7 +63,7 @@ async function freeze(form, outcome, after) {
   const answer = await send("POST", path, body);
   form.reset();
   await after(answer);
-  outcome.succeed(isFrozen ? "It moves again." : "It neither sends nor receives now.");
+  outcome.succeed(isFrozen ? "Unfrozen." : "Frozen: it neither sends nor receives now.");
 }
 
 function showFreeze() {

@@ -16,7 +16,7 @@ export function showAudit(audit) {
   const count = COUNT.format(transactions);
   setText("books-words", balanced ? "The books balance" : "The books do not balance");
   setText("books-detail", balanced
-    ? `${wallets} wallets, ${count} transactions, every one of them proved.`
+    ? `${COUNT.format(wallets)} wallets, ${count} transactions, every one of them proved.`
     : problems.map(({ detail }) => detail).join(" "));
   byId("books").dataset.state = balanced ? "balanced" : "broken";
 }

@@ -33,7 +33,7 @@ function createPerson(person) {
 
 function showPerson(element, person) {
   const wallets = [...book.wallets.values()].filter(({ userId }) => userId === person.userId);
-  fill(element, { name: person.name, open: wallets.length ? "" : "Open a wallet" });
+  fill(element, { name: person.name, open: wallets.length ? "" : "Create wallet" });
   keep(element.querySelector("ul"), wallets, {
     key: (wallet) => wallet.walletId,
     create: createWallet,
@@ -70,7 +70,7 @@ async function addPerson(form, outcome, refresh) {
   const person = await send("POST", "/demo/people", { name: requiredTextOf(form, "name") });
   form.reset();
   await refresh();
-  outcome.succeed(`${person.name} is here. Now open a wallet for them.`);
+  outcome.succeed(`${person.name} is here. Now create a wallet for them.`);
   offerWallet(person.userId);
 }
 
@@ -85,7 +85,7 @@ async function openWallet(form, outcome, refresh) {
   const wallet = await send("POST", "/wallet/create", body);
   await refresh();
   book.choose(wallet.walletId);
-  outcome.succeed(`Opened: ${book.nameOf(wallet.walletId)}.`);
+  outcome.succeed(`Created: ${book.nameOf(wallet.walletId)}.`);
 }
 
 function showCurrencies() {
