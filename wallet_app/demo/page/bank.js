@@ -6,9 +6,9 @@ import { fromJson, toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { movedAmountOf, onSubmit, Outcome } from "./forms.js";
-import { sayDone } from "./moves.js";
 import { poll } from "./poll.js";
 import { clockTime, secondsUntil } from "./times.js";
+import { sayDone } from "./waiting.js";
 
 const PAYMENTS_MAX = 5;
 const STEPS_MAX = 20;

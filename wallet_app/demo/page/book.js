@@ -46,10 +46,10 @@ class Book extends EventTarget {
     return [...this.wallets.values()].filter((wallet) => wallet.currency === currency);
   }
 
-  /** Return how a wallet is called; one that is not on the page by its id. */
+  /** Return how a wallet is called. */
   nameOf(walletId) {
     const wallet = this.wallets.get(walletId);
-    return wallet ? `${wallet.owner}, ${wallet.currency}` : `wallet ${walletId}`;
+    return wallet ? `${wallet.owner}, ${wallet.currency}` : "another wallet";
   }
 
   /** Write an amount of minor units with its currency. */

@@ -5,9 +5,9 @@ import { fromJson, toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId } from "./dom.js";
 import { movedAmountOf, onSubmit, receiverOf } from "./forms.js";
-import { sayDone } from "./moves.js";
 import { poll } from "./poll.js";
 import { secondsUntil } from "./times.js";
+import { sayDone } from "./waiting.js";
 
 const RATE_DIGITS_SHOWN = 12; // a derived rate has 34; the whole one is on the bench
 

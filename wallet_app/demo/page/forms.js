@@ -16,18 +16,26 @@ export class Outcome {
     parent.append(this.#element);
   }
 
+  /** Changes with each thing that is said. */
+  shown = 0;
+
   clear() {
-    fill(this.#element, { result: "", problem: "" });
+    this.#say("", "");
   }
 
   /** Show words, and after them a link within the page. */
   succeed(words, link) {
-    fill(this.#element, { result: words, problem: "" });
+    this.#say(words, "");
     if (link) slot(this.#element, "result").append(" ", linkTo(link));
   }
 
   refuse(words) {
-    fill(this.#element, { result: "", problem: words });
+    this.#say("", words);
+  }
+
+  #say(result, problem) {
+    this.shown += 1;
+    fill(this.#element, { result, problem });
   }
 
   /** Run an action and show what it is refused for. Returns whether it was done. */

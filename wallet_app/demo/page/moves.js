@@ -1,10 +1,11 @@
-// Add, deduct, transfer, freeze; and what is said of a movement that waits for a code.
+// Add, deduct, transfer, freeze.
 
 import { send } from "./api.js";
 import { toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId } from "./dom.js";
 import { categoryOf, movedAmountOf, onSubmit, receiverOf, requiredTextOf, textOf } from "./forms.js";
+import { sayDone } from "./waiting.js";
 
 /** Start the forms. `after` runs after each action, with its answer. */
 export function startMoves(after) {
@@ -46,13 +47,6 @@ async function transfer(form, outcome, after) {
   form.elements.amount.value = "";
   await after(answer);
   sayDone(outcome, answer, `${book.money(amount, currency)} went to ${book.nameOf(toWalletId)}.`);
-}
-
-/** Say that a movement was made, or that it waits for its code. */
-export function sayDone(outcome, answer, done) {
-  if (!answer.approvalId) return outcome.succeed(done);
-  const words = "This waits for a code, which has just arrived on the phone.";
-  outcome.succeed(words, { href: "#phone", words: "Go to the phone" });
 }
 
 async function freeze(form, outcome, after) {

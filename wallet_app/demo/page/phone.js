@@ -8,6 +8,7 @@ import { fieldRefusal, onSubmit } from "./forms.js";
 import { poll } from "./poll.js";
 import { REASONS } from "./refusals.js";
 import { clockTime, minutesText, secondsUntil } from "./times.js";
+import { settle, waitingIds } from "./waiting.js";
 
 const WORDS = {
   CONFIRMED: "Confirmed",
@@ -35,18 +36,20 @@ export function startPhone(after) {
 async function look() {
   const { messages } = await read("/demo/phone", "high");
   const latest = new Map(messages.toReversed().map((text) => [text.approvalId, text]));
-  for (const [id, text] of latest) {
+  for (const id of new Set([...latest.keys(), ...waitingIds()])) {
     const isOpen = (approvals.get(id)?.status ?? "PENDING") === "PENDING";
-    if (isOpen) approvals.set(id, await read(`/approvals/${id}`).catch(orWhatItSaid(text)));
+    if (isOpen) approvals.set(id, await read(`/approvals/${id}`).catch(orWhatItSaid(id, latest)));
+    settle(approvals.get(id));
   }
   for (const id of approvals.keys()) if (!latest.has(id)) approvals.delete(id);
   show(messages.map((text) => ({ ...text, isLatest: latest.get(text.approvalId) === text })));
 }
 
 /** The service forgets old approvals; the phone keeps its texts. */
-function orWhatItSaid(text) {
+function orWhatItSaid(approvalId, texts) {
   return (error) => {
     if (!(error instanceof Refusal)) throw error;
+    const text = texts.get(approvalId) ?? { approvalId, status: "PENDING" };
     return error.status === 404 ? { ...text, status: "EXPIRED" } : text;
   };
 }
@@ -68,7 +71,6 @@ function createText({ approvalId, otp, walletId }) {
   const form = slot(element, "form");
   const path = `/approvals/${approvalId}`;
   const act = (name, body) => send("POST", `${path}/${name}`, body).finally(refresh);
-  form.elements.otp.value = otp;
   form.elements.otp.id = `code-${approvalId}-${otp}`; // which an error at the field refers to
   const confirm = async () => {
     const answer = await act("confirm", { otp: codeOf(form) });
@@ -95,6 +97,7 @@ function showText(element, text) {
   const isOpen = approval.status === "PENDING" && text.isLatest;
   fill(element, {
     time: clockTime(text.createdAt).slice(0, 5),
+    code: text.otp,
     words: wordsOf(text),
     reason: REASONS[text.reason] ?? text.reason,
     status: statusWords(text, approval),
