@@ -119,6 +119,31 @@ def test_what_is_no_name_is_refused(page: FlaskClient, body: dict[str, Any]) -> 
     assert set(problem["errors"]) == {"name"}
 
 
+def test_a_reset_begins_a_new_ledger_for_the_same_people(
+    demo: Demo, page: FlaskClient
+) -> None:
+    old = get(page, "/demo/people")["ledger"]
+    wallet, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    post(page, "/demo/people", {"name": "Maya"})
+    put(page, "/demo/inbox", failing=True)
+    demo.service.background.start()
+    begun = demo.service
+    assert post(page, "/demo/reset", {}).get_json()["ledger"] != old
+    assert not begun.health().is_running and demo.service.health().is_running
+    assert get(page, "/demo/people")["people"] == [
+        {"userId": each.user_id, "name": each.name} for each in FIRST
+    ]
+    assert_problem(page.get(f"/wallet/{wallet['id']}"), 404, "wallet_not_found")
+    assert get(page, "/audit")["balanced"]
+    assert get(page, "/demo/inbox") == {"failing": False, "messages": []}
+    again, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    body = {"walletId": again["id"], "amount": 5}
+    for replayed in (None, "true"):
+        made = page.post("/wallet/add", json=body, headers={"Idempotency-Key": "k"})
+        assert made.headers.get("Idempotent-Replayed") == replayed
+    demo.service.background.stop()
+
+
 def test_the_currencies_are_those_of_the_service(page: FlaskClient) -> None:
     currencies = get(page, "/demo/currencies")
     assert currencies["exchanges"] == {"USD": ["INR"], "INR": ["USD"]}

@@ -77,12 +77,3 @@ def test_refusals_are_told_in_words_where_they_happened(visit: Visit, api: Api) 
         send(visit, "transfer", to=target, amount="5", category=""), re.compile("went")
     )
     expect(problem).to_be_hidden()
-
-
-def test_a_server_that_is_gone_is_told_and_found_again(visit: Visit) -> None:
-    visit.page.context.set_offline(True)
-    expect(visit.on("connection")).to_contain_text("The server cannot be reached.")
-    visit.page.context.set_offline(False)
-    expect(visit.on("connection")).to_be_hidden()
-    assert all("ERR_INTERNET_DISCONNECTED" in each for each in visit.complaints)
-    visit.complaints.clear()

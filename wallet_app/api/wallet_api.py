@@ -60,6 +60,12 @@ def _refuse_doubled_slash() -> None:
         raise NotFound()
 
 
+def serve(app: Flask, service: WalletService) -> None:
+    """Answer with this service from now on."""
+    service.idempotency.on_replay = idempotency_header.mark_replayed
+    bind(app, service)
+
+
 def register(
     app: Flask, service: WalletService, allowed_hosts: tuple[str, ...] = ()
 ) -> None:
@@ -68,8 +74,7 @@ def register(
     app.url_map.merge_slashes = False  # a doubled slash is a 404, not a redirect
     app.url_map.converters["uuid"] = _UuidText
     app.before_request(_refuse_doubled_slash)
-    bind(app, service)
-    service.idempotency.on_replay = idempotency_header.mark_replayed
+    serve(app, service)
     origins.register(app, allowed_hosts)
     problems.register(app)
     for blueprint in BLUEPRINTS:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from threading import Lock
 from typing import Any
+from uuid import uuid4
 
 from flask import Flask
 
+from wallet_app.api import wallet_api
 from wallet_app.demo import demo_views, guard
 from wallet_app.demo.inbox import Inbox
 from wallet_app.demo.people import DemoClock, People
@@ -27,19 +30,25 @@ TEXTS_MAX = 20
 
 
 class Demo:
-    """A service, and what else the page shows."""
+    """A service, and what else the page shows. `ledger` names this beginning of it."""
 
     def __init__(self, settings: Settings, **injected: Any) -> None:
+        self._injected = injected
+        self.settings = settings
+        self._resetting = Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Have a new ledger, of the people at the start."""
+        self.ledger = str(uuid4())
         self.phone: deque[ApprovalRequest] = deque(maxlen=TEXTS_MAX)
         self.inbox = Inbox()
-        clock = DemoClock(injected.pop("clock", time.time_ns))
-        self.service = WalletService(
-            settings, send_code=self._send, clock=clock, **injected
-        )
-        self._channel = CHANNELS[settings.otp_channel](
+        clock = DemoClock(self._injected.get("clock", time.time_ns))
+        injected = self._injected | {"clock": clock, "send_code": self._send}
+        self.service = WalletService(self.settings, **injected)
+        self._channel = CHANNELS[self.settings.otp_channel](
             self.service.outbox, self.service.clock
         )
-        self._rates = settings.fx_rates
         self.people = People(self.service, clock)
 
     def _send(self, approval: ApprovalSnapshot, code: str) -> None:
@@ -47,9 +56,18 @@ class Demo:
         self._channel(approval, code)
         self.phone.appendleft(ApprovalRequest.of(approval, otp=code))
 
+    def reset(self, app: Flask) -> None:
+        """Begin again, and have the app answer with the new service. Requests that are
+        under way end with the old one."""
+        with self._resetting:
+            old = self.service
+            self._begin()
+            if old.health().is_running:
+                self.service.background.start()
+            wallet_api.serve(app, self.service)
+            old.background.stop()
+
     def register(self, app: Flask) -> None:
         """Add the page and its conveniences to the app."""
         guard.register(app)
-        app.register_blueprint(
-            demo_views.blueprint(self.people, self.phone, self.inbox, self._rates)
-        )
+        app.register_blueprint(demo_views.blueprint(self))

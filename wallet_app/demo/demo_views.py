@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, Response, current_app, request, send_from_directory
 from marshmallow import fields
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -17,12 +16,14 @@ from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.camel import CamelSchema
 from wallet_app.demo.guard import POLICY
 from wallet_app.demo.inbox import Inbox
-from wallet_app.demo.people import PEOPLE_MAX, People
+from wallet_app.demo.people import PEOPLE_MAX
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.families import Invalid, member
 from wallet_app.domain.errors.request_errors import InvalidRequest
-from wallet_app.services.json_forms import ApprovalRequest, Json
-from wallet_app.services.quotes import Rates
+from wallet_app.services.json_forms import Json
+
+if TYPE_CHECKING:
+    from wallet_app.demo.demo import Demo
 
 PAGE = Path(__file__).parent / "page"
 
@@ -58,9 +59,7 @@ class InboxBody(CamelSchema):
     secret = Text(1, SECRET_LENGTH_MAX)
 
 
-def blueprint(
-    people: People, phone: Sequence[ApprovalRequest], inbox: Inbox, rates: Rates
-) -> Blueprint:
+def blueprint(demo: Demo) -> Blueprint:
     """Return the routes of a demo server."""
     routes = Blueprint("demo", __name__)
     read_person, read_inbox = BodyReader(PersonBody()), BodyReader(InboxBody())
@@ -75,46 +74,51 @@ def blueprint(
 
     @routes.get("/demo/people")
     def list_people() -> Response:
-        return answer({"people": people.all()})
+        return answer({"ledger": demo.ledger, "people": demo.people.all()})
 
     @routes.post("/demo/people")
     def add_person() -> Response:
-        person = people.add(read_person()["name"])
+        person = demo.people.add(read_person()["name"])
         if person is None:
             raise TooManyPeople(PEOPLE_MAX)
         return answer(person, 201)
 
+    @routes.post("/demo/reset")
+    def reset() -> Response:
+        demo.reset(current_app)
+        return answer({"ledger": demo.ledger})
+
     @routes.get("/demo/currencies")
     def currencies() -> Response:
         exchanges: dict[str, list[str]] = {}
-        for base, other, _ in rates:
+        for base, other, _ in demo.settings.fx_rates:
             exchanges.setdefault(base, []).append(other)
             exchanges.setdefault(other, []).append(base)
         return answer({"minorDigits": dict(MINOR_DIGITS), "exchanges": exchanges})
 
     @routes.get("/demo/phone")
     def texts() -> Response:
-        return answer({"messages": list(phone)})
+        return answer({"messages": list(demo.phone)})
 
     @routes.get("/demo/inbox")
     def messages() -> Response:
-        return answer(_inbox_json(inbox))
+        return answer(_inbox_json(demo.inbox))
 
     @routes.put("/demo/inbox")
     def set_inbox() -> Response:
         body = read_inbox()
         if "secret" in body:
             try:
-                inbox.know(body["secret"])
+                demo.inbox.know(body["secret"])
             except ValueError:
                 raise InvalidRequest("That is no secret of a webhook.") from None
-        inbox.is_failing = body.get("failing", inbox.is_failing)
-        return answer(_inbox_json(inbox))
+        demo.inbox.is_failing = body.get("failing", demo.inbox.is_failing)
+        return answer(_inbox_json(demo.inbox))
 
     @routes.post("/demo/inbox")
     def receive() -> Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        status = inbox.receive(headers, request.get_data(), time.time_ns())
+        status = demo.inbox.receive(headers, request.get_data(), time.time_ns())
         if status == RequestEntityTooLarge.code:
             raise RequestEntityTooLarge
         return Response(status=status)

@@ -1,17 +1,19 @@
 // The page, wired: which part is notified of what.
 
-import { Refusal } from "./api.js";
+import { read, Refusal, send } from "./api.js";
 import { follow, startBank } from "./bank.js";
 import { startBench } from "./bench.js";
 import { book } from "./book.js";
 import { byId } from "./dom.js";
 import { startExchange } from "./exchange.js";
 import { startHistory } from "./history.js";
+import { Outcome } from "./forms.js";
 import { startInbox } from "./inbox.js";
 import { startLimits } from "./limits.js";
 import { startMoves } from "./moves.js";
 import { startPhone } from "./phone.js";
 import { poll } from "./poll.js";
+import { rupees, showAudit, showNoAudit, showSums } from "./readout.js";
 import { startSelects } from "./selects.js";
 import { startCategories } from "./slugs.js";
 import { isStorming, startStorm } from "./storm-form.js";
@@ -22,6 +24,7 @@ const BALANCES_MILLISECONDS = 1500;
 
 let refreshBook;
 let refreshPhone;
+let isAway = false;
 
 /** What follows an action: the balances, and whatever else its answer is about. */
 async function after(answer) {
@@ -35,12 +38,34 @@ async function lookAtBook() {
     if (book.people.length === 0) await book.load();
     else await book.refresh();
     byId("connection").hidden = true;
+    if (isAway) await lookAtBooks();
+    isAway = false;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     byId("connection").textContent = `${error.message} The page goes on trying.`;
     byId("connection").hidden = false;
+    isAway = true;
+    showNoAudit("The server does not answer.");
     throw error;
   }
+}
+
+/** Show whether the books balance, of the ledger that there is now. */
+async function lookAtBooks() {
+  const audit = await read("/audit");
+  showAudit(audit);
+  showSums(rupees(audit), null);
+}
+
+async function sayLedgerIsNew() {
+  byId("ledger").hidden = false;
+  await lookAtBooks();
+}
+
+async function reset() {
+  if (!confirm("Reset the demo data? All that happened since the start is gone then.")) return;
+  await send("POST", "/demo/reset", {});
+  await refreshBook();
 }
 
 startBench();
@@ -53,6 +78,13 @@ startExchange(after);
 startBank(after);
 startHistory(isStorming);
 startWallets(after);
+const outcome = new Outcome(byId("wallets"));
+byId("reset").addEventListener("click", () => outcome.attempt(reset));
+byId("ledger-close").addEventListener("click", () => {
+  byId("ledger").hidden = true;
+  byId("main").focus();
+});
+book.addEventListener("ledger", () => outcome.attempt(sayLedgerIsNew));
 refreshBook = poll(BALANCES_MILLISECONDS, lookAtBook);
 // These write amounts at once, so they wait until the currencies are known.
 const startOthers = () => {

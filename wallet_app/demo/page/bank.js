@@ -26,6 +26,10 @@ export function startBank(after) {
     form.querySelector("button").textContent = isDeposit ? "Deposit" : "Withdraw";
   });
   poll(500, lookAtPayments);
+  book.addEventListener("ledger", () => {
+    followed = [];
+    show();
+  });
 }
 
 async function pay(form, outcome) {
@@ -88,7 +92,7 @@ function refusedWords(direction, lastError) {
 }
 
 function show() {
-  byId("payments-title").hidden = false;
+  byId("payments-title").hidden = followed.length === 0;
   keep(byId("payments"), followed, {
     key: ({ payment }) => payment.id,
     create: createPayment,

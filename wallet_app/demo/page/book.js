@@ -1,5 +1,6 @@
 // Who there is, which wallets they have, and which of them is chosen: what the parts of
-// the page share. It reports each change by the event "change".
+// the page share. It reports each change by the event "change",
+// and that the server has begun a new ledger by "ledger".
 
 import { read } from "./api.js";
 import { formatAmount, fromJson } from "./amounts.js";
@@ -10,6 +11,7 @@ class Book extends EventTarget {
   minorDigits = {};
   exchanges = {}; // by currency: those that there is a rate to
   chosenId = null;
+  #ledger = null;
 
   async load() {
     const { minorDigits, exchanges } = await read("/demo/currencies");
@@ -18,7 +20,9 @@ class Book extends EventTarget {
   }
 
   async refresh() {
-    const { people } = await read("/demo/people", "high");
+    const { people, ledger } = await read("/demo/people", "high");
+    const isOther = this.#ledger !== null && ledger !== this.#ledger;
+    this.#ledger = ledger;
     const wallets = new Map();
     nameApart(people);
     for (const person of people) {
@@ -30,6 +34,7 @@ class Book extends EventTarget {
     this.wallets = wallets;
     if (!wallets.has(this.chosenId)) this.chosenId = wallets.keys().next().value ?? null;
     this.#notify();
+    if (isOther) this.dispatchEvent(new Event("ledger"));
   }
 
   choose(walletId) {
