@@ -90,3 +90,32 @@ def test_the_history_is_drawn_added_up_and_downloaded(visit: Visit, api: Api) ->
     foods = [each for each in owner.transactions if each["category"] == "food"]
     assert len(rows) == 12 and {row[9] for row in rows} == {"food"}
     assert {each["id"] for each in foods} <= {row[0] for row in rows}
+
+
+def test_the_history_says_with_whom(visit: Visit, api: Api) -> None:
+    rupees, target = Owner(visit, api, "INR", 0), Owner(visit, api, "USD", 0)
+    owner = Owner(visit, api, "USD", 0)
+    paid = api.pay("deposit", owner.wallet_id, 50_000, "sandbox-ok")
+    api.wait_for(f"/payments/{paid['id']}", lambda each: each["status"] == "SUCCEEDED")
+    declined = api.pay("withdraw", owner.wallet_id, 100, "sandbox-declines")
+    api.wait_for(f"/payments/{declined['id']}", lambda each: each["status"] == "FAILED")
+    move = {"fromWalletId": owner.wallet_id, "amount": 1_000}
+    api.post("/wallet/transfer", 200, toWalletId=target.wallet_id, **move)
+    quote = {"fromCurrency": "USD", "toCurrency": "INR", "amount": 1_000}
+    quote_id = api.post("/fx/quotes", 201, **quote)["quoteId"]
+    api.post(
+        "/wallet/transfer", 200, toWalletId=rupees.wallet_id, quoteId=quote_id, **move
+    )
+    owner.choose()
+    what = visit.on("history-row").locator("td:nth-child(2)")
+    expect(what).to_have_text(
+        [
+            f"Exchange to {rupees.called}",
+            f"Transfer out to {target.name}",
+            "Refund from sandbox-declines",
+            "Withdrawal to sandbox-declines",
+            "Deposit from sandbox-ok",
+        ]
+    )
+    rupees.choose()
+    expect(what).to_have_text([f"Exchange from {owner.called}"])

@@ -51,6 +51,10 @@ class Book extends EventTarget {
     return [...this.wallets.values()].filter((wallet) => wallet.currency === currency);
   }
 
+  ownerOf(walletId) {
+    return this.wallets.get(walletId)?.owner ?? "another wallet";
+  }
+
   /** Return how a wallet is called. */
   nameOf(walletId) {
     const wallet = this.wallets.get(walletId);

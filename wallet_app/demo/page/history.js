@@ -18,6 +18,9 @@ const WORDS = {
   TRANSFER_OUT: "Transfer out",
 };
 
+/** Of payments that were credited, by id: the direction never changes. */
+const directions = new Map();
+
 let plot;
 let filters = {};
 let page = 1;
@@ -93,6 +96,7 @@ async function showPage(wallet, ask) {
   const query = { ...filters, limit: PAGE, page };
   const answer = await ask(pathOf(wallet, "transactions", query));
   if (wallet.walletId !== book.chosenId) return;
+  await Promise.all(answer.transactions.map(learnPayment));
   totalPages = Math.max(1, answer.totalPages);
   keep(byId("history-rows"), answer.transactions, {
     key: (transaction) => transaction.id,
@@ -124,13 +128,43 @@ function showRow(row, transaction) {
   const amount = fromJson(transaction.amount);
   fill(row, {
     when: dayAndTime(transaction.createdAt),
-    what: WORDS[type],
+    ...partsOf(transaction),
     category: transaction.category ?? "",
     description: transaction.description ?? "",
     amount: (isOut ? "" : "+") + book.money(isOut ? -amount : amount, currency),
     after: book.money(fromJson(transaction.balanceAfter), currency),
   });
   row.dataset.type = type;
+}
+
+/** Learn which way a bank's payment went: a credit is a deposit or a refund. */
+async function learnPayment({ counterparty, type }) {
+  if (counterparty?.kind !== "bank" || type !== "CREDIT") return;
+  const { paymentId } = counterparty;
+  if (directions.has(paymentId)) return;
+  const { direction } = await read(`/payments/${paymentId}`);
+  directions.set(paymentId, direction);
+}
+
+/** Say what a transaction is, and with whom. */
+function partsOf({ type, counterparty }) {
+  const isOut = type === "DEBIT" || type === "TRANSFER_OUT";
+  const side = isOut ? "to" : "from";
+  switch (counterparty?.kind) {
+    case "wallet":
+      return { what: WORDS[type], with: `${side} ${book.ownerOf(counterparty.walletId)}` };
+    case "exchange":
+      return { what: "Exchange", with: `${side} ${book.nameOf(counterparty.walletId)}` };
+    case "bank":
+      return { what: bankWords(isOut, counterparty), with: `${side} ${counterparty.bankAccount}` };
+    default:
+      return { what: WORDS[type], with: "" };
+  }
+}
+
+function bankWords(isOut, { paymentId }) {
+  if (isOut) return "Withdrawal";
+  return directions.get(paymentId) === "WITHDRAWAL" ? "Refund" : "Deposit";
 }
 
 async function showPlot(wallet, period) {
