@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ from wallet_app.api import wallet_api
 from wallet_app.demo.demo import Demo
 from wallet_app.demo.inbox import BODY_BYTES_MAX
 from wallet_app.demo.people import ASHA, FIRST, PEOPLE_MAX, WEEKS
+from wallet_app.demo.request_log import BYTES_MAX, ENTRIES_MAX
 from wallet_app.domain.spending import Limits
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
@@ -171,6 +173,43 @@ def test_codes_arrive_on_the_phone_and_confirm_there(
     post(page, "/wallet/deduct", {"walletId": wallet["id"], "amount": 61})
     texts = get(page, "/demo/phone")["messages"]
     assert [text["amount"] for text in texts] == [61, 60]
+
+
+# The requests
+
+
+def test_the_requests_of_every_client_are_logged_and_equal_ones_counted(
+    page: FlaskClient,
+) -> None:
+    wallet, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    page.get("/audit", headers={"Wallet-Page": "quiet"})
+    get(page, "/demo/phone")
+    body = {"walletId": wallet["id"], "amount": 5}
+    for _ in range(3):
+        post(page, "/wallet/add", body)
+    page.post("/wallet/add", json={"amount": 0}, headers={"Wallet-Page": "a"})
+    post(page, "/nowhere", {})
+    log = get(page, "/demo/requests")["requests"]
+    assert [(each["path"], each["status"], each["count"]) for each in log] == [
+        (f"/users/{ASHA}/wallets", 200, 1),
+        ("/wallet/add", 200, 3),
+        ("/wallet/add", 400, 1),
+        ("/nowhere", 404, 1),
+    ]
+    assert json.loads(log[1]["body"]) == body and log[3]["body"] == ""
+    assert [each["page"] for each in log] == [None, None, "a", None]
+    later = get(page, f"/demo/requests?after={log[1]['version']}")["requests"]
+    assert later == log[2:]
+
+
+def test_the_log_of_requests_is_bounded(page: FlaskClient) -> None:
+    for number in range(ENTRIES_MAX + 5):
+        page.get(f"/nowhere/{number}")
+    body = json.dumps({"userId": "x" * BYTES_MAX})
+    page.post("/wallet/create", data=body, content_type=JSON)
+    log = get(page, "/demo/requests")["requests"]
+    assert len(log) == ENTRIES_MAX and log[0]["path"] == "/nowhere/6"
+    assert log[-1]["status"] == 400 and log[-1]["body"] == ""
 
 
 # The inbox

@@ -77,3 +77,29 @@ def test_refusals_are_told_in_words_where_they_happened(visit: Visit, api: Api) 
         send(visit, "transfer", to=target, amount="5", category=""), re.compile("went")
     )
     expect(problem).to_be_hidden()
+
+
+def test_a_request_sent_again_with_its_key_is_replayed(visit: Visit, api: Api) -> None:
+    owner = Owner(visit, api, "USD", 0).choose()
+    says(send(visit, "add", amount="1.25"), "Added $1.25.")
+    entries, replayed = visit.on("bench-entry"), "bench-replayed"
+    expect(entries.first.get_by_test_id(replayed)).to_be_hidden()
+    answer = entries.first.get_by_test_id("bench-answer").text_content()
+    entries.first.get_by_test_id("bench-again").click()
+    expect(entries.first.get_by_test_id(replayed)).to_have_text("replayed: nothing ran")
+    expect(entries.first.get_by_test_id("bench-answer")).to_have_text(answer or "")
+    assert owner.balance == 125 and len(owner.transactions) == 1
+    first, second = (each.headers["idempotency-key"] for each in visit.sent)
+    assert first == second
+
+
+def test_the_requests_of_every_client_are_on_the_bench(visit: Visit, api: Api) -> None:
+    owner = Owner(visit, api, "USD", 0)
+    for amount in (1, 2, 4):
+        api.post("/wallet/add", 200, walletId=owner.wallet_id, amount=amount)
+    entry = visit.on("bench-entry").filter(has_text=f'"{owner.wallet_id}","amount":4')
+    expect(entry).to_contain_text("POST /wallet/add")
+    expect(entry.get_by_test_id("bench-other")).to_have_text("another client")
+    expect(entry.get_by_test_id("bench-count")).to_have_text("× 3")
+    line = entry.get_by_test_id("bench-curl").text_content() or ""
+    assert shell(line)["wallet"]["balance"] == 11

@@ -19,6 +19,7 @@ from wallet_app.api import wallet_api
 from wallet_app.demo import demo_views, guard
 from wallet_app.demo.inbox import Inbox
 from wallet_app.demo.people import DemoClock, People
+from wallet_app.demo.request_log import RequestLog
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.approvals.codes import CHANNELS
 from wallet_app.services.json_forms import ApprovalRequest
@@ -36,6 +37,7 @@ class Demo:
         self._injected = injected
         self.settings = settings
         self._resetting = Lock()
+        self.requests = RequestLog()
         self._begin()
 
     def _begin(self) -> None:
@@ -70,4 +72,5 @@ class Demo:
     def register(self, app: Flask) -> None:
         """Add the page and its conveniences to the app."""
         guard.register(app)
+        self.requests.register(app)
         app.register_blueprint(demo_views.blueprint(self))

@@ -11,7 +11,8 @@ from marshmallow import fields
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from wallet_app.api.incoming.body import BodyReader
-from wallet_app.api.incoming.fields import Text
+from wallet_app.api.incoming.fields import QueryInteger, Text
+from wallet_app.api.incoming.query import read_query
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.camel import CamelSchema
 from wallet_app.demo.guard import POLICY
@@ -50,6 +51,10 @@ class Switch(fields.Boolean):
         if type(value) is not bool:
             raise self.make_error("invalid", input=value)
         return value
+
+
+class RequestsQuery(CamelSchema):
+    after = QueryInteger(load_default=0)
 
 
 class InboxBody(CamelSchema):
@@ -99,6 +104,11 @@ def blueprint(demo: Demo) -> Blueprint:
     @routes.get("/demo/phone")
     def texts() -> Response:
         return answer({"messages": list(demo.phone)})
+
+    @routes.get("/demo/requests")
+    def requests() -> Response:
+        after = read_query(RequestsQuery())["after"]
+        return answer({"requests": demo.requests.since(after)})
 
     @routes.get("/demo/inbox")
     def messages() -> Response:

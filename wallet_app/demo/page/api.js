@@ -16,6 +16,19 @@ export class Refusal extends Error {
   }
 }
 
+/** Names this visit to the page, and each request that changes something. */
+const visit = newKey();
+
+function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Return whether a request was made by this visit to the page. */
+export function isOwn({ page }) {
+  return page === visit;
+}
+
 const watchers = [];
 
 /** Have a function called with each action: {method, url, text, status, answer, ...}. */
@@ -34,13 +47,15 @@ export function read(path, priority = "auto") {
 
 /**
  * Send a request and return its JSON answer. Raises Refusal for an answer that is no
- * success, and where none comes.
+ * success, and where none comes. With the key of an earlier request it is the same one.
  */
-export async function send(method, path, body, { quiet = false, priority = "auto" } = {}) {
+export async function send(method, path, body, options = {}) {
+  const { quiet = false, priority = "auto", key = newKey() } = options;
   const text = body === undefined ? undefined : JSON.stringify(body);
   const request = { method, url: location.origin + path, text };
+  if (method === "POST" && !quiet) request.key = key;
   const began = performance.now();
-  const answer = await exchange(path, method, text, priority);
+  const answer = await exchange(path, request, { quiet, priority });
   if (!quiet) report({ ...request, ...answer, milliseconds: performance.now() - began });
   if (answer.status === 0) throw new Refusal(answer.answer);
   const content = isJson(answer) ? readJson(answer.answer) : null;
@@ -50,15 +65,18 @@ export async function send(method, path, body, { quiet = false, priority = "auto
   return content;
 }
 
-async function exchange(path, method, text, priority) {
+async function exchange(path, { method, text, key }, { quiet, priority }) {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), TIMEOUT_MILLISECONDS);
-  const headers = text === undefined ? {} : { "Content-Type": "application/json" };
+  const headers = { "Wallet-Page": quiet ? "quiet" : visit };
+  if (text !== undefined) headers["Content-Type"] = "application/json";
+  if (key !== undefined) headers["Idempotency-Key"] = key;
   try {
     const options = { method, headers, body: text, signal: abort.signal, priority };
     const response = await fetch(path, options);
     const type = response.headers.get("Content-Type") ?? "";
-    return { status: response.status, type, answer: await response.text() };
+    const replayed = response.headers.has("Idempotent-Replayed");
+    return { status: response.status, type, replayed, answer: await response.text() };
   } catch {
     return { status: 0, type: "", answer: silence(abort.signal.aborted, method) };
   } finally {

@@ -1,10 +1,13 @@
-// The bench: every action as a line for a shell, with its answer.
+// The bench: every action as a line for a shell, with its answer, and the requests of
+// other clients.
 
 import { countText } from "./amounts.js";
-import { report, watchActions } from "./api.js";
+import { isOwn, read, report, send, watchActions } from "./api.js";
 import { curlLine } from "./curl.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
+import { Outcome } from "./forms.js";
 import { indentJson } from "./json.js";
+import { poll } from "./poll.js";
 
 const ENTRIES_MAX = 50;
 const ANSWER_LENGTH_MAX = 20_000; // characters of one answer that are shown
@@ -13,6 +16,7 @@ const COPIED_MILLISECONDS = 1500;
 /** Newest first. */
 let entries = [];
 let count = 0;
+let seen = 0; // the latest version of the server's log
 let isLatestShown = true;
 
 export function startBench() {
@@ -23,9 +27,32 @@ export function startBench() {
   });
   watchActions((action) => {
     count += 1;
-    entries = [{ ...action, key: count }, ...entries].slice(0, ENTRIES_MAX);
-    show();
+    const entry = { ...action, id: `own ${count}`, began: Date.now() };
+    put(entry);
+    showLatest(entry);
   });
+  poll(1500, lookAtOthers);
+}
+
+/** Put an entry in its place by time, instead of the one with its id. */
+function put(entry) {
+  const others = entries.filter(({ id }) => id !== entry.id);
+  entries = [entry, ...others].sort((one, other) => other.began - one.began);
+  entries = entries.slice(0, ENTRIES_MAX);
+  show();
+}
+
+/** Read what other clients have asked the server for. */
+async function lookAtOthers() {
+  const { requests } = await read(`/demo/requests?after=${seen}`);
+  for (const each of requests) {
+    seen = each.version;
+    if (isOwn(each)) continue;
+    const url = location.origin + each.path;
+    const began = Date.parse(each.at);
+    const text = each.body || undefined;
+    put({ ...each, id: `other ${each.key}`, url, text, began, isOther: true });
+  }
 }
 
 /** Put one line on the bench for many requests. */
@@ -37,8 +64,7 @@ function show() {
   byId("bench-empty").hidden = true;
   const list = byId("bench-entries");
   if (list.firstElementChild) list.firstElementChild.querySelector("details").open = false;
-  keep(list, entries, { key: (entry) => entry.key, create: createEntry, update: () => {} });
-  showLatest(entries[0]);
+  keep(list, entries, { key: (entry) => entry.id, create: createEntry, update: showEntry });
 }
 
 function showLatest(newest) {
@@ -54,15 +80,31 @@ function createEntry(entry) {
   fill(element, {
     what: whatWas(entry),
     status: statusWords(entry),
+    other: entry.isOther ? "another client" : "",
+    replayed: entry.replayed ? "replayed: nothing ran" : "",
     time: entry.milliseconds === undefined ? "" : `${countText(Math.round(entry.milliseconds))} ms`,
     curl: line,
     answer: answerWords(entry),
   });
   slot(element, "status").classList.add(statusClass(entry));
   element.querySelector("details").open = true; // until the next one comes
+  const again = slot(element, "again");
+  again.hidden = entry.key === undefined || entry.isOther;
+  const outcome = new Outcome(element);
+  again.addEventListener("click", () => sendAgain(entry, outcome));
   const button = slot(element, "copy");
   button.addEventListener("click", () => copy(line, element, button));
   return element;
+}
+
+function showEntry(element, { count = 1 }) {
+  fill(element, { count: count > 1 ? `× ${countText(count)}` : "" });
+}
+
+/** Send the same request with the key that it had: the service answers, and runs nothing. */
+async function sendAgain({ method, url, text, key }, outcome) {
+  const path = url.slice(location.origin.length);
+  await outcome.attempt(() => send(method, path, JSON.parse(text), { key }));
 }
 
 function whatWas({ words, method, url }) {
