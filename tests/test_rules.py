@@ -16,7 +16,7 @@ from wallet_app.settings import Settings
 
 IN_ORDER = [
     "not_frozen",
-    "one_currency",
+    "same_currency_or_quote",
     "enough_funds",
     "within_limits",
     "no_fraud",

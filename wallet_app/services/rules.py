@@ -1,4 +1,4 @@
-"""What must hold before money moves: the rules, in the order of the contract.
+"""The rules that a movement must meet, in the order in which clients see them fail.
 
 To add one, write a function where its subject is, and name it in `RULES`.
 """
@@ -20,18 +20,22 @@ from wallet_app.services.limits import within_limits
 from wallet_app.services.movement import Movement, Rule
 
 
-def one_currency(movement: Movement) -> None:
-    """Refuse a transfer between currencies without a quote, and what the quote does not
-    promise."""
+def same_currency_or_quote(movement: Movement) -> None:
+    """Refuse two currencies without a quote, and a quote that is used, expired or for
+    another transfer."""
     source, target = movement.source, movement.target
     exchange = movement.exchange
-    if source and target and (exchange or source.currency != target.currency):
-        pair = source.currency, target.currency
-        if exchange is None:
-            raise CurrencyMismatch(*pair)
-        exchange.quote.check(*pair, movement.amount, exchange.now)
-        if exchange.is_used:
-            raise QuoteUsed(exchange.quote.id)
+    if source is None or target is None:
+        return
+    if exchange is None:
+        if source.currency != target.currency:
+            raise CurrencyMismatch(source.currency, target.currency)
+        return
+    exchange.quote.check(
+        source.currency, target.currency, movement.amount, exchange.now
+    )
+    if exchange.is_used:
+        raise QuoteUsed(exchange.quote.id)
 
 
 def enough_funds(movement: Movement) -> None:
@@ -53,7 +57,7 @@ def enough_funds(movement: Movement) -> None:
 
 RULES: tuple[Rule, ...] = (
     not_frozen,
-    one_currency,
+    same_currency_or_quote,
     enough_funds,
     within_limits,
     no_fraud,
@@ -62,7 +66,8 @@ RULES: tuple[Rule, ...] = (
 
 
 def check(movement: Movement) -> None:
-    """Call every rule, in order, before the first change; raise what one refuses."""
+    """Call every rule before a movement's first change, in order; the first that
+    refuses ends it. Its error gets the movement's index in a batch."""
     try:
         for rule in RULES:
             rule(movement)
