@@ -3,8 +3,9 @@
     use case    idempotency key, approval, movement, notification
     movement    lock, check, move, commit: see money.py
 
-A use case is complete without HTTP. Everything that is left to chance or to the world
-is a constructor argument, so that tests own it.
+A use case is complete without HTTP. Locks, clocks, ids, one-time codes and how they
+are sent, secrets, jitter, the bank and the transport of webhooks are constructor
+arguments, so that tests own them.
 """
 
 from __future__ import annotations
@@ -65,9 +66,10 @@ M = TypeVar("M", bound=Moved)
 class WalletService:
     """All use cases, over one ledger.
 
-    A method that changes something takes an idempotency `key`: called again with it,
-    it returns what it returned then and changes nothing; with another `fingerprint` of
-    the request it is refused. The keys, quotes, approvals and webhooks of one `caller`
+    A method that changes something takes an idempotency `key`, except `set_limits` and
+    `delete_webhook`, which are idempotent. Called again with its key, it returns what
+    it returned then and changes nothing; with another `fingerprint` of the request it
+    is refused. The keys, quotes, approvals and webhooks of one `caller`
     are counted, so that no caller takes the share of the others. Such a method also
     raises IdempotencyKeyReused, IdempotencyInProgress and IdempotencyKeysExhausted.
     """
@@ -92,58 +94,67 @@ class WalletService:
         self.outbox = Outbox(lock_factory)
         self.background = Background(clock, monotonic, lock_factory)
         self.wallets = Wallets(
-            self.store, clock, new_id, settings.default_currency, self.outbox
+            self.store,
+            clock=clock,
+            new_id=new_id,
+            default_currency=settings.default_currency,
+            outbox=self.outbox,
         )
         self.quotes = Quotes(
             self.store,
-            clock,
-            monotonic,
-            new_id,
-            settings.fx_rates,
-            settings.fx_quote_ttl_seconds,
-            lock_factory,
+            clock=clock,
+            monotonic=monotonic,
+            new_id=new_id,
+            rates=settings.fx_rates,
+            ttl_seconds=settings.fx_quote_ttl_seconds,
+            lock_factory=lock_factory,
         )
         self.money = Money(
-            self.store, clock, monotonic, new_id, self.quotes, self.outbox
+            self.store,
+            clock=clock,
+            monotonic=monotonic,
+            new_id=new_id,
+            quotes=self.quotes,
+            outbox=self.outbox,
         )
         self.freezes = Freeze(self.store, clock, self.outbox)
         self.limits = SpendingLimits(self.store, clock)
         self.alerts = Alerts(clock, new_id, self.outbox, lock_factory)
         self.approvals = Approvals(
-            clock,
-            monotonic,
-            new_id,
-            new_code,
-            send_code or CHANNELS[settings.otp_channel](self.outbox, clock),
-            settings.otp_ttl_seconds,
-            self.alerts,
-            lock_factory,
+            clock=clock,
+            monotonic=monotonic,
+            new_id=new_id,
+            new_code=new_code,
+            send=send_code or CHANNELS[settings.otp_channel](self.outbox, clock),
+            ttl_seconds=settings.otp_ttl_seconds,
+            alerts=self.alerts,
+            lock_factory=lock_factory,
         )
         self.bank = bank or SandboxBank()
         self.payments = Payments(
             self.store,
-            clock,
-            new_id,
-            self.money,
-            self.bank,
-            self.background,
-            self.outbox,
-            settings.payment_retry_base_seconds,
-            settings.payment_max_attempts,
-            jitter,
-            lock_factory,
+            clock=clock,
+            new_id=new_id,
+            money=self.money,
+            bank=self.bank,
+            background=self.background,
+            outbox=self.outbox,
+            retry_base_seconds=settings.payment_retry_base_seconds,
+            attempts_max=settings.payment_max_attempts,
+            jitter=jitter,
+            lock_factory=lock_factory,
         )
         self.webhooks = Webhooks(
-            clock,
-            monotonic,
-            new_id,
-            new_secret,
-            transport or HttpTransport(settings.webhook_allow_private),
-            self.background,
-            self.outbox,
-            settings.webhook_retry_seconds,
-            jitter,
-            lock_factory,
+            clock=clock,
+            monotonic=monotonic,
+            new_id=new_id,
+            new_secret=new_secret,
+            transport=transport or HttpTransport(settings.webhook_allow_private),
+            background=self.background,
+            outbox=self.outbox,
+            retry_seconds=settings.webhook_retry_seconds,
+            jitter=jitter,
+            lock_factory=lock_factory,
         )
         self.history = History(self.store)
         self.summary = Summary(self.store, self.history)
@@ -536,7 +547,7 @@ class WalletService:
         return self.audits.run()
 
     def health(self) -> Health:
-        """Return how the background is."""
+        """Return the state of the background workers and queues."""
         return self.background.health()
 
     def get_statements(self) -> Mapping[str, Statement] | None:
@@ -567,10 +578,10 @@ class WalletService:
 def _default_policy(settings: Settings) -> Policy:
     """Return what holds for every wallet without a policy of its own."""
     limits = Limits(
-        settings.limit_per_transaction,
-        settings.limit_daily,
-        settings.limit_monthly,
-        settings.approval_threshold,
+        per_transaction=settings.limit_per_transaction,
+        daily=settings.limit_daily,
+        monthly=settings.limit_monthly,
+        approval_threshold=settings.approval_threshold,
     )
     return Policy(limits=limits, fraud=_thresholds(settings))
 
@@ -579,8 +590,17 @@ def _thresholds(settings: Settings) -> Thresholds | None:
     """Return where the fraud rules begin to see fraud, if any of them runs."""
     if not settings.fraud_rules:
         return None
-    named = {
-        field: getattr(settings, f"fraud_{field}")
-        for field in Thresholds.__struct_fields__
-    }
-    return Thresholds(**named)
+    return Thresholds(
+        rules=settings.fraud_rules,
+        velocity_count=settings.fraud_velocity_count,
+        velocity_seconds=settings.fraud_velocity_seconds,
+        spike_factor=settings.fraud_spike_factor,
+        spike_count=settings.fraud_spike_count,
+        new_payee_amount=settings.fraud_new_payee_amount,
+        drain_percent=settings.fraud_drain_percent,
+        drain_seconds=settings.fraud_drain_seconds,
+        drain_amount=settings.fraud_drain_amount,
+        structuring_percent=settings.fraud_structuring_percent,
+        structuring_count=settings.fraud_structuring_count,
+        structuring_seconds=settings.fraud_structuring_seconds,
+    )
