@@ -1,14 +1,15 @@
 """The ledger in memory: the wallets, their locks, and how a wallet is put back.
 
-It must not know any business rule. Other modules have locks of their own, made by the
-same factory; this is the order of all of them, for every thread that holds more than
-one: the idempotency keys, then an approval, then a payment, then the turn of the
-audits, then the creation of webhooks, then the registry, then wallets by ascending id,
-then the outbox, then the table of payments or of webhooks, then the queues of the
-background. Nobody takes an earlier one while holding a later one, so no circle of
-waiters can form. The tables of approvals, quotes and alerts have locks under which
-nobody takes another. Locks are plain, so that a nested acquisition shows at once;
-nothing blocks or sleeps under a wallet's lock.
+It knows no rule about movements. Other modules have locks of their own; this is the
+order of those that one thread holds together: the idempotency keys, then an approval,
+then a payment, then the turn of the audits, then the creation of webhooks, then the
+registry, then wallets by ascending id, then the outbox, then the table of payments or
+of webhooks, then the queues of the background. Nobody takes an earlier one while
+holding a later one, so no circle of waiters can form. The tables of approvals, quotes
+and alerts, the sandbox bank and the signals of the workers have locks under which
+nobody takes another; those of the last two are not from the factory. No lock is
+re-entrant, so that a nested acquisition shows at once. Nothing blocks or sleeps under
+a wallet's lock.
 """
 
 from __future__ import annotations
@@ -82,14 +83,15 @@ UTC = ZoneInfo("UTC")
 
 
 class Wallet:
-    """A live wallet. `with wallet:` holds its lock and is all or nothing:
-    a body that raises leaves the wallet as it found it.
+    """A live wallet. `with wallet:` holds its lock; a body that raises leaves balance,
+    spent, counters, time and history as they were. The `policy` is not in the mark and
+    must be set last.
 
-    `history` only ever grows, but for the end that a failed body had appended.
-    So whoever has seen its length under the lock may read that far without it.
-    `spent` is all that ever left the wallet, and `counters` say how much of it today
-    and this month. The `policy` holds for this wallet alone. `balance_min` is 0, or
-    less than that for a liquidity wallet.
+    `history` only grows, except that a failed body's transactions are removed. A reader
+    that took its length under the lock can read that far without it. `spent` is all
+    that has left the wallet, less refunds; `counters` say how much of it left today and
+    this month, and hold the fraud signals. The `policy` holds for this wallet alone.
+    `balance_min` is 0, or less than that for a liquidity wallet.
     """
 
     __slots__ = (
@@ -151,7 +153,7 @@ class Wallet:
             if failure is not None:
                 self._restore()
         except BaseException:
-            self._restore()  # whatever broke into it: the money comes first
+            self._restore()  # restore again if a signal interrupted it
             raise
         finally:
             self._lock.release()
@@ -221,7 +223,7 @@ class locked:
 
 
 class _Wallets(dict[str, Wallet]):
-    """Wallets by id; asking for one that is not there is a refusal."""
+    """Wallets by id. Raises WalletNotFound for an unknown id."""
 
     def __missing__(self, wallet_id: str) -> Wallet:
         raise WalletNotFound(wallet_id)

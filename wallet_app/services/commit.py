@@ -13,8 +13,9 @@ class OnCommit(Protocol):
     closed approval, the state of a payment. Called under the locks of the change."""
 
     def prepare(self, outcome: object) -> tuple[object, tuple[Event, ...]]:
-        """Do all that can fail. Return the outcome for the next hook, and the events
-        to report. If this fails, or what follows does, nothing of it shows."""
+        """Do all that can fail. Return the outcome that later hooks (the idempotency
+        key) store, and events to report. If this or a later step fails, it has no
+        visible effect."""
         ...
 
     def commit(self) -> None:
@@ -44,7 +45,7 @@ def commit(
     for hook in on_commit:
         outcome, more = hook.prepare(outcome)
         events += more
-    prepared = iter(on_commit)  # made here, because without memory it would fail
+    prepared = iter(on_commit)  # built before `report`: after it, nothing may fail
     report(*events)
     for hook in prepared:
         hook.commit()
