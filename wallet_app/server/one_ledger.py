@@ -1,8 +1,8 @@
 """One process holds the ledger: whatever starts a second one over the same address, it
 does not serve, and says why.
 
-It knows no server, only what the system says of a process: who started it, and where it
-listens. Locked files, which the system unlocks when a process ends, are the proof.
+It asks the system who started a process, and where it listens. Locked files, which the
+system unlocks when a process ends, are the proof.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from werkzeug.exceptions import ServiceUnavailable
 WHY = "The wallets live in the memory of one process"
 
 LOOK_SECONDS = 0.5
-"""How often a second worker looks whether the first is there."""
+"""How often a waiting worker tries to take the ledger."""
 
 END_SECONDS = 2
 """How long its server has to end by itself when the first has ended, before the second
@@ -56,7 +56,8 @@ class Guard:
     def hold(
         self, log: Callable[[object], None], notify: Callable[[], None] = lambda: None
     ) -> None:
-        """Hold the ledger in this process, or raise SecondLedger.
+        """Hold the ledger in this process, or raise SecondLedger, or exit with 0 when
+        the server of a waiting worker has ended.
 
         A second worker logs why it does not serve, and waits as long as another one
         holds the ledger: if it ended at once, its server would end, or would start
@@ -86,9 +87,11 @@ class Guard:
         sys.exit(0)
 
     def _hold(self) -> None:
-        """A worker was started by its server, and can listen from the start where that
-        passes on its sockets. A server whose worker has ended never has another one:
-        that would begin an empty ledger at the address of the first.
+        """Lock the server's file, if a server started this process, then a file for
+        each address.
+
+        Raise SecondWorker if another worker holds the server's, SecondLedger if that
+        worker has ended or another process serves an address.
         """
         self._pid = os.getpid()
         if listening_addresses() or multiprocessing.parent_process() is not None:
@@ -98,8 +101,8 @@ class Guard:
     def admit_request(self) -> None:
         """Refuse a request in a process that must not serve.
 
-        Called before each one: some servers listen after the app is loaded, where
-        another server may listen too, and some fork then.
+        Checked at each request, because some servers open their sockets, or fork,
+        after they load the app.
         """
         pid = os.getpid()
         if pid == self._admitted_pid:
@@ -164,7 +167,7 @@ class Guard:
 
 
 GUARD = Guard()
-"""This process's."""
+"""The guard of this process."""
 
 
 def parent_name() -> str:

@@ -1,5 +1,5 @@
-"""A few threads for what may take long: audits, exports, long histories. All else runs
-on the event loop."""
+"""A few threads for what may take long: requests that read (audits, exports, long
+histories) and bodies over 64 KiB. All else runs on the event loop."""
 
 from __future__ import annotations
 
