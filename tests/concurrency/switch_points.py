@@ -30,7 +30,7 @@ UNSEEN = frozenset(
     "UNPACK_SEQUENCE IS_OP RETURN_VALUE POP_TOP COPY SWAP PUSH_NULL KW_NAMES PRECALL "
     "NOP RESUME JUMP_FORWARD POP_JUMP_FORWARD_IF_NONE POP_JUMP_FORWARD_IF_NOT_NONE "
     "LOAD_ATTR LOAD_METHOD "
-    # as later versions call some of them
+    # names in Python 3.12 and later
     "POP_JUMP_IF_NONE POP_JUMP_IF_NOT_NONE RETURN_CONST LOAD_FAST_CHECK "
     "LOAD_FAST_LOAD_FAST STORE_FAST_LOAD_FAST STORE_FAST_STORE_FAST".split()
 )
@@ -38,8 +38,7 @@ UNSEEN = frozenset(
 and use nothing that changes but the attributes in `changing_attributes`."""
 
 UNDIVIDED = {WorkQueue.wake.__code__}
-"""Functions in which no line is a switch point: they hold something that is no lock of
-the scheduler's, so that another thread would wait for it for ever."""
+"""No switch inside these: they hold a lock that the scheduler does not control."""
 
 
 Tracer = Callable[[FrameType, str, Any], Any]
@@ -61,7 +60,8 @@ class WatchedBalance:
     """Stands in for the slot of the wallet's balance.
 
     Before each read and each write the scheduler may switch; a write may crash
-    instead of being made.
+    instead of being made. `step` is None between
+    runs, while a run is given up, and in a thread that is not the scheduler's.
     """
 
     def __init__(self, slot: Any, scheduler: Scheduler, faults: Faults) -> None:
@@ -97,9 +97,8 @@ def watched_balances(scheduler: Scheduler, faults: Faults) -> Iterator[None]:
 class Lines:
     """Makes the lines of the service and the store switch points.
 
-    A line that no other thread can see is none: it uses only local variables,
-    constants, and attributes that are set once. A switch before it comes to the same
-    as one before the next line.
+    A line is no switch point if it uses only local variables, constants, and attributes
+    that are set once: a switch before it has the effect of one before the next line.
     """
 
     def __init__(self, scheduler: Scheduler) -> None:
