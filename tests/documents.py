@@ -18,11 +18,16 @@ DOCUMENTS = sorted(
 
 def block(path: Path, language: str) -> str:
     """Return a document's first block in a language."""
-    found = re.search(
+    found = blocks(path, language)
+    assert found, f"{path} has no block in {language}"
+    return found[0]
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Return a document's blocks in a language."""
+    return re.findall(
         rf"^```{language}\n(.*?)^```$", path.read_text(), re.DOTALL | re.MULTILINE
     )
-    assert found, f"{path} has no block in {language}"
-    return found.group(1)
 
 
 def prose(path: Path) -> str:

@@ -13,12 +13,18 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.documents import DOCUMENTS, anchors, block, code_spans, links
+from tests.concurrency.mutants import MUTANTS
+from tests.documents import DOCUMENTS, anchors, block, blocks, code_spans, links
+from tests.ledgers import nothing_moves, open_wallet
 from tests.server import DEMO, PROJECT, TIMEOUT_SECONDS, running
+from wallet_app.domain.errors.wallet_errors import InsufficientFunds
+from wallet_app.services import rules
+from wallet_app.services.service import WalletService
 from wallet_app.settings import PREFIX, Settings
 
 README = PROJECT / "README.md"
 API = PROJECT / "wallet_app/api/README.md"
+SERVICES = PROJECT / "wallet_app/services/README.md"
 BENCHMARKS = PROJECT / "tests/benchmarks/README.md"
 
 LINES_MAX, LINE_LENGTH_MAX = 150, 200
@@ -80,16 +86,20 @@ def test_the_code_that_is_shown_is_the_code() -> None:
     assert textwrap.indent(block(README, "python"), " " * 8) in source
 
 
-def test_every_room_has_one_line_in_the_map() -> None:
-    _, _, map_of_rooms = README.read_text().partition("\n## The map\n")
-    mapped = re.findall(r"^\| `([\w/]+)/` \|", map_of_rooms, re.MULTILINE)
-    rooms = [
+def test_the_seeded_bugs_are_counted() -> None:
+    assert f"| {len(MUTANTS)} concurrency bugs, planted" in README.read_text()
+
+
+def test_every_folder_has_one_line_in_the_map() -> None:
+    _, _, the_map = README.read_text().partition("\n## The map\n")
+    mapped = re.findall(r"^\| `([\w/]+)/` \|", the_map, re.MULTILINE)
+    folders = [
         path.parent.relative_to(PROJECT).as_posix()
         for package in ("wallet_app", "tests")
         for path in (PROJECT / package).rglob("__init__.py")
     ]
-    assert len(rooms) > 15
-    assert sorted(mapped) == sorted(rooms)
+    assert len(folders) > 15
+    assert sorted(mapped) == sorted(folders)
 
 
 def test_every_module_of_the_product_opens_with_its_role() -> None:
@@ -160,6 +170,31 @@ def test_every_endpoint_is_listed_and_no_other(client: FlaskClient) -> None:
     }
     served |= {("GET", "/docs")}
     assert listed == served
+
+
+def test_the_endpoint_that_is_shown_is_the_code() -> None:
+    view, use_case = blocks(API, "python")
+    assert view in (PROJECT / "wallet_app/api/views/money_views.py").read_text()
+    service = (PROJECT / "wallet_app/services/service.py").read_text()
+    assert textwrap.indent(use_case, " " * 8) in service
+
+
+# The README of the services
+
+
+def test_the_rule_that_is_shown_refuses(
+    service: WalletService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asha, ravi = open_wallet(service, 100), open_wallet(service, 100)
+    names = vars(rules).copy()
+    exec(block(SERVICES, "python"), names)
+    # A rule that is added to the list, as the README says; no rule is replaced.
+    monkeypatch.setattr(rules, "RULES", (*rules.RULES, names["at_most_half"]))
+    with nothing_moves(service), pytest.raises(InsufficientFunds):
+        service.deduct(asha, 51)
+    service.add(ravi, 1000)
+    service.transfer(asha, ravi, 50)
+    assert service.get_wallet(asha).balance == 50
 
 
 # The README of the benchmarks
