@@ -26,7 +26,12 @@ from tests.concurrency.specification import (
     Transfer,
     Unfreeze,
 )
-from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_approvals import (
+    Cancel,
+    Confirm,
+    GetApproval,
+    Resend,
+)
 from tests.concurrency.specification_of_payments import (
     Attempt,
     Deposit,
@@ -148,6 +153,12 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
             return service.get_limits(ids.wallet(wallet))
         case Confirm(label):
             return service.confirm_approval(ids.made(label), CODE, **once)
+        case GetApproval(label):
+            return service.get_approval(ids.made(label))
+        case Cancel(label):
+            return service.cancel_approval(ids.made(label), **once)
+        case Resend(label):
+            return service.resend_code(ids.made(label), **once)
         case Quote(amount):
             return service.create_quote("INR", "USD", amount, **once)
         case Withdraw(wallet, amount, account):

@@ -17,7 +17,12 @@ from tests.concurrency.specification import (
     Transfer,
     Unfreeze,
 )
-from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_approvals import (
+    Cancel,
+    Confirm,
+    GetApproval,
+    Resend,
+)
 from tests.concurrency.specification_of_payments import (
     Deposit,
     GetPayment,
@@ -89,6 +94,12 @@ def request(operation: Operation, by: str, ids: Ids) -> Request:
             return "GET", f"/wallet/{ids.wallet(wallet)}/limits", None
         case Confirm(label):
             return "POST", f"/approvals/{ids.made(label)}/confirm", {"otp": CODE}
+        case GetApproval(label):
+            return "GET", f"/approvals/{ids.made(label)}", None
+        case Cancel(label):
+            return "POST", f"/approvals/{ids.made(label)}/cancel", {}
+        case Resend(label):
+            return "POST", f"/approvals/{ids.made(label)}/resend", {}
         case Quote(amount):
             pair = {"fromCurrency": "INR", "toCurrency": "USD"}
             return "POST", "/fx/quotes", {**pair, "amount": amount}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from tests.concurrency.ledger import Ledger
 from tests.concurrency.linearizability import Call, linearize
 from tests.concurrency.results import (
+    Approval,
     Attempted,
     Entry,
     Failed,
@@ -22,7 +23,6 @@ from tests.concurrency.results import (
     Summed,
     Totals,
     Usage,
-    Waiting,
 )
 from tests.concurrency.specification import (
     KEY_IN_PROGRESS,
@@ -165,8 +165,8 @@ def in_words(result: Result) -> str:
             return f"{name} {balance}" + (f", frozen {by}" if frozen else "")
         case Usage(name=name, daily=daily, spent=spent):
             return f"{name} has spent {spent} of {'any' if daily is None else daily}"
-        case Waiting(wallet=wallet, amount=amount):
-            return f"-{amount} from {wallet} waits for its approval"
+        case Approval(wallet=wallet, amount=amount, status=status, resends_left=left):
+            return f"-{amount} from {wallet}: {status}, {left} resends left"
         case Quoted(from_amount=amount, to_amount=comes_to):
             return f"{amount} come to {comes_to}"
         case Payment(wallet=wallet, direction=direction, amount=amount, status=status):

@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from typing import NamedTuple, Protocol
 
 from tests.concurrency.results import (
+    Approval,
     Entry,
     Payment,
     Quoted,
@@ -17,7 +18,6 @@ from tests.concurrency.results import (
     Result,
     Snapshot,
     Usage,
-    Waiting,
 )
 
 CURRENCY = "INR"
@@ -76,6 +76,17 @@ class Book(NamedTuple):
         return Usage(name, self.daily, self.spent)
 
 
+class Held(NamedTuple):
+    """A movement that is kept back, and its approval."""
+
+    movement: Movement
+    approval: Approval
+
+    def refuse_closed(self) -> None:
+        if self.approval.status != "PENDING":
+            raise Refusal("approval_closed")
+
+
 class Kept(NamedTuple):
     """An idempotency key, the request that it came with, and what that answered."""
 
@@ -108,12 +119,12 @@ class Carried(NamedTuple):
 
 class Ledger(NamedTuple):
     """All that the service knows: the wallets by name, the keys, and by the labels of
-    their calls the movements that wait, and the quotes: None when they are used; the
-    payments, oldest first, and the attempts that have asked the bank."""
+    their calls the movements that were kept back, and the quotes: None when they are
+    used; the payments, oldest first, and the attempts that have asked the bank."""
 
     books: tuple[tuple[str, Book], ...] = ()
     kept: frozenset[Kept] = frozenset()
-    waiting: frozenset[tuple[str, Movement | None]] = frozenset()
+    held_back: frozenset[tuple[str, Held]] = frozenset()
     quotes: frozenset[tuple[str, Quoted | None]] = frozenset()
     payments: tuple[tuple[str, Carried], ...] = ()
     asked: frozenset[str] = frozenset()
@@ -132,9 +143,20 @@ class Ledger(NamedTuple):
         others = [pair for pair in self.books if pair[0] != name]
         return self._replace(books=tuple(sorted([*others, (name, book)])))
 
-    def wait(self, name: str, movement: Movement, by: str) -> tuple[Waiting, Ledger]:
-        waiting = self.waiting | {(by, movement)}
-        return Waiting(name, movement.amount), self._replace(waiting=waiting)
+    def wait(self, name: str, movement: Movement, by: str) -> tuple[Approval, Ledger]:
+        approval = Approval(name, movement.amount)
+        return approval, self.with_held(by, Held(movement, approval))
+
+    def held(self, label: str) -> Held:
+        """Return what a call had to wait for."""
+        for each, held in self.held_back:
+            if each == label:
+                return held
+        raise Refusal("approval_not_found")
+
+    def with_held(self, label: str, held: Held) -> Ledger:
+        others = [pair for pair in self.held_back if pair[0] != label]
+        return self._replace(held_back=frozenset([*others, (label, held)]))
 
     def move(self, name: str, type: str, change: int, by: str) -> tuple[Entry, Ledger]:
         book = self.book(name)

@@ -32,7 +32,12 @@ from tests.concurrency.specification import (
     Unfreeze,
     answer,
 )
-from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_approvals import (
+    Cancel,
+    Confirm,
+    GetApproval,
+    Resend,
+)
 from tests.concurrency.specification_of_payments import (
     Attempt,
     Deposit,
@@ -246,6 +251,9 @@ OPERATIONS: dict[type[Operation], Draw] = {
     SetLimits: Draw(SetLimits, MOSTLY_ASHA, (60, 100, None), PLAIN),
     GetLimits: Draw(GetLimits, MOSTLY_ASHA, None, PLAIN, [SetLimits("asha", 60)]),
     Confirm: Draw(Confirm, [("waits",), ("waits",), ("k",)], None, REPEATED, WAITS),
+    GetApproval: Draw(GetApproval, [("waits",)] * 2, None, PLAIN, WAITS),
+    Cancel: Draw(Cancel, [("waits",)] * 2, None, PLAIN, WAITS),
+    Resend: Draw(Resend, [("waits",)] * 2, None, PLAIN, WAITS),
     Quote: Draw(Quote, [(60,), (60,), (100,)], None, PLAIN),
     Exchange: Draw(
         Exchange,
@@ -282,9 +290,10 @@ MONEY = (
 )
 TERMS = (*(Deduct, Transfer, Get) * 2, Freeze, Unfreeze, SetLimits, GetLimits)
 PROMISES = (
-    *(Deduct, Transfer, Get, Audit, Confirm, Quote, Exchange, Freeze),
+    *(Deduct, Transfer, Get, Audit, Quote, Exchange, Freeze),
     *(ListWallets, ListLiquidity),
 )
+APPROVALS = (*(Confirm,) * 3, GetApproval, Cancel, Resend, Deduct, Get, Freeze)
 PAYMENTS = (
     *(Attempt, Attempt, Retry, Withdraw, Audit) * 2,
     *(Deposit, GetPayment, Freeze, Get),
@@ -292,7 +301,7 @@ PAYMENTS = (
 FAMILIES: list[list[Draw]] = [
     *[
         [OPERATIONS[kind] for kind in family]
-        for family in (*(MONEY, TERMS) * 2, PROMISES, PAYMENTS)
+        for family in (*(MONEY, TERMS) * 2, PROMISES, APPROVALS, PAYMENTS)
     ],
     DRAWS,
 ]

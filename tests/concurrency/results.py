@@ -37,11 +37,13 @@ class Usage(NamedTuple):
     spent: int
 
 
-class Waiting(NamedTuple):
-    """A movement that waits for its approval."""
+class Approval(NamedTuple):
+    """What a movement waits for, and what has become of it."""
 
     wallet: str
     amount: int
+    status: str = "PENDING"
+    resends_left: int = 3
 
 
 class Quoted(NamedTuple):

@@ -18,10 +18,10 @@ from typing import Any, ClassVar
 from tests.concurrency.ledger import DOLLARS, Book, Kept, Ledger, Refusal, currency_of
 from tests.concurrency.results import (
     CRASHED,
+    Approval,
     Quoted,
     Refused,
     Result,
-    Waiting,
 )
 
 AMOUNT_MAX = 2**53 - 1
@@ -92,7 +92,7 @@ def answer(ledger: Ledger, operation: Operation, by: str) -> tuple[Result, Ledge
             return kept.result if same else Refused(KEY_REUSED), ledger
     try:
         result, after = operation.apply(ledger, by)
-        waits = isinstance(result, Waiting) or operation.of_workers
+        waits = isinstance(result, Approval) or operation.of_workers
         writes = 0 if waits else operation.writes
     except Refusal as refusal:
         result, after, writes = refusal.result, ledger, refusal.writes
@@ -275,7 +275,7 @@ class Batch(Operation):
         for index, operation in enumerate(self.operations):
             try:
                 result, ledger = operation.apply(ledger, by)
-                if isinstance(result, Waiting):
+                if isinstance(result, Approval):
                     raise Refusal("approval_required")
             except Refusal as refusal:
                 made = sum(each.writes for each in self.operations[:index])

@@ -25,7 +25,12 @@ from tests.concurrency.linearizability import Call
 from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
 from tests.concurrency.results import Entry, Rest
 from tests.concurrency.specification import Batch, Create, Exchange, Operation, Quote
-from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_approvals import (
+    Cancel,
+    Confirm,
+    GetApproval,
+    Resend,
+)
 from tests.concurrency.specification_of_payments import (
     Attempt,
     Deposit,
@@ -49,7 +54,7 @@ SWITCH_SECONDS = 1e-6
 YIELDS = 0.02
 
 UNSEEN_AT_REST = (
-    *(Confirm, Quote, Exchange),
+    *(Confirm, GetApproval, Cancel, Resend, Quote, Exchange),
     *(Withdraw, Deposit, Attempt, Retry, GetPayment),
 )
 """What a storm leaves out: a round begins with what was read at rest. Neither approvals

@@ -28,7 +28,12 @@ from tests.concurrency.specification import (
     Transfer,
     Unfreeze,
 )
-from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_approvals import (
+    Cancel,
+    Confirm,
+    GetApproval,
+    Resend,
+)
 from tests.concurrency.specification_of_payments import (
     Attempt,
     Deposit,
@@ -242,6 +247,25 @@ SCENARIOS: dict[str, tuple[int, Program]] = {
             [Confirm("waits", faults=(1,)), Confirm("waits")],
             [Confirm("waits")],
             before=WAITS,
+        ),
+    ),
+    "confirm, cancel, look": (
+        2,
+        Program(
+            TWO,
+            [Confirm("waits")],
+            [Cancel("waits")],
+            [GetApproval("waits"), Get("asha")],
+            before=WAITS,
+        ),
+    ),
+    "the last resends, confirm": (
+        2,
+        Program(
+            TWO,
+            [Resend("waits"), Confirm("waits")],
+            [Resend("waits"), GetApproval("waits")],
+            before=[*WAITS, Resend("waits"), Resend("waits")],
         ),
     ),
     "two movements with one key wait": (

@@ -16,6 +16,7 @@ from tests.concurrency.ledger import Book, Ledger
 from tests.concurrency.programs import LEDGERS, OPERATIONS, Program, operations
 from tests.concurrency.results import (
     CRASHED,
+    Approval,
     Entry,
     HistoryPage,
     Refused,
@@ -34,8 +35,15 @@ from tests.concurrency.specification import (
     Deduct,
     Operation,
     Quote,
+    SetLimits,
     Transfer,
     answer,
+)
+from tests.concurrency.specification_of_approvals import (
+    Cancel,
+    Confirm,
+    GetApproval,
+    Resend,
 )
 from tests.concurrency.specification_of_reads import (
     AtRest,
@@ -147,6 +155,7 @@ READS: list[tuple[Operation, Result]] = [
 ]
 
 MISSING = Refused("wallet_not_found")
+MAX_3 = (("maximum", 3),)
 REFUSALS: list[tuple[Operation, Refused]] = [
     (Create("asha"), Refused("wallet_exists")),
     (Add("zoe", 60), MISSING),
@@ -329,6 +338,33 @@ def test_the_ledger_before_stays_what_it_was_and_can_be_remembered(
     assert hash(results[0]) == hash(results[1])
     assert (repr(before), hash(before)) == (shown, hashed)
     assert results[0][1] != before
+
+
+def test_an_approval_is_confirmed_or_cancelled_once_and_resent_three_times() -> None:
+    closed, resends = Refused("approval_closed"), Refused("too_many_resends", MAX_3)
+    moved = Entry("asha", "DEBIT", 100, 0, "asked")
+    for close, result, status in (
+        (Confirm("asked"), moved, "CONFIRMED"),
+        (Cancel("asked"), Approval("asha", 100, "CANCELLED", 0), "CANCELLED"),
+    ):
+        _, waits = answer(TWO, SetLimits("asha", None, 90), "me")
+        asked, waits = answer(waits, Deduct("asha", 100), "asked")
+        assert asked == Approval("asha", 100)
+        for left in (2, 1, 0):
+            resent = Approval("asha", 100, "PENDING", left)
+            result_of_resend, waits = answer(waits, Resend("asked"), "me")
+            assert result_of_resend == resent
+            assert answer(waits, GetApproval("asked"), "me") == (resent, waits)
+        assert answer(waits, Resend("asked"), "me") == (resends, waits)
+        answered, after = answer(waits, close, "me")
+        assert answered == result
+        for late in (Confirm("asked"), Cancel("asked"), Resend("asked")):
+            assert answer(after, late, "me") == (closed, after)
+        shown, _ = answer(after, GetApproval("asked"), "me")
+        assert shown == Approval("asha", 100, status, 0)
+    for each in (Confirm, Cancel, Resend, GetApproval):
+        missing = Refused("approval_not_found")
+        assert answer(TWO, each("asked"), "me") == (missing, TWO)
 
 
 def test_the_order_in_which_wallets_were_opened_makes_no_difference() -> None:

@@ -15,6 +15,7 @@ from tests.concurrency.client import Asks, Client, HttpClient
 from tests.concurrency.ledger import DECLINES, DOWN, PAYS, TIMES_OUT
 from tests.concurrency.programs import OPERATIONS
 from tests.concurrency.results import (
+    Approval,
     Attempted,
     Entry,
     Failed,
@@ -29,7 +30,6 @@ from tests.concurrency.results import (
     Summed,
     Totals,
     Usage,
-    Waiting,
 )
 from tests.concurrency.specification import (
     Add,
@@ -44,7 +44,12 @@ from tests.concurrency.specification import (
     Transfer,
     Unfreeze,
 )
-from tests.concurrency.specification_of_approvals import Confirm
+from tests.concurrency.specification_of_approvals import (
+    Cancel,
+    Confirm,
+    GetApproval,
+    Resend,
+)
 from tests.concurrency.specification_of_payments import (
     Attempt,
     Deposit,
@@ -194,8 +199,8 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
         ),
     ),
     (SetLimits("asha", None, 5), Usage("asha", None, 70)),
-    (Deduct("asha", 6, key="w"), Waiting("asha", 6)),
-    (Deduct("asha", 6, key="w"), Waiting("asha", 6)),
+    (Deduct("asha", 6, key="w"), Approval("asha", 6)),
+    (Deduct("asha", 6, key="w"), Approval("asha", 6)),
     (Transfer("asha", "ravi", 6), OVERFLOW_OF_6),
     (Freeze("asha"), Snapshot("asha", "INR", 30, "card stolen"), "card stolen"),
     (Freeze("asha"), Snapshot("asha", "INR", 30, "card stolen")),
@@ -208,6 +213,22 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
     (Confirm("w"), Entry("asha", "DEBIT", 6, 24, "w")),
     (Confirm("w"), Refused("approval_closed")),
     (Confirm("x"), Refused("approval_not_found")),
+    (GetApproval("w"), Approval("asha", 6, "CONFIRMED")),
+    (GetApproval("x"), Refused("approval_not_found")),
+    (Deduct("asha", 7, key="y"), Approval("asha", 7)),
+    (Resend("y"), Approval("asha", 7, "PENDING", 2)),
+    (Resend("y", key="twice"), Approval("asha", 7, "PENDING", 1)),
+    (Resend("y", key="twice"), Approval("asha", 7, "PENDING", 1)),
+    (Resend("y"), Approval("asha", 7, "PENDING", 0)),
+    (Resend("y"), Refused("too_many_resends", (("maximum", 3),))),
+    (GetApproval("y"), Approval("asha", 7, "PENDING", 0)),
+    (Resend("w"), Refused("approval_closed")),
+    (Resend("x"), Refused("approval_not_found")),
+    (Cancel("y"), Approval("asha", 7, "CANCELLED", 0)),
+    (Cancel("y"), Refused("approval_closed")),
+    (Cancel("x"), Refused("approval_not_found")),
+    (Confirm("y"), Refused("approval_closed")),
+    (GetApproval("y"), Approval("asha", 7, "CANCELLED", 0)),
     (SetLimits("asha", None), Usage("asha", None, 76)),
     (Quote(5, key="q"), Quoted(5, 10)),
     (Create("$mei"), Snapshot("$mei", "USD", 0)),
@@ -298,7 +319,7 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
         ),
     ),
     (SetLimits("asha", None, 5), Usage("asha", None, 85)),
-    (Withdraw("asha", 6, PAYS, key="v"), Waiting("asha", 6)),
+    (Withdraw("asha", 6, PAYS, key="v"), Approval("asha", 6)),
     (Confirm("v", key="made"), Payment("asha", OUT, 6, "PENDING")),
     (Confirm("v"), Refused("approval_closed")),
     (Attempt("made"), Attempted()),

@@ -18,6 +18,7 @@ from tests.concurrency.judge import in_words, judge
 from tests.concurrency.programs import Program
 from tests.concurrency.results import (
     CRASHED,
+    Approval,
     Attempted,
     Entry,
     Failed,
@@ -29,9 +30,9 @@ from tests.concurrency.results import (
     Rest,
     Result,
     Snapshot,
+    Summed,
     Totals,
     Usage,
-    Waiting,
 )
 from tests.concurrency.specification import Add, Deduct, Transfer
 from tests.concurrency.specification_of_reads import AtRest, Audit, Get
@@ -171,6 +172,9 @@ def test_answers_that_are_possible_only_each_by_itself_are_wrong() -> None:
     )
 
 
+WALLETS = "asha 40; $asha 0"
+
+
 @pytest.mark.parametrize(
     "result, words",
     [
@@ -193,7 +197,13 @@ def test_answers_that_are_possible_only_each_by_itself_are_wrong() -> None:
         (Snapshot("asha", "INR", 40, "0.0"), "asha 40, frozen by 0.0"),
         (Usage("asha", None, 60), "asha has spent 60 of any"),
         (Usage("asha", 100, 60), "asha has spent 60 of 100"),
-        (Waiting("asha", 60), "-60 from asha waits for its approval"),
+        (Approval("asha", 60), "-60 from asha: PENDING, 3 resends left"),
+        (
+            Summed("INR", (("CREDIT", 2, 100), ("DEBIT", 1, 40)), 100, 40),
+            "3 transactions: +100 -40",
+        ),
+        ((), "nothing"),
+        ((Snapshot("asha", "INR", 40), Snapshot("$asha", "USD", 0)), WALLETS),
         (Quoted(60, 120), "60 come to 120"),
         (wallets(deducted(60, 40, "x")), "asha 40 (+100 -60), ravi 100 (+100)"),
         (Report((), 0, 0, ()), "balanced: 0 wallets with 0"),

@@ -13,6 +13,7 @@ from tests.concurrency import specification
 from tests.concurrency.calls import Everything
 from tests.concurrency.ledger import CURRENCY, DOLLARS
 from tests.concurrency.results import (
+    Approval,
     Attempted,
     Entry,
     Failed,
@@ -27,7 +28,6 @@ from tests.concurrency.results import (
     Summed,
     Totals,
     Usage,
-    Waiting,
 )
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.transactions import HOUSE, Transaction, WalletSnapshot
@@ -66,7 +66,12 @@ def value_of(answer: object, name: Name) -> Result:
                 name(answer.wallet_id), answer.limits.daily, answer.spent_today
             )
         case ApprovalSnapshot():
-            return Waiting(name(answer.wallet_id), answer.amount)
+            return Approval(
+                name(answer.wallet_id),
+                answer.amount,
+                str(answer.status),
+                answer.resends_left,
+            )
         case Quote():
             return Quoted(answer.from_amount, answer.to_amount)
         case PaymentSnapshot():
@@ -183,7 +188,7 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
             payment = name(body["walletId"]), direction, amount, body["status"]
             return Payment(*payment)
         case {"approvalId": _, "walletId": id, "amount": int(amount)}:
-            return Waiting(name(id), amount)
+            return Approval(name(id), amount, body["status"], body["resendsLeft"])
         case {"quoteId": _, "fromAmount": int(amount), "toAmount": int(comes_to)}:
             return Quoted(amount, comes_to)
         case {"walletId": id, "daily": daily, "spentToday": int(spent)}:
