@@ -22,7 +22,15 @@ from tests.concurrency.client import Asks, last_reads
 from tests.concurrency.judge import Asked, in_words, judge
 from tests.concurrency.ledger import Book, Ledger
 from tests.concurrency.linearizability import Call
-from tests.concurrency.programs import DRAWS, LEDGERS, NEW, SETUP, Program
+from tests.concurrency.programs import (
+    DRAWS,
+    LEDGERS,
+    MONEY,
+    NEW,
+    OPERATIONS,
+    SETUP,
+    Program,
+)
 from tests.concurrency.results import Entry, Rest
 from tests.concurrency.specification import Batch, Create, Exchange, Operation, Quote
 from tests.concurrency.specification_of_approvals import (
@@ -43,6 +51,10 @@ from wallet_app.store import Wallet
 THREADS, CALLS = 4, 2
 """How many threads meet in a round, and how many calls each makes. Eight calls have
 at most 2,520 orders; with three for each thread they would have 369,600."""
+
+STORMED = [*DRAWS, *[OPERATIONS[kind] for kind in MONEY]]
+"""What a storm draws from: all operations, and those that move money more often,
+because by plain chance they would rarely meet."""
 
 ROUNDS_OF_A_LEDGER = 10
 """When a new ledger is begun, so that histories stay short."""
@@ -168,7 +180,7 @@ def _operation(random: Random, ledger: Ledger, key: str | None) -> Operation:
     before: no order explains that.
     """
     while True:
-        draw = random.choice(DRAWS)
+        draw = random.choice(STORMED)
         if draw.kind in UNSEEN_AT_REST:
             continue
         operation = draw.pick(random, key)

@@ -25,7 +25,7 @@ TELLTALES = {
     "double-spend": r"balance -\d+|insufficient_funds",
     "unsorted-locks": r"Deadlock.*held by thread [01]",
     "self-transfer": r"Deadlock.*held by itself",
-    "create-during-audit": r"dictionary changed size",
+    "create-during-audit": r"dictionary changed size|balanced: 3 wallets",
     "limit-outside-the-lock": r"limit_exceeded amount=\d+ limit=\d+",
     "code-confirmed-twice": r"approval_closed|insufficient_funds",
     "quote-used-twice": r"quote_used",
