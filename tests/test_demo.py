@@ -175,6 +175,28 @@ def test_codes_arrive_on_the_phone_and_confirm_there(
     assert [text["amount"] for text in texts] == [61, 60]
 
 
+# The fraud rules
+
+
+def test_fraud_rules_watch_the_wallets_that_somebody_chose(page: FlaskClient) -> None:
+    wallet, other = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    fraud = get(page, "/demo/fraud")
+    assert fraud["watched"] == [] and fraud["thresholds"]["velocityCount"] == 10
+    put(page, "/demo/fraud", walletId=wallet["id"], watched=True)
+    assert get(page, "/demo/fraud")["watched"] == [wallet["id"]]
+    statuses = [
+        post(page, "/wallet/deduct", {"walletId": each["id"], "amount": 1}).status_code
+        for each in (wallet, other)
+        for _ in range(11)
+    ]
+    assert statuses == [200] * 10 + [403] + [200] * 11
+    put(page, "/demo/fraud", walletId=wallet["id"], watched=False)
+    body = {"walletId": wallet["id"], "amount": 1}
+    assert post(page, "/wallet/deduct", body).status_code == 200
+    nobody = put(page, "/demo/fraud", walletId=ASHA, watched=True)
+    assert_problem(nobody, 404, "wallet_not_found")
+
+
 # The requests
 
 

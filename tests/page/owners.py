@@ -13,6 +13,7 @@ from tests.browser import Visit
 from tests.live_api import Api
 
 EVERYBODY = count(1)
+TABS = "transfer add deduct batch exchange bank limits freeze fraud".split()
 STORM_MILLISECONDS = 90_000
 """For a thousand transfers, on a machine that has much else to do."""
 

@@ -11,7 +11,13 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import Visit
 from tests.live_api import Api
-from tests.page.owners import STORM_MILLISECONDS, Owner, send, two_with_a_threshold
+from tests.page.owners import (
+    STORM_MILLISECONDS,
+    TABS,
+    Owner,
+    send,
+    two_with_a_threshold,
+)
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 
@@ -82,7 +88,7 @@ def test_everything_has_a_name_and_every_heading_its_place(
     )
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(after <= before + 1 for before, after in pairwise(levels))
-    for tab in ("transfer", "add", "deduct", "exchange", "bank", "limits", "freeze"):
+    for tab in TABS:
         visit.on(f"tab-{tab}").click()
         assert unnamed(page) == []
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser import opened, visiting
 from tests.live_api import Api
+from tests.page.owners import TABS
 from tests.server import PROJECT, Server
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
@@ -96,15 +97,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(
         expect(visit.page.locator("#phone-count")).to_be_visible()
         edges = visit.page.locator(".top a, .top button, .count, [role=tab]")
         assert edges.evaluate_all(CUT_OFF) == []
-        for tab in (
-            "transfer",
-            "add",
-            "deduct",
-            "exchange",
-            "bank",
-            "limits",
-            "freeze",
-        ):
+        for tab in TABS:
             visit.on(f"tab-{tab}").tap()
             expect(visit.page.locator(f"#panel-{tab}")).to_be_visible()
             wide = visit.page.locator("html").evaluate(

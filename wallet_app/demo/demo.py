@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 from threading import Lock
 from typing import Any
 from uuid import uuid4
 
 from flask import Flask
+from msgspec import structs
 
 from wallet_app.api import wallet_api
 from wallet_app.demo import demo_views, guard
 from wallet_app.demo.inbox import Inbox
 from wallet_app.demo.people import DemoClock, People
 from wallet_app.demo.request_log import RequestLog
+from wallet_app.domain.fraud_signals import Thresholds
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.approvals.codes import CHANNELS
 from wallet_app.services.json_forms import ApprovalRequest
-from wallet_app.services.service import WalletService
-from wallet_app.settings import Settings
+from wallet_app.services.service import WalletService, thresholds
+from wallet_app.settings import FRAUD_RULES, Settings
 
 TEXTS_MAX = 20
 """Codes that the phone shows, newest first."""
@@ -68,6 +71,25 @@ class Demo:
                 self.service.background.start()
             wallet_api.serve(app, self.service)
             old.background.stop()
+
+    @property
+    def fraud_thresholds(self) -> Thresholds:
+        """Those of every rule, whichever the settings switch on."""
+        all_rules = thresholds(replace(self.settings, fraud_rules=FRAUD_RULES))
+        assert all_rules is not None
+        return all_rules
+
+    def watched(self) -> list[str]:
+        """Return the ids of the wallets that fraud rules watch."""
+        wallets = list(self.service.store.wallets.values())
+        return [each.id for each in wallets if each.policy.fraud]
+
+    def watch(self, wallet_id: str, watched: bool) -> None:
+        """Have all fraud rules watch a wallet, or none. Raises WalletNotFound."""
+        fraud = self.fraud_thresholds if watched else None
+        wallet = self.service.store.wallets[wallet_id]
+        with wallet:
+            wallet.policy = structs.replace(wallet.policy, fraud=fraud)
 
     def register(self, app: Flask) -> None:
         """Add the page and its conveniences to the app."""

@@ -11,7 +11,7 @@ from marshmallow import fields
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from wallet_app.api.incoming.body import BodyReader
-from wallet_app.api.incoming.fields import QueryInteger, Text
+from wallet_app.api.incoming.fields import QueryInteger, Text, UuidText
 from wallet_app.api.incoming.query import read_query
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.camel import CamelSchema
@@ -21,7 +21,7 @@ from wallet_app.demo.people import PEOPLE_MAX
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.families import Invalid, member
 from wallet_app.domain.errors.request_errors import InvalidRequest
-from wallet_app.services.json_forms import Json
+from wallet_app.services.json_forms import Json, JsonObject
 
 if TYPE_CHECKING:
     from wallet_app.demo.demo import Demo
@@ -38,6 +38,22 @@ class TooManyPeople(Invalid):
     code, title = "too_many_people", "Too many people"
     message = "There are {maximum} people, as many as the page shows."
     maximum: int = member(PEOPLE_MAX)
+
+
+class FraudThresholds(JsonObject):
+    """Where the fraud rules begin to see fraud. Amounts are in minor units."""
+
+    velocity_count: int
+    velocity_seconds: int
+    spike_factor: int
+    spike_count: int
+    new_payee_amount: int
+    drain_percent: int
+    drain_seconds: int
+    drain_amount: int
+    structuring_percent: int
+    structuring_count: int
+    structuring_seconds: int
 
 
 class PersonBody(CamelSchema):
@@ -57,6 +73,11 @@ class RequestsQuery(CamelSchema):
     after = QueryInteger(load_default=0)
 
 
+class WatchBody(CamelSchema):
+    wallet_id = UuidText(required=True)
+    watched = Switch(required=True)
+
+
 class InboxBody(CamelSchema):
     """What is not given stays as it is."""
 
@@ -68,6 +89,7 @@ def blueprint(demo: Demo) -> Blueprint:
     """Return the routes of a demo server."""
     routes = Blueprint("demo", __name__)
     read_person, read_inbox = BodyReader(PersonBody()), BodyReader(InboxBody())
+    read_watch = BodyReader(WatchBody())
 
     @routes.get("/")
     def page() -> Response:
@@ -110,6 +132,15 @@ def blueprint(demo: Demo) -> Blueprint:
         after = read_query(RequestsQuery())["after"]
         return answer({"requests": demo.requests.since(after)})
 
+    @routes.get("/demo/fraud")
+    def fraud() -> Response:
+        return answer(_fraud_json(demo))
+
+    @routes.put("/demo/fraud")
+    def set_fraud() -> Response:
+        demo.watch(**read_watch())
+        return answer(_fraud_json(demo))
+
     @routes.get("/demo/inbox")
     def messages() -> Response:
         return answer(_inbox_json(demo.inbox))
@@ -142,6 +173,13 @@ def _file(name: str) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "no-cache"
     return response
+
+
+def _fraud_json(demo: Demo) -> Json:
+    return {
+        "thresholds": FraudThresholds.of(demo.fraud_thresholds),
+        "watched": demo.watched(),
+    }
 
 
 def _inbox_json(inbox: Inbox) -> Json:

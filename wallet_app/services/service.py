@@ -583,10 +583,10 @@ def _default_policy(settings: Settings) -> Policy:
         monthly=settings.limit_monthly,
         approval_threshold=settings.approval_threshold,
     )
-    return Policy(limits=limits, fraud=_thresholds(settings))
+    return Policy(limits=limits, fraud=thresholds(settings))
 
 
-def _thresholds(settings: Settings) -> Thresholds | None:
+def thresholds(settings: Settings) -> Thresholds | None:
     """Return where the fraud rules begin to see fraud, if any of them runs."""
     if not settings.fraud_rules:
         return None

@@ -2,15 +2,18 @@
 
 import { read, Refusal, send } from "./api.js";
 import { follow, startBank } from "./bank.js";
+import { startBatch } from "./batch.js";
 import { startBench } from "./bench.js";
 import { book } from "./book.js";
 import { byId } from "./dom.js";
 import { startExchange } from "./exchange.js";
+import { startFraud } from "./fraud.js";
 import { startHistory } from "./history.js";
 import { Outcome } from "./forms.js";
 import { startInbox } from "./inbox.js";
 import { startLimits } from "./limits.js";
 import { startMoves } from "./moves.js";
+import { startOutside } from "./outside.js";
 import { startPhone } from "./phone.js";
 import { poll } from "./poll.js";
 import { rupees, showAudit, showNoAudit, showSums } from "./readout.js";
@@ -74,6 +77,7 @@ startSelects();
 startCategories();
 startLimits();
 startMoves(after);
+startBatch(after);
 startExchange(after);
 startBank(after);
 startHistory(isStorming);
@@ -90,6 +94,8 @@ refreshBook = poll(BALANCES_MILLISECONDS, lookAtBook);
 const startOthers = () => {
   refreshPhone = startPhone(after);
   startInbox();
+  startOutside();
+  startFraud();
   startStorm(refreshBook);
 };
 book.addEventListener("change", startOthers, { once: true });

@@ -98,9 +98,9 @@ export function amountOf(form, name, currency) {
 }
 
 /** Read an amount that moves: there is no movement of nothing. */
-export function movedAmountOf(form, currency) {
-  const minor = amountOf(form, "amount", currency);
-  if (minor === 0n) throw fieldRefusal("amount", "Type more than nothing.");
+export function movedAmountOf(form, currency, name = "amount") {
+  const minor = amountOf(form, name, currency);
+  if (minor === 0n) throw fieldRefusal(name, "Type more than nothing.");
   return minor;
 }
 
@@ -112,9 +112,9 @@ export function requiredTextOf(form, name) {
 }
 
 /** Return the wallet that is to receive. Raises Refusal where there is none. */
-export function receiverOf(form) {
-  const { value, selectedOptions } = form.elements.toWalletId;
-  if (value === "") throw fieldRefusal("toWalletId", `${selectedOptions[0].text}.`);
+export function receiverOf(form, name = "toWalletId") {
+  const { value, selectedOptions } = form.elements[name];
+  if (value === "") throw fieldRefusal(name, `${selectedOptions[0].text}.`);
   return value;
 }
 

@@ -1,0 +1,81 @@
+// The fraud rules: which wallets they watch, where each begins to see fraud, and what they
+// have flagged.
+
+import { read, send } from "./api.js";
+import { countText, fromJson } from "./amounts.js";
+import { book } from "./book.js";
+import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
+import { Outcome } from "./forms.js";
+import { pollWhileSeen } from "./outside.js";
+import { clockTime } from "./times.js";
+
+const MILLISECONDS = 1500;
+const SHOWN_MAX = 20;
+
+/** What each rule looks for, by its thresholds `t`. */
+const RULES = [
+  ["velocity", (t) => `More than ${countText(t.velocityCount)} movements out in ${t.velocitySeconds} seconds: blocked.`],
+  ["spike", (t) => `${t.spikeFactor} times the average, after ${t.spikeCount} movements out: needs a code.`],
+  ["new-payee", (t, money) => `A first transfer to a wallet, of ${money(t.newPayeeAmount)} or more: needs a code.`],
+  ["drain", (t, money) => `${t.drainPercent} % of ${money(t.drainAmount)} or more that came within ${t.drainSeconds / 60} minutes leaves at once: needs a code.`],
+  ["structuring", (t) => `${t.structuringCount} amounts of at least ${t.structuringPercent} % of the code’s threshold: needs a code.`],
+];
+const VERDICTS = { review: "needs a code", block: "blocked" };
+
+let refresh;
+
+export function startFraud() {
+  const outcome = new Outcome(byId("fraud-problem"));
+  refresh = pollWhileSeen("fraud-rules", MILLISECONDS, look);
+  book.onChange(() => refresh());
+  byId("fraud-watched").addEventListener("change", () => outcome.attempt(watch));
+}
+
+async function watch() {
+  const body = { walletId: book.chosenId, watched: byId("fraud-watched").checked };
+  try {
+    await send("PUT", "/demo/fraud", body);
+  } finally {
+    await refresh();
+  }
+}
+
+async function look() {
+  const walletId = book.chosenId;
+  const { thresholds, watched } = await read("/demo/fraud");
+  const { alerts } = await read(`/fraud/alerts?limit=${SHOWN_MAX}`);
+  if (walletId !== book.chosenId) return;
+  byId("fraud-watched").checked = watched.includes(walletId);
+  showRules(thresholds);
+  showAlerts(alerts);
+}
+
+function showRules(thresholds) {
+  const money = (integer) => book.money(fromJson(integer), book.chosen.currency);
+  keep(byId("fraud-rules"), RULES, {
+    key: ([name]) => name,
+    create: () => fromTemplate("rule-template"),
+    update: (element, [name, words]) => fill(element, { name, words: words(thresholds, money) }),
+  });
+}
+
+function showAlerts(alerts) {
+  byId("alerts-empty").hidden = alerts.length > 0;
+  keep(byId("alerts"), alerts, {
+    key: ({ id }) => id,
+    create: () => fromTemplate("alert-template"),
+    update: showAlert,
+  });
+}
+
+function showAlert(element, { rule, verdict, walletId, toWalletId, amount, currency, createdAt }) {
+  const where = toWalletId ? ` to ${book.nameOf(toWalletId)}` : "";
+  const money = book.money(fromJson(amount), currency);
+  fill(element, {
+    rule,
+    verdict: VERDICTS[verdict],
+    time: clockTime(createdAt),
+    words: `${money} from ${book.nameOf(walletId)}${where}`,
+  });
+  slot(element, "verdict").classList.toggle("bad", verdict === "block");
+}
