@@ -161,7 +161,7 @@ class Wallet:
     def _restore(self) -> None:
         """Go back to the mark; its cost does not depend on the history.
 
-        A refusal comes before the first change, and must not write either.
+        A balance that has not changed, as that of a refused movement, is not written.
         """
         balance, self.spent, self.counters, self.updated_at, length = self._mark
         del self.history[length:]
