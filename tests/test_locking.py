@@ -142,7 +142,7 @@ def test_the_audit_holds_every_wallet_and_the_registry_at_one_moment(
     watched.audit()
     _, (turn, *held) = watch.touched[-1]
     locks = [watch.lock_of(watched.store.wallets[id]) for id in ids(watched)]
-    assert held == [watched.store.registry, *locks]
+    assert held == [watched.store.registry_lock, *locks]
     assert turn not in held
 
 
@@ -168,7 +168,7 @@ def test_a_new_wallet_and_its_outcome_are_kept_under_one_lock(
 ) -> None:
     class Watching(Claim):
         def commit(self) -> None:
-            assert watch.held == [watched.store.registry]
+            assert watch.held == [watched.store.registry_lock]
             super().commit()
 
     claim = Watching("fingerprint")
@@ -274,7 +274,7 @@ def test_the_house_gets_its_wallets_under_the_lock_of_the_registry(
     held.clear()
     service.create_quote("USD", "INR", 100)
     assert len(service.store.liquidity) == 2
-    assert held == [[service.store.registry]] * 2, "where their locks are made"
+    assert held == [[service.store.registry_lock]] * 2, "where their locks are made"
 
 
 def test_the_wallets_of_the_house_are_read_under_their_locks(watch: Watch) -> None:
@@ -286,7 +286,7 @@ def test_the_wallets_of_the_house_are_read_under_their_locks(watch: Watch) -> No
     locks = {watch.lock_of(wallet) for wallet in service.store.liquidity.values()}
     assert len(last_touches) == 2
     for held in last_touches.values():
-        assert set(held) == locks | {service.store.registry}, "not at one moment"
+        assert set(held) == locks | {service.store.registry_lock}, "not at one moment"
 
 
 def test_any_number_of_wallets_is_locked_in_the_order_of_their_ids(

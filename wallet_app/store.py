@@ -235,8 +235,8 @@ class Store:
     `wallets` are those of users. Besides them the house has a liquidity wallet for each
     currency that it exchanges: it can be read, and money moves through it in exchanges
     only. A wallet is never removed, so looking one up needs no lock. Adding one holds
-    the registry's, and so does reading several until they are locked: else one could be
-    missing that was added before another.
+    the registry lock, and so does reading several until they are locked: else one could
+    be missing that was added before another.
     """
 
     def __init__(
@@ -250,7 +250,7 @@ class Store:
         self._policy = policy
         self._wallets = _Wallets()
         self._by_owner: dict[tuple[str, str], Wallet] = {}
-        self.registry = lock_factory()
+        self.registry_lock = lock_factory()
         self.wallets: Mapping[str, Wallet] = self._wallets
         self._readable = _Wallets()
         self.readable: Mapping[str, Wallet] = self._readable
@@ -261,7 +261,7 @@ class Store:
         self, id: str, user_id: str, currency: str, created_at: int
     ) -> Wallet:
         """Return an empty wallet that nobody else sees yet; the caller holds the
-        registry.
+        registry lock.
 
         Raises WalletExists when the user has one in this currency.
         """
@@ -274,7 +274,7 @@ class Store:
     @contextmanager
     def publish(self, wallet: Wallet) -> Iterator[None]:
         """Let everybody see a new wallet, or nobody if the block fails; the caller
-        still holds the registry."""
+        still holds the registry lock."""
         owner = wallet.identity.user_id, wallet.currency
         try:
             self._by_owner[owner] = wallet
@@ -289,7 +289,7 @@ class Store:
 
     def add_liquidity(self, ids: Iterable[tuple[str, str]], created_at: int) -> None:
         """Give the house wallets with these ids, by currency, where it has none."""
-        with self.registry:
+        with self.registry_lock:
             for currency, id in ids:
                 if currency not in self._liquidity:
                     wallet = Wallet(
@@ -307,12 +307,12 @@ class Store:
                         raise
 
     def of_user(self, user_id: str) -> list[Wallet]:
-        """Return a user's wallets; the caller holds the registry."""
+        """Return a user's wallets; the caller holds the registry lock."""
         owned = map(self._by_owner.get, product((user_id,), MINOR_DIGITS))
         return list(filter(None, owned))
 
     @contextmanager
     def all_locked(self) -> Iterator[list[Wallet]]:
         """Hold every wallet there is, in lock order, and let none be added."""
-        with self.registry, locked(self._readable.values()) as wallets:
+        with self.registry_lock, locked(self._readable.values()) as wallets:
             yield wallets

@@ -226,7 +226,7 @@ def _name_locks(service: WalletService) -> None:
     """Give the locks names that people know."""
     payments = service.payments._table
     named = [
-        ("the registry", service.store.registry),
+        ("the registry", service.store.registry_lock),
         ("the audits", service.audits._turn),
         ("keys", service.idempotency._lock),
         ("approvals", service.approvals._table._lock),

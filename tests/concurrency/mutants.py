@@ -371,7 +371,7 @@ class DirtyTotal(Store):
 
     @contextmanager
     def all_locked(self) -> Iterator[list[Wallet]]:
-        with self.registry:
+        with self.registry_lock:
             yield list(self._readable.values())
 
 
@@ -382,7 +382,7 @@ class TornTotal(Audit):
 
     def run(self) -> AuditReport:
         books = []
-        with self._store.registry:
+        with self._store.registry_lock:
             for wallet in list(self._store.readable.values()):
                 with wallet:
                     books.append(note(wallet))
@@ -415,7 +415,7 @@ class DuplicateCreate(Wallets):
     ) -> WalletSnapshot:
         id = str(self._new_id())
         wallet = self._store.new_wallet(id, user_id, currency, self._clock())
-        with self._store.registry, self._store.publish(wallet):
+        with self._store.registry_lock, self._store.publish(wallet):
             pass
         snapshot = wallet.snapshot()
         commit(on_commit, snapshot)

@@ -512,7 +512,7 @@ def test_the_threads_own_tracing_goes_on_after_a_run_that_was_given_up(
     service = new_service(lock_factory=scheduler.new_lock)
 
     def stuck() -> None:
-        with service.store.registry:
+        with service.store.registry_lock:
             service.create_wallet("asha")
 
     def body() -> None:

@@ -203,7 +203,7 @@ def locked(service: WalletService, event: Event) -> Iterator[None]:
     """Acquire the lock of what an event reports."""
     match event.subject:
         case WalletSnapshot() if event.type is EventType.WALLET_CREATED:
-            with service.store.registry:
+            with service.store.registry_lock:
                 yield
         case WalletSnapshot(id=wallet_id) | Transaction(wallet_id=wallet_id):
             with service.store.readable[wallet_id]:

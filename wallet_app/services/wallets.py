@@ -37,7 +37,7 @@ class Wallets:
     ) -> WalletSnapshot:
         wallet_id, now = str(self._new_id()), self._clock()
         currency = currency or self._default_currency
-        with self._store.registry:
+        with self._store.registry_lock:
             wallet = self._store.new_wallet(wallet_id, user_id, currency, now)
             snapshot = wallet.snapshot()
             created = Event(EventType.WALLET_CREATED, now, snapshot)
@@ -51,11 +51,14 @@ class Wallets:
             return wallet.snapshot()
 
     def of_user(self, user_id: str) -> list[WalletSnapshot]:
-        with self._store.registry, locked(self._store.of_user(user_id)) as wallets:
+        with self._store.registry_lock, locked(self._store.of_user(user_id)) as wallets:
             return _by_currency(wallets)
 
     def liquidity(self) -> list[WalletSnapshot]:
-        with self._store.registry, locked(self._store.liquidity.values()) as wallets:
+        with (
+            self._store.registry_lock,
+            locked(self._store.liquidity.values()) as wallets,
+        ):
             return _by_currency(wallets)
 
 
