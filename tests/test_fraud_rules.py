@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from tests.flagging import BY
-from tests.ledgers import SECOND, START
-from wallet_app.domain.fraud_signals import FraudSignals
+from tests.ledgers import SECOND, START, new_service, open_wallet
+from wallet_app.domain.fraud_signals import FraudSignals, Thresholds
 from wallet_app.services.fraud import RULES, Outgoing, Verdict
-from wallet_app.settings import FRAUD_RULES
+from wallet_app.settings import FRAUD_RULES, Settings
 
 
 def ago(seconds: int, nanoseconds: int = 0) -> int:
@@ -109,3 +111,13 @@ def test_every_rule_has_its_edges_tried() -> None:
     assert {name for name, _, _ in EDGES} == set(RULES) == set(FRAUD_RULES)
     flagged = {name for name, _, verdict in EDGES if verdict != "allow"}
     assert flagged == set(RULES)
+
+
+def test_each_threshold_is_the_setting_of_its_name() -> None:
+    names = [name for name in Thresholds.__struct_fields__ if name != "rules"]
+    numbers: dict[str, Any] = {name: number for number, name in enumerate(names, 1)}
+    set_to = {f"fraud_{name}": number for name, number in numbers.items()}
+    service = new_service(replace(Settings(fraud_rules=("drain",)), **set_to))
+    policy = service.store.wallets[open_wallet(service)].policy
+    assert policy.fraud is not None
+    assert asdict(policy.fraud) == {"rules": ("drain",), **numbers}
