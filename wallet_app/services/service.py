@@ -119,7 +119,9 @@ class WalletService:
         )
         self.freezes = Freeze(self.store, clock, self.outbox)
         self.limits = SpendingLimits(self.store, clock)
-        self.alerts = Alerts(clock, new_id, self.outbox, lock_factory)
+        self.alerts = Alerts(
+            clock=clock, new_id=new_id, outbox=self.outbox, lock_factory=lock_factory
+        )
         self.approvals = Approvals(
             clock=clock,
             monotonic=monotonic,
