@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser import Visit
 from tests.live_api import Api
@@ -84,3 +84,37 @@ def test_transfers_and_exchanges_offer_only_wallets_that_can_receive(
     expect(error).to_have_text("No wallet that BHD is exchanged for.")
     expect(visit.on("transfer-exchange")).to_be_hidden()
     assert visit.sent == []
+
+
+def test_payments_survive_a_reload_and_a_parked_one_is_retried(
+    visit: Visit, api: Api
+) -> None:
+    owner = Owner(visit, api, "USD", 50_000)
+    parked = api.pay("withdraw", owner.wallet_id, 700, "sandbox-down")
+    path = f"/payments/{parked['id']}"
+    paid = api.pay("deposit", owner.wallet_id, 200, "sandbox-ok")
+    api.wait_for(f"/payments/{paid['id']}", lambda each: each["status"] == "SUCCEEDED")
+    owner.choose()
+    visit.on("tab-bank").click()
+    payments = visit.on("payment")
+    expect(payments).to_have_count(2)
+    visit.page.reload()
+    owner.choose()
+    visit.on("tab-bank").click()
+    expect(payments.first).to_contain_text("Deposit of $2.00, sandbox-ok")
+    expect(payments.last).to_contain_text("Withdrawal of $7.00, sandbox-down")
+    visit.page.route("**/payments?*", parked_instead)
+    expect(payments.last.get_by_test_id("payment-status")).to_have_text("PARKED")
+    visit.page.route(f"**{path}/retry", lambda route: route.fulfill(json=api.get(path)))
+    payments.last.get_by_test_id("payment-retry").click()
+    steps = payments.last.get_by_test_id("payment-step")
+    expect(steps.filter(has_text="Taken up again by hand.")).not_to_have_count(0)
+    assert [each.url for each in visit.sent] == [f"{visit.url}{path}/retry"]
+
+
+def parked_instead(route: Route) -> None:
+    """Answer as the service does when six attempts have failed."""
+    answer = route.fetch()
+    body = answer.json()
+    body["payments"][-1] |= {"status": "PARKED", "lastError": "no answer"}
+    route.fulfill(response=answer, json=body)

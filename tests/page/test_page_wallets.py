@@ -27,6 +27,18 @@ def test_a_movement_that_somebody_else_made_shows_by_itself(
     expect(visit.on("history-row").first).to_contain_text("+$1,234,567.50")
 
 
+def test_wallets_that_were_made_elsewhere_appear(visit: Visit, api: Api) -> None:
+    wallet_id = api.open_wallet(4_200)
+    user = api.get(f"/wallet/{wallet_id}")["userId"]
+    card = visit.page.locator(f'[data-wallet-id="{wallet_id}"]')
+    expect(card.get_by_test_id("balance")).to_have_text("₹42.00")
+    person = visit.on("person").filter(has=card)
+    expect(person.locator("h3")).to_have_text(f"User {user[:8]}")
+    card.get_by_role("button").click()
+    says(send(visit, "add", amount="1"), "Added ₹1.00.")
+    expect(card.get_by_test_id("balance")).to_have_text("₹43.00")
+
+
 def test_names_and_descriptions_that_are_markup_are_shown_as_text(visit: Visit) -> None:
     name = f"{MARKUP[:40]} O\"Brien's"
     visit.on("open-person").click()

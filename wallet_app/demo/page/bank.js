@@ -1,8 +1,8 @@
-// Deposits and withdrawals, and each payment on its way: what became of it is noted as
-// it is seen, until it ends or is parked.
+// Deposits and withdrawals, and the payments of the chosen wallet: what becomes of each is
+// noted as it is seen, until it ends or is parked.
 
 import { read, send } from "./api.js";
-import { fromJson, toJson } from "./amounts.js";
+import { countText, fromJson, toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { movedAmountOf, onSubmit, Outcome } from "./forms.js";
@@ -10,11 +10,13 @@ import { poll } from "./poll.js";
 import { clockTime, secondsUntil } from "./times.js";
 import { sayDone } from "./waiting.js";
 
-const PAYMENTS_MAX = 5;
+const PAYMENTS_MAX = 50;
 const STEPS_MAX = 20;
 
-/** Newest first, each {payment, steps}. */
-let followed = [];
+/** Of the chosen wallet, newest first; and what was seen of each, by its id. */
+let payments = [];
+let steps = new Map();
+let walletId = null;
 let afterMovement;
 
 export function startBank(after) {
@@ -25,10 +27,12 @@ export function startBank(after) {
     const isDeposit = form.elements.direction.value === "deposit";
     form.querySelector("button").textContent = isDeposit ? "Deposit" : "Withdraw";
   });
-  poll(500, lookAtPayments);
-  book.addEventListener("ledger", () => {
-    followed = [];
-    show();
+  const refresh = poll(500, lookAtPayments);
+  book.onChange(() => {
+    if (walletId === book.chosenId) return;
+    walletId = book.chosenId;
+    put([]);
+    refresh();
   });
 }
 
@@ -45,29 +49,44 @@ async function pay(form, outcome) {
   sayDone(outcome, answer, "It is on its way: see below.");
 }
 
-/** Show a payment from now on, until newer ones take its place. */
+/** Show a payment at once, before the others are read again. */
 export function follow(payment) {
-  const known = followed.find((each) => each.payment.id === payment.id);
-  if (known) note(known, payment);
-  else followed.unshift({ payment, steps: [stepOf(payment)] });
-  followed = followed.slice(0, PAYMENTS_MAX);
+  const others = payments.filter(({ id }) => id !== payment.id);
+  put([payment, ...others]);
+}
+
+/** Read the payments of the chosen wallet, while they are seen or one is on its way. */
+async function lookAtPayments() {
+  const walletId = book.chosenId;
+  const isWaiting = payments.some(({ status }) => status === "PENDING");
+  if (!walletId || !(isWaiting || byId("bank-form").checkVisibility())) return;
+  const path = `/payments?walletId=${walletId}&limit=${PAYMENTS_MAX}`;
+  const page = await read(path);
+  if (walletId !== book.chosenId) return;
+  const isAnyDone = page.payments.some(isDoneNow);
+  put(page.payments);
+  const isMore = page.total > page.payments.length;
+  byId("payments-words").textContent = isMore ? `the latest of ${countText(page.total)}` : "";
+  if (isAnyDone) await afterMovement();
+}
+
+function isDoneNow({ id, status }) {
+  return status !== "PENDING" && payments.find((each) => each.id === id)?.status === "PENDING";
+}
+
+function put(newest) {
+  const before = new Map(payments.map((each) => [each.id, each]));
+  payments = newest;
+  const kept = newest.map((each) => [each.id, stepsOf(each, before.get(each.id))]);
+  steps = new Map(kept);
   show();
 }
 
-async function lookAtPayments() {
-  for (const each of followed) {
-    if (each.payment.status !== "PENDING") continue;
-    note(each, await read(`/payments/${each.payment.id}`));
-    if (each.payment.status !== "PENDING") await afterMovement();
-  }
-  if (followed.length) show();
-}
-
-function note(each, payment) {
-  const before = each.payment;
-  each.payment = payment;
-  const isNew = payment.status !== before.status || payment.attempts > before.attempts;
-  if (isNew) each.steps = [...each.steps, stepOf(payment, before)].slice(-STEPS_MAX);
+/** Return the steps of a payment as far as they were seen. */
+function stepsOf(payment, before) {
+  const seen = steps.get(payment.id) ?? [];
+  const isNew = payment.status !== before?.status || payment.attempts > before.attempts;
+  return isNew ? [...seen, stepOf(payment, before)].slice(-STEPS_MAX) : seen;
 }
 
 function stepOf(payment, before) {
@@ -92,24 +111,24 @@ function refusedWords(direction, lastError) {
 }
 
 function show() {
-  byId("payments-title").hidden = followed.length === 0;
-  keep(byId("payments"), followed, {
-    key: ({ payment }) => payment.id,
+  byId("payments-title").hidden = payments.length === 0;
+  keep(byId("payments"), payments, {
+    key: ({ id }) => id,
     create: createPayment,
     update: showPayment,
   });
 }
 
-function createPayment({ payment }) {
+function createPayment({ id }) {
   const element = fromTemplate("payment-template");
   const outcome = new Outcome(element);
   slot(element, "retry").addEventListener("click", () =>
-    outcome.attempt(async () => follow(await send("POST", `/payments/${payment.id}/retry`, {}))),
+    outcome.attempt(async () => follow(await send("POST", `/payments/${id}/retry`, {}))),
   );
   return element;
 }
 
-function showPayment(element, { payment, steps }) {
+function showPayment(element, payment) {
   const kind = payment.direction === "WITHDRAWAL" ? "Withdrawal" : "Deposit";
   const money = book.money(fromJson(payment.amount), payment.currency);
   fill(element, {
@@ -118,7 +137,7 @@ function showPayment(element, { payment, steps }) {
   });
   slot(element, "status").dataset.status = payment.status;
   slot(element, "retry").hidden = payment.status !== "PARKED";
-  keep(slot(element, "steps"), steps, {
+  keep(slot(element, "steps"), steps.get(payment.id), {
     key: (step) => `${step.at} ${step.words}`,
     create: () => fromTemplate("step-template"),
     update: showStep,

@@ -5,6 +5,9 @@
 import { read } from "./api.js";
 import { formatAmount, fromJson } from "./amounts.js";
 
+const PAGES_MAX = 3; // of a hundred wallets each
+const STRANGERS_MAX = 20;
+
 class Book extends EventTarget {
   people = [];
   wallets = new Map();
@@ -23,16 +26,17 @@ class Book extends EventTarget {
     const { people, ledger } = await read("/demo/people", "high");
     const isOther = this.#ledger !== null && ledger !== this.#ledger;
     this.#ledger = ledger;
-    const wallets = new Map();
     nameApart(people);
-    for (const person of people) {
-      // One after the other: however many people there are, this is one request at a time.
-      const answer = await read(`/users/${person.userId}/wallets`, "high");
-      for (const each of answer.wallets) wallets.set(each.walletId, walletOf(each, person));
+    const all = await readWallets();
+    this.people = [...people, ...strangersAmong(all, people)];
+    this.wallets = new Map();
+    for (const person of this.people) {
+      const own = all.filter(({ userId }) => userId === person.userId);
+      for (const each of own) this.wallets.set(each.walletId, walletOf(each, person));
     }
-    this.people = people;
-    this.wallets = wallets;
-    if (!wallets.has(this.chosenId)) this.chosenId = wallets.keys().next().value ?? null;
+    if (!this.wallets.has(this.chosenId)) {
+      this.chosenId = this.wallets.keys().next().value ?? null;
+    }
     this.#notify();
     if (isOther) this.dispatchEvent(new Event("ledger"));
   }
@@ -73,6 +77,27 @@ class Book extends EventTarget {
   #notify() {
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** Read the wallets, oldest first: the newest and, of very many, the oldest. */
+async function readWallets() {
+  const wallets = new Map();
+  let last = 1;
+  for (let page = 1; page <= Math.min(last, PAGES_MAX); page += 1) {
+    const number = page === PAGES_MAX ? last : page;
+    const answer = await read(`/wallets?limit=100&page=${number}`, "high");
+    for (const each of answer.wallets) wallets.set(each.walletId, each);
+    last = answer.totalPages;
+  }
+  return [...wallets.values()].reverse();
+}
+
+/** Return the users that the page has no name of, who came over the API; the newest. */
+function strangersAmong(wallets, people) {
+  const known = new Set(people.map(({ userId }) => userId));
+  const others = new Set(wallets.map(({ userId }) => userId).filter((id) => !known.has(id)));
+  const newest = [...others].slice(-STRANGERS_MAX);
+  return newest.map((userId) => ({ userId, name: `User ${userId.slice(0, 8)}` }));
 }
 
 function walletOf(answer, person) {
