@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import NamedTuple, Protocol, TypedDict
 
 from tests.concurrency.ledger import currency_of
-from tests.concurrency.results import Attempted
+from tests.concurrency.results import Done
 from tests.concurrency.specification import (
     RATE,
     Add,
@@ -50,8 +50,15 @@ from tests.concurrency.specification_of_reads import (
     ListWallets,
     Summarize,
 )
+from tests.concurrency.specification_of_webhooks import (
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListWebhooks,
+)
 from wallet_app.domain.spending import Limits
 from wallet_app.services import movement
+from wallet_app.services.events import EventType
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
@@ -169,12 +176,26 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
             return service.get_payment(ids.made(label))
         case Retry(label):
             return service.retry_payment(ids.made(label), **once)
+        case CreateWebhook():
+            return service.create_webhook(url_of(by), [*EventType], **once)
+        case GetWebhook(label):
+            return service.get_webhook(ids.made(label))
+        case DeleteWebhook(label):
+            service.delete_webhook(ids.made(label))
+            return Done()
+        case ListWebhooks():
+            return service.list_webhooks()
         case Attempt(label):
             return _attempt(service, ids.made(label))
         case AtRest():
             wallets = service.store.readable.values()
             return Everything(tuple(wallets), tuple(service.payments.all()))
     raise TypeError(f"no call for {operation!r}")
+
+
+def url_of(label: str) -> str:
+    """Return the URL of a webhook that the call with this label creates."""
+    return f"https://receiver.example/{label}"
 
 
 def _part(operation: Operation, by: str, ids: Ids) -> movement.Operation:
@@ -192,7 +213,7 @@ def _part(operation: Operation, by: str, ids: Ids) -> movement.Operation:
     return movement.Operation(amount=operation.amount, description=by, **ends)
 
 
-def _attempt(service: WalletService, payment_id: str) -> Attempted:
+def _attempt(service: WalletService, payment_id: str) -> Done:
     """Do what a worker of the background does with one payment."""
     queue = service.payments._table._queue
     payment = service.payments._table.find(payment_id)
@@ -201,4 +222,4 @@ def _attempt(service: WalletService, payment_id: str) -> Attempted:
     except Exception as error:  # as `Background` does
         queue.failed(payment, error)
         raise
-    return Attempted()
+    return Done()

@@ -17,12 +17,14 @@ from tests.concurrency.linearizability import Call
 from tests.concurrency.results import Result
 from tests.concurrency.specification import Create, Operation
 from tests.concurrency.specification_of_reads import AtRest, Audit, Export
+from tests.concurrency.specification_of_webhooks import CreateWebhook
 from tests.concurrency.values import name_in, value_of, value_of_json
 from wallet_app.domain.transactions import HOUSE
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.quotes import Quote
 from wallet_app.services.service import WalletService
+from wallet_app.services.webhooks.webhook import NewWebhook
 
 NOBODY = str(UUID(int=0))
 """The id of no wallet."""
@@ -50,6 +52,8 @@ class Client:
             answer = call(self._service, operation, label, self)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is judged
             answer = failure
+        if isinstance(answer, NewWebhook):
+            self._made[label] = answer.webhook.id
         if isinstance(answer, ApprovalSnapshot | Quote | PaymentSnapshot):
             self._made[label] = answer.id
         return value_of(answer, self._name)
@@ -82,6 +86,8 @@ Send = Callable[[str, str, dict[str, object] | None, str | None], tuple[int, byt
 
 def read(body: bytes) -> dict[str, Any]:
     """Return what an answer says: JSON; or rows of CSV, which begin with a header."""
+    if not body:
+        return {}
     if body.startswith(b"{"):
         said: dict[str, Any] = json.loads(body)
         return said
@@ -111,8 +117,8 @@ class HttpClient:
             self._ids[operation.name] = body["walletId"]
             self._names[body["walletId"]] = operation.name
         made = body.get("approvalId") or body.get("quoteId")
-        if "direction" in body:
-            made = body["id"]
+        if "direction" in body or isinstance(operation, CreateWebhook):
+            made = body.get("id")
         if made is not None and status < 400:
             self._made[label] = made
         return value_of_json(status, body, self._names.__getitem__)

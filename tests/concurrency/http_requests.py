@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.concurrency.calls import CODE, Ids
+from tests.concurrency.calls import CODE, Ids, url_of
 from tests.concurrency.ledger import currency_of
 from tests.concurrency.specification import (
     Add,
@@ -38,6 +38,12 @@ from tests.concurrency.specification_of_reads import (
     ListLiquidity,
     ListWallets,
     Summarize,
+)
+from tests.concurrency.specification_of_webhooks import (
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListWebhooks,
 )
 
 Request = tuple[str, str, dict[str, object] | None]
@@ -107,6 +113,15 @@ def request(operation: Operation, by: str, ids: Ids) -> Request:
             return "POST", "/wallet/withdraw", _payment(wallet, amount, account, ids)
         case Deposit(wallet, amount, account):
             return "POST", "/wallet/deposit", _payment(wallet, amount, account, ids)
+        case CreateWebhook():
+            body = {"url": url_of(by), "events": ["wallet.created"]}
+            return "POST", "/webhooks", body
+        case GetWebhook(label):
+            return "GET", f"/webhooks/{ids.made(label)}", None
+        case DeleteWebhook(label):
+            return "DELETE", f"/webhooks/{ids.made(label)}", None
+        case ListWebhooks():
+            return "GET", "/webhooks", None
         case GetPayment(label):
             return "GET", f"/payments/{ids.made(label)}", None
         case Retry(label):

@@ -9,7 +9,7 @@ from tests.concurrency.ledger import Ledger
 from tests.concurrency.linearizability import Call, linearize
 from tests.concurrency.results import (
     Approval,
-    Attempted,
+    Done,
     Entry,
     Failed,
     HistoryPage,
@@ -23,6 +23,7 @@ from tests.concurrency.results import (
     Summed,
     Totals,
     Usage,
+    Webhook,
 )
 from tests.concurrency.specification import (
     KEY_IN_PROGRESS,
@@ -76,7 +77,7 @@ def _parts(call: Call) -> Iterator[Call]:
         return
     learn, settle = operation.halves
     asked = call.operation
-    yield replace(call, operation=replace(asked, operation=learn), result=Attempted())
+    yield replace(call, operation=replace(asked, operation=learn), result=Done())
     yield replace(call, operation=replace(asked, operation=settle))
 
 
@@ -172,7 +173,9 @@ def in_words(result: Result) -> str:
         case Payment(wallet=wallet, direction=direction, amount=amount, status=status):
             where = "into" if direction == "DEPOSIT" else "from"
             return f"{direction.lower()} of {amount} {where} {wallet}: {status}"
-        case Attempted():
+        case Webhook(by=by):
+            return f"the webhook of {by}"
+        case Done():
             return "done"
         case HistoryPage(entries=entries):
             return _changes(entries[::-1]) or "no transactions"

@@ -18,6 +18,7 @@ from tests.concurrency.results import (
     Result,
     Snapshot,
     Usage,
+    Webhook,
 )
 
 CURRENCY = "INR"
@@ -120,7 +121,8 @@ class Carried(NamedTuple):
 class Ledger(NamedTuple):
     """All that the service knows: the wallets by name, the keys, and by the labels of
     their calls the movements that were kept back, and the quotes: None when they are
-    used; the payments, oldest first, and the attempts that have asked the bank."""
+    used; the payments, oldest first, the attempts that have asked the bank, and the
+    webhooks, oldest first."""
 
     books: tuple[tuple[str, Book], ...] = ()
     kept: frozenset[Kept] = frozenset()
@@ -128,6 +130,7 @@ class Ledger(NamedTuple):
     quotes: frozenset[tuple[str, Quoted | None]] = frozenset()
     payments: tuple[tuple[str, Carried], ...] = ()
     asked: frozenset[str] = frozenset()
+    webhooks: tuple[Webhook, ...] = ()
 
     def book(self, name: str) -> Book:
         for each, book in self.books:
@@ -168,6 +171,11 @@ class Ledger(NamedTuple):
     def open(self, payment: Payment, account: str, by: str) -> tuple[Payment, Ledger]:
         carried = by, Carried(payment, account)
         return payment, self._replace(payments=(*self.payments, carried))
+
+    def webhook(self, label: str) -> Webhook:
+        if Webhook(label) not in self.webhooks:
+            raise Refusal("webhook_not_found")
+        return Webhook(label)
 
     def carried(self, label: str) -> Carried:
         """Return the payment that was last made with a label."""

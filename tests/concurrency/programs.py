@@ -55,6 +55,12 @@ from tests.concurrency.specification_of_reads import (
     ListWallets,
     Summarize,
 )
+from tests.concurrency.specification_of_webhooks import (
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListWebhooks,
+)
 from wallet_app.domain.transactions import AMOUNT_MAX
 
 SETUP = "before"
@@ -173,6 +179,9 @@ PAID = Deposit("asha", 60, PAYS, key="paid")
 LATE = Withdraw("asha", 40, TIMES_OUT, key="late")
 """Payments that are there before the threads start, known by their keys."""
 
+WEBHOOKS = (CreateWebhook(), CreateWebhook(key="hook"))
+"""The first one is never deleted: without any, the outbox keeps nothing."""
+
 CRASHING: tuple[dict[str, Any], ...] = ({}, {}, {"faults": (1,)})
 
 
@@ -276,6 +285,10 @@ OPERATIONS: dict[type[Operation], Draw] = {
         CRASHING,
         [DECLINED, PAID, LATE],
     ),
+    CreateWebhook: Draw(CreateWebhook, [(), ()], None, PLAIN),
+    GetWebhook: Draw(GetWebhook, [("hook",)] * 2, None, PLAIN, WEBHOOKS),
+    DeleteWebhook: Draw(DeleteWebhook, [("hook",)] * 2, None, PLAIN, WEBHOOKS),
+    ListWebhooks: Draw(ListWebhooks, [(), ()], None, PLAIN),
     Retry: Draw(Retry, [("late",)] * 2, None, PLAIN, [LATE, Attempt("late")]),
     GetPayment: Draw(GetPayment, [("declined",)] * 2, None, PLAIN, [DECLINED]),
 }
@@ -298,10 +311,11 @@ PAYMENTS = (
     *(Attempt, Attempt, Retry, Withdraw, Audit) * 2,
     *(Deposit, GetPayment, Freeze, Get),
 )
+RECEIVERS = (*(CreateWebhook, DeleteWebhook, ListWebhooks) * 2, GetWebhook, Create)
 FAMILIES: list[list[Draw]] = [
     *[
         [OPERATIONS[kind] for kind in family]
-        for family in (*(MONEY, TERMS) * 2, PROMISES, APPROVALS, PAYMENTS)
+        for family in (*(MONEY, TERMS) * 2, PROMISES, APPROVALS, PAYMENTS, RECEIVERS)
     ],
     DRAWS,
 ]

@@ -66,8 +66,14 @@ class Payment(NamedTuple):
         return self.status in ("PENDING", "PARKED")
 
 
-class Attempted(NamedTuple):
-    """What an attempt of a worker returns: nothing."""
+class Webhook(NamedTuple):
+    """`by` is the label of the call that created it."""
+
+    by: str
+
+
+class Done(NamedTuple):
+    """What is returned where there is nothing to say."""
 
 
 class HistoryPage(NamedTuple):

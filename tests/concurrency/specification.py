@@ -5,8 +5,8 @@ lock, no thread and no rollback is in it, because a sequential ledger needs none
 knows nothing of the product: how the service is asked is in `calls.py` and
 `http_requests.py`.
 
-Here is what changes wallets. Approvals, payments and what only reads have files of
-their own.
+Here is what changes wallets. Approvals, payments, webhooks and what only reads have
+files of their own.
 """
 
 from __future__ import annotations

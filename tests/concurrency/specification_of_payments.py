@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.concurrency.ledger import Ledger, Refusal
-from tests.concurrency.results import CRASHED, NOBODY, Attempted, Payment, Result
+from tests.concurrency.results import CRASHED, NOBODY, Done, Payment, Result
 from tests.concurrency.specification import Operation, check, waits
 
 
@@ -94,7 +94,7 @@ class Learn(Attempt):
         carried = ledger.carried(self.label)
         if carried.payment.is_open:
             ledger = ledger.with_carried(self.label, carried.asked())
-        return Attempted(), ledger._replace(asked=ledger.asked | {by})
+        return Done(), ledger._replace(asked=ledger.asked | {by})
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,24 +108,24 @@ class Settle(Attempt):
         ledger = ledger._replace(asked=ledger.asked - {by})
         payment, _, answered = carried = ledger.carried(self.label)
         if not payment.is_open:
-            return Attempted(), ledger
+            return Done(), ledger
         parked = ledger.with_status(self.label, "PARKED")
         if not carried.answered:
-            return Attempted(), parked
+            return Done(), parked
         paid, deposit = answered == "PAID", payment.direction == "DEPOSIT"
         ended = ledger.with_status(self.label, "SUCCEEDED" if paid else "FAILED")
         if paid is not deposit:
-            return Attempted(), ended
+            return Done(), ended
         book = ledger.book(payment.wallet)
         if not deposit:
             book = book._replace(frozen=None)  # what comes back, comes back
         try:
             check(None, book, payment.amount)
         except Refusal:
-            return Attempted(), parked
+            return Done(), parked
         if 1 in self.faults:
             return CRASHED, parked
-        return Attempted(), _arrived(ended, payment)
+        return Done(), _arrived(ended, payment)
 
 
 def _arrived(ledger: Ledger, payment: Payment) -> Ledger:

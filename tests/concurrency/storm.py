@@ -46,6 +46,12 @@ from tests.concurrency.specification_of_payments import (
     Retry,
     Withdraw,
 )
+from tests.concurrency.specification_of_webhooks import (
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListWebhooks,
+)
 from wallet_app.store import Wallet
 
 THREADS, CALLS = 4, 2
@@ -68,10 +74,11 @@ YIELDS = 0.02
 UNSEEN_AT_REST = (
     *(Confirm, GetApproval, Cancel, Resend, Quote, Exchange),
     *(Withdraw, Deposit, Attempt, Retry, GetPayment),
+    *(CreateWebhook, GetWebhook, DeleteWebhook, ListWebhooks),
 )
 """What a storm leaves out: a round begins with what was read at rest. Neither approvals
-nor quotes are seen there, nor what the bank was asked for a payment; and over HTTP
-nobody but the service's own workers makes an attempt, whenever they like."""
+nor quotes nor webhooks are seen there, nor what the bank was asked for a payment; and
+over HTTP nobody but the service's own workers makes an attempt, whenever they like."""
 
 REPEATED, KEY_ONLY = 0.2, 0.05
 """How many calls are the round's one request again, and how many have just its key."""

@@ -19,7 +19,7 @@ from tests.concurrency.linearizability import Call
 from tests.concurrency.programs import Program
 from tests.concurrency.results import (
     CRASHED,
-    Attempted,
+    Done,
     Refused,
     Report,
     Snapshot,
@@ -77,7 +77,7 @@ def test_a_crash_that_changed_nothing_is_right() -> None:
 PAID_IN = Program(
     {"asha": 100}, before=[Deposit("asha", 60, PAYS, key="payment")]
 ).ledger()
-ATTEMPT = called("0.0", Attempt("payment"), (0, 7), Attempted())
+ATTEMPT = called("0.0", Attempt("payment"), (0, 7), Done())
 
 
 def audited(during: tuple[int, int], balance: int, in_flight: int = 0) -> Call:

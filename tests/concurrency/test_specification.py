@@ -17,6 +17,7 @@ from tests.concurrency.programs import LEDGERS, OPERATIONS, Program, operations
 from tests.concurrency.results import (
     CRASHED,
     Approval,
+    Done,
     Entry,
     HistoryPage,
     Refused,
@@ -27,6 +28,7 @@ from tests.concurrency.results import (
     Summed,
     Totals,
     Usage,
+    Webhook,
 )
 from tests.concurrency.specification import (
     KEY_REUSED,
@@ -54,6 +56,12 @@ from tests.concurrency.specification_of_reads import (
     ListLiquidity,
     ListWallets,
     Summarize,
+)
+from tests.concurrency.specification_of_webhooks import (
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListWebhooks,
 )
 from wallet_app.domain.transactions import AMOUNT_MAX
 
@@ -365,6 +373,18 @@ def test_an_approval_is_confirmed_or_cancelled_once_and_resent_three_times() -> 
     for each in (Confirm, Cancel, Resend, GetApproval):
         missing = Refused("approval_not_found")
         assert answer(TWO, each("asked"), "me") == (missing, TWO)
+
+
+def test_webhooks_are_listed_oldest_first_until_they_are_deleted() -> None:
+    _, one = answer(TWO, CreateWebhook(), "one")
+    created, both = answer(one, CreateWebhook(), "two")
+    assert created == Webhook("two")
+    assert answer(both, ListWebhooks(), "me") == ((Webhook("one"), created), both)
+    assert answer(both, GetWebhook("two"), "me") == (created, both)
+    assert answer(both, DeleteWebhook("two"), "me") == (Done(), one)
+    for each in (GetWebhook, DeleteWebhook):
+        missing = Refused("webhook_not_found")
+        assert answer(one, each("two"), "me") == (missing, one)
 
 
 def test_the_order_in_which_wallets_were_opened_makes_no_difference() -> None:

@@ -16,7 +16,7 @@ from tests.concurrency.ledger import DECLINES, DOWN, PAYS, TIMES_OUT
 from tests.concurrency.programs import OPERATIONS
 from tests.concurrency.results import (
     Approval,
-    Attempted,
+    Done,
     Entry,
     Failed,
     HistoryPage,
@@ -30,6 +30,7 @@ from tests.concurrency.results import (
     Summed,
     Totals,
     Usage,
+    Webhook,
 )
 from tests.concurrency.specification import (
     Add,
@@ -67,6 +68,12 @@ from tests.concurrency.specification_of_reads import (
     ListLiquidity,
     ListWallets,
     Summarize,
+)
+from tests.concurrency.specification_of_webhooks import (
+    CreateWebhook,
+    DeleteWebhook,
+    GetWebhook,
+    ListWebhooks,
 )
 from tests.concurrency.values import value_of, value_of_json
 from tests.ledgers import new_service, open_wallet
@@ -264,7 +271,7 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
         ),
     ),
     (Withdraw("asha", 4, PAYS, key="out"), Payment("asha", OUT, 4, "PENDING")),
-    (Attempt("out"), Attempted()),
+    (Attempt("out"), Done()),
     (GetPayment("out"), Payment("asha", OUT, 4, "SUCCEEDED")),
     (Retry("out"), Refused("payment_not_parked")),
     (Retry("x"), Refused("payment_not_found")),
@@ -272,24 +279,24 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
     (Withdraw("asha", 16, PAYS), too_much(16, 15)),
     (Deposit("zoe", 4, PAYS), MISSING),
     (Deposit("asha", 9, DOWN, key="down"), Payment("asha", IN, 9, "PENDING")),
-    (Attempt("down"), Attempted()),
+    (Attempt("down"), Done()),
     (Retry("down", key="again"), Payment("asha", IN, 9, "PENDING")),
     (Retry("down", key="again"), Payment("asha", IN, 9, "PENDING")),
-    (Attempt("down"), Attempted()),
+    (Attempt("down"), Done()),
     (GetPayment("down"), Payment("asha", IN, 9, "PARKED")),
     (Withdraw("asha", 5, DECLINES, key="no"), Payment("asha", OUT, 5, "PENDING")),
     (Freeze("asha"), Snapshot("asha", "INR", 10, "in doubt"), "in doubt"),
-    (Attempt("no"), Attempted()),
+    (Attempt("no"), Done()),
     (Get("asha"), Snapshot("asha", "INR", 15, "in doubt")),
     (GetLimits("asha"), Usage("asha", None, 85)),
     (Deposit("asha", 3, PAYS), Refused("wallet_frozen")),
     (Unfreeze("asha"), Snapshot("asha", "INR", 15)),
     (Deposit("asha", 3, PAYS, key="in"), Payment("asha", IN, 3, "PENDING")),
     (Freeze("asha"), Snapshot("asha", "INR", 15, "once more"), "once more"),
-    (Attempt("in"), Attempted()),
+    (Attempt("in"), Done()),
     (GetPayment("in"), Payment("asha", IN, 3, "PARKED")),
     (Withdraw("$mei", 2, TIMES_OUT, key="late"), Payment("$mei", OUT, 2, "PENDING")),
-    (Attempt("late"), Attempted()),
+    (Attempt("late"), Done()),
     (
         Audit(),
         Report(
@@ -303,11 +310,11 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
         ),
     ),
     (Retry("late"), Payment("$mei", OUT, 2, "PENDING")),
-    (Attempt("late"), Attempted()),
+    (Attempt("late"), Done()),
     (GetPayment("late"), Payment("$mei", OUT, 2, "SUCCEEDED")),
     (Unfreeze("asha"), Snapshot("asha", "INR", 15)),
     (Retry("in"), Payment("asha", IN, 3, "PENDING")),
-    (Attempt("in"), Attempted()),
+    (Attempt("in"), Done()),
     (
         History("$mei"),
         HistoryPage(
@@ -322,7 +329,7 @@ LIMITS_EXCHANGES_AND_PAYMENTS: Rows = [
     (Withdraw("asha", 6, PAYS, key="v"), Approval("asha", 6)),
     (Confirm("v", key="made"), Payment("asha", OUT, 6, "PENDING")),
     (Confirm("v"), Refused("approval_closed")),
-    (Attempt("made"), Attempted()),
+    (Attempt("made"), Done()),
     (GetPayment("made"), Payment("asha", OUT, 6, "SUCCEEDED")),
     (Get("asha"), Snapshot("asha", "INR", 12)),
 ]
@@ -356,8 +363,24 @@ BATCHES: Rows = [
 ]
 """Each is refused for its second operation."""
 
+NO_WEBHOOK = Refused("webhook_not_found")
+RECEIVERS: Rows = [
+    (ListWebhooks(), ()),
+    (CreateWebhook(key="a"), Webhook("a")),
+    (CreateWebhook(key="a"), Webhook("a")),
+    (CreateWebhook(key="b"), Webhook("b")),
+    (ListWebhooks(), (Webhook("a"), Webhook("b"))),
+    (GetWebhook("a"), Webhook("a")),
+    (DeleteWebhook("a"), Done()),
+    (DeleteWebhook("a"), NO_WEBHOOK),
+    (GetWebhook("a"), NO_WEBHOOK),
+    (ListWebhooks(), (Webhook("b"),)),
+    (DeleteWebhook("b"), Done()),
+]
+
 ASKED = [
-    Row(*row) for row in WALLETS_AND_MONEY + LIMITS_EXCHANGES_AND_PAYMENTS + BATCHES
+    Row(*row)
+    for row in WALLETS_AND_MONEY + LIMITS_EXCHANGES_AND_PAYMENTS + BATCHES + RECEIVERS
 ]
 """What is asked, one call after the other, and what the service answers."""
 
@@ -385,7 +408,7 @@ def test_every_answer_over_http_has_the_same_value(
 ) -> None:
     def attempt(operation: Operation, label: str) -> Result:
         assert service.background.run_due() == 1, "the one payment that waits"
-        return Attempted()
+        return Done()
 
     assert_asked(over_http(client), attempt)
 

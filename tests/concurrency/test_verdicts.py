@@ -19,7 +19,7 @@ from tests.concurrency.programs import Program
 from tests.concurrency.results import (
     CRASHED,
     Approval,
-    Attempted,
+    Done,
     Entry,
     Failed,
     HistoryPage,
@@ -33,6 +33,7 @@ from tests.concurrency.results import (
     Summed,
     Totals,
     Usage,
+    Webhook,
 )
 from tests.concurrency.specification import Add, Deduct, Transfer
 from tests.concurrency.specification_of_reads import AtRest, Audit, Get
@@ -222,7 +223,8 @@ WALLETS = "asha 40; $asha 0"
             Rest((), (Payment("asha", "DEPOSIT", 6, "FAILED"),)),
             "no wallets; deposit of 6 into asha: FAILED",
         ),
-        (Attempted(), "done"),
+        (Done(), "done"),
+        (Webhook("0.1"), "the webhook of 0.1"),
         (balanced(200, 2), "balanced: 2 wallets with INR 200"),
         (
             Report(("the balance is -20", "and more"), 1, 2, ()),

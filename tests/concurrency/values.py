@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.concurrency import specification
-from tests.concurrency.calls import Everything
+from tests.concurrency.calls import Everything, url_of
 from tests.concurrency.ledger import CURRENCY, DOLLARS
 from tests.concurrency.results import (
     Approval,
-    Attempted,
+    Done,
     Entry,
     Failed,
     HistoryPage,
@@ -28,6 +28,7 @@ from tests.concurrency.results import (
     Summed,
     Totals,
     Usage,
+    Webhook,
 )
 from wallet_app.domain.errors.families import WalletError
 from wallet_app.domain.transactions import HOUSE, Transaction, WalletSnapshot
@@ -37,6 +38,7 @@ from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.history import Page
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.quotes import Quote
+from wallet_app.services.webhooks.webhook import NewWebhook, WebhookSnapshot
 from wallet_app.store import Wallet
 
 Name = Callable[[str], str]
@@ -74,6 +76,10 @@ def value_of(answer: object, name: Name) -> Result:
             )
         case Quote():
             return Quoted(answer.from_amount, answer.to_amount)
+        case NewWebhook():
+            return value_of(answer.webhook, name)
+        case WebhookSnapshot():
+            return Webhook(answer.url.removeprefix(url_of("")))
         case PaymentSnapshot():
             return Payment(
                 name(answer.wallet_id),
@@ -81,7 +87,7 @@ def value_of(answer: object, name: Name) -> Result:
                 answer.amount,
                 str(answer.status),
             )
-        case Attempted():
+        case Done():
             return answer
         case Page():
             entries = tuple(value_of(each, name) for each in answer.transactions)
@@ -145,10 +151,16 @@ def value_of(answer: object, name: Name) -> Result:
 def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
     """Return the value of an answer over HTTP; `name` also knows users' ids."""
     match body:
+        case _ if status == 204:
+            return Done()
         case {"code": str(code)}:
             return Refused(code, _numbers(body)) if status < 500 else Failed(code)
         case {"results": list(parts)} | {"wallets": list(parts)}:
             return tuple(value_of_json(status, each, name) for each in parts)
+        case {"webhooks": list(webhooks)}:
+            return tuple(value_of_json(status, each, name) for each in webhooks)
+        case {"url": str(url), "events": _}:
+            return Webhook(url.removeprefix(url_of("")))
         case {"transaction": transaction}:
             return _entry(transaction, name)
         case {"from": dict(sent), "to": dict(received)}:
