@@ -154,6 +154,18 @@ def test_the_currencies_are_those_of_the_service(page: FlaskClient) -> None:
     assert "XAU" not in digits
 
 
+def test_wallets_and_payments_are_listed_newest_first(page: FlaskClient) -> None:
+    of_asha = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    first = get(page, "/wallets?limit=2")
+    assert (first["total"], first["totalPages"]) == (5, 3)
+    assert get(page, "/wallets?limit=2&page=3")["wallets"] == of_asha[:1]
+    body = {"walletId": of_asha[0]["id"], "amount": 5, "bankAccount": "sandbox-ok"}
+    paid = [post(page, "/wallet/deposit", body).get_json() for _ in range(3)]
+    path = f"/payments?walletId={of_asha[0]['id']}&limit=2"
+    assert get(page, path)["payments"] == paid[:0:-1]
+    assert get(page, f"/payments?walletId={of_asha[1]['id']}")["payments"] == []
+
+
 # The phone
 
 

@@ -18,7 +18,7 @@ from flask import Flask
 from msgspec import structs
 
 from wallet_app.api import wallet_api
-from wallet_app.demo import demo_views, guard
+from wallet_app.demo import demo_views, guard, lists
 from wallet_app.demo.inbox import Inbox
 from wallet_app.demo.people import DemoClock, People
 from wallet_app.demo.request_log import RequestLog
@@ -96,3 +96,4 @@ class Demo:
         guard.register(app)
         self.requests.register(app)
         app.register_blueprint(demo_views.blueprint(self))
+        app.register_blueprint(lists.blueprint(self))
