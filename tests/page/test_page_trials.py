@@ -66,9 +66,9 @@ def test_fraud_rules_watch_a_wallet_and_their_alerts_show(
     )
     visit.on("tab-fraud").click()
     alerts = visit.on("alert").filter(has_text=owner.name)
-    expect(alerts.first).to_contain_text("velocityblocked")
+    expect(alerts.first).to_contain_text("Velocityblocked")
     expect(alerts.first).to_contain_text(f"$0.01 from {owner.called}")
-    expect(alerts.last).to_contain_text("new-payeeneeds a code")
+    expect(alerts.last).to_contain_text("New payeeneeds a code")
     assert owner.balance == 5_000_000 - 10
     switch.uncheck()
     says(send(visit, "deduct", amount="0.01"), "Deducted $0.01.")

@@ -55,8 +55,13 @@ function showRules(thresholds) {
   keep(byId("fraud-rules"), RULES, {
     key: ([name]) => name,
     create: () => fromTemplate("rule-template"),
-    update: (element, [name, words]) => fill(element, { name, words: words(thresholds, money) }),
+    update: (element, [name, words]) =>
+      fill(element, { name: titleOf(name), words: words(thresholds, money) }),
   });
+}
+
+function titleOf(rule) {
+  return rule[0].toUpperCase() + rule.slice(1).replace("-", " ");
 }
 
 function showAlerts(alerts) {
@@ -72,7 +77,7 @@ function showAlert(element, { rule, verdict, walletId, toWalletId, amount, curre
   const where = toWalletId ? ` to ${book.nameOf(toWalletId)}` : "";
   const money = book.money(fromJson(amount), currency);
   fill(element, {
-    rule,
+    rule: titleOf(rule),
     verdict: VERDICTS[verdict],
     time: clockTime(createdAt),
     words: `${money} from ${book.nameOf(walletId)}${where}`,
