@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from uuid_utils import uuid4 as new_uuid
 
 from tests.house import RATES, TTL_SECONDS, House
-from tests.ledgers import SECOND, BoundedLock, Ids, new_service, nothing_moves
+from tests.ledgers import SECOND, BoundedLock, new_service, nothing_moves
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.exchange_errors import (
     AmountNotExchangeable,
@@ -132,7 +132,7 @@ def test_a_quote_is_remembered_for_a_while_after_it_expired(house: House) -> Non
 def test_no_more_quotes_are_kept_than_is_good(house: House) -> None:
     store = house.service.store
     quotes = Quotes(
-        store, house.clock, house.clock, Ids(), RATES, 60, BoundedLock, quotes_max=2
+        store, house.clock, house.clock, new_uuid, RATES, 60, BoundedLock, quotes_max=2
     )
     first, second = (quotes.create("USD", "INR", 1) for _ in range(2))
     house.clock.now += 1
