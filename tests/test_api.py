@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import count
 from uuid import uuid4
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from uuid_utils import UUID
@@ -197,3 +198,20 @@ def test_two_apps_have_two_ledgers() -> None:
     body = {"userId": str(uuid4())}
     assert post(one.test_client(), "/wallet/create", body).status_code == 201
     assert post(other.test_client(), "/wallet/create", body).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/health", f"/wallet/{NOBODY}", "/nothing"])
+def test_a_body_ends_with_a_newline(client: FlaskClient, path: str) -> None:
+    assert client.get(path).data.endswith(b"}\n")
+
+
+def test_what_a_key_replays_is_the_same_bytes(
+    client: FlaskClient, service: WalletService
+) -> None:
+    body = {"walletId": open_wallet(service), "amount": 5}
+    first, again = (
+        post(client, "/wallet/add", body, **{"Idempotency-Key": "salary"})
+        for _ in range(2)
+    )
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.data == first.data and first.data.endswith(b"}\n")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wallet_app.server.gateway import call, environ_of
+from wallet_app.server.gateway import call, environ_of, problem
 from wallet_app.server.reader import Request
 
 SERVER, CLIENT = ("127.0.0.1", 8000), "127.0.0.9"
@@ -94,6 +94,12 @@ def test_an_answer_of_unknown_length_is_a_stream_of_pieces_that_are_not_empty() 
 @pytest.mark.parametrize("status", ["204 NO CONTENT", "304 NOT MODIFIED"])
 def test_an_answer_that_has_no_body_is_no_stream(status: str) -> None:
     assert call(app_of(Pieces(), status), environ()).stream is None
+
+
+def test_a_problem_of_the_server_ends_with_a_newline() -> None:
+    answer = problem(408)
+    assert answer.body.endswith(b"}\n")
+    assert dict(answer.headers)["Content-Length"] == str(len(answer.body))
 
 
 def test_an_app_that_fails_while_its_answer_is_put_together_is_a_500() -> None:

@@ -18,7 +18,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from wallet_app.api.outgoing.problems import MEDIA_TYPE, http_document
 from wallet_app.server.reader import Request
-from wallet_app.services.json_forms import json_bytes
+from wallet_app.services.json_forms import json_line
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -146,7 +146,7 @@ def _is_stream(method: str, status: str, headers: list[tuple[str, str]]) -> bool
 
 def problem(status: int, detail: str | None = None, **headers: str) -> Answer:
     """Return a problem document of the server's own."""
-    body = json_bytes(http_document(status, detail))
+    body = json_line(http_document(status, detail))
     described = {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(body))}
     return Answer(
         f"{status} {HTTP_STATUS_CODES[status]}", [*(described | headers).items()], body

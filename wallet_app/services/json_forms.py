@@ -284,4 +284,10 @@ def json_bytes(body: object) -> bytes:
     return bytes(written)
 
 
+def json_line(body: object) -> bytes:
+    """Return JSON that ends with a newline, so that the prompt of a terminal does not
+    stick to it."""
+    return json_bytes(body) + b"\n"
+
+
 _ENCODER = json.Encoder()

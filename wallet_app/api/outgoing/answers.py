@@ -27,7 +27,7 @@ from wallet_app.services.json_forms import (
     Wallet,
     WalletId,
     doc,
-    json_bytes,
+    json_line,
     uuid,
 )
 from wallet_app.services.webhooks.delivery_log import DeliveryStatus
@@ -47,7 +47,7 @@ Sum = Annotated[
 
 def answer(body: JsonObject | Json, status: int = 200, **headers: str) -> Response:
     """Return a JSON response."""
-    return Response(json_bytes(body), status, headers, content_type="application/json")
+    return Response(json_line(body), status, headers, content_type="application/json")
 
 
 class Wallets(JsonObject):

@@ -22,7 +22,7 @@ from wallet_app.domain.errors.families import (
     Unprocessable,
     WalletError,
 )
-from wallet_app.services.json_forms import json_bytes, timestamp
+from wallet_app.services.json_forms import json_line, timestamp
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -109,4 +109,4 @@ def _bug(error: Exception) -> Response:
 
 
 def _response(body: dict[str, object], status: int) -> Response:
-    return Response(json_bytes(body), status, content_type=MEDIA_TYPE)
+    return Response(json_line(body), status, content_type=MEDIA_TYPE)
