@@ -26,7 +26,7 @@ TELLTALES = {
     "unsorted-locks": r"Deadlock.*held by thread [01]",
     "self-transfer": r"Deadlock.*held by itself",
     "create-during-audit": r"dictionary changed size|balanced: 3 wallets",
-    "limit-outside-the-lock": r"limit_exceeded amount=\d+ limit=\d+",
+    "limit-outside-the-lock": r"limit_exceeded amount=\d+ limit=\d+|no one order",
     "code-confirmed-twice": r"approval_closed|insufficient_funds",
     "quote-used-twice": r"quote_used",
     "time-runs-back": r"transaction is older than what came before",

@@ -81,9 +81,9 @@ async function turn(where) {
 async function load(wallet, ask) {
   loaded = wallet;
   byId("history-csv").href = pathOf(wallet, "transactions.csv", filters);
-  await showPage(wallet, ask);
   const { from, to } = filters;
   await Promise.all([showPlot(wallet, { from, to }), showSpending(wallet, { from, to })]);
+  await showPage(wallet, ask); // the last, because its form can be sent again then
 }
 
 function pathOf(wallet, what, parameters) {
