@@ -118,7 +118,8 @@ def printed_by_refusal(
     """Return what a start prints that ends by itself, in words and not a traceback."""
     with started(command, environ) as server:
         assert server.wait() != 0, server.printed
-        assert "Traceback" not in server.printed
+        # gunicorn prints a traceback of its own if a second worker refuses meanwhile.
+        assert "/wallet_app/" not in server.printed, "a frame of ours"
         return server.printed
 
 
