@@ -20,7 +20,7 @@ def ago(seconds: int, nanoseconds: int = 0) -> int:
 
 
 def out(amount: int = 1, **facts: Any) -> Outgoing:
-    """Return a movement out of a wallet that remembers nothing, but for these facts."""
+    """Return a movement out of a wallet that has no counters except these."""
     past = {
         name: facts.pop(name)
         for name in FraudSignals.__struct_fields__

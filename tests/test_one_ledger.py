@@ -1,6 +1,6 @@
 """One ledger at one address under any server, with real processes.
 
-What gunicorn refuses besides is in `test_serving.py`.
+What else gunicorn refuses is in `test_serving.py`.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ app = create_app(service)
 schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
 
 EXAMPLES_MAX = settings().max_examples * 3 // 10
-"""Besides those that schemathesis enumerates: each boundary of each field."""
+"""In addition to those that schemathesis enumerates: each boundary of each field."""
 
 OF_BODIES = {
     (400, "bad_request"),

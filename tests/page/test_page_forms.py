@@ -1,4 +1,4 @@
-"""Forms and buttons of the page: what is sent once, seen, told apart and focused."""
+"""Forms and buttons of the page: what is sent once, seen, distinguished and focused."""
 
 from __future__ import annotations
 

@@ -37,10 +37,10 @@ def test_the_browser_runs_no_script_but_the_servers_own_files(visit: Visit) -> N
 
 
 ATTACK = """async ([url, walletId]) => {
-    const told = [];
+    const texts = [];
     const read = (path) => fetch(url + path).then((answer) => answer.text());
     for (const path of ["/audit", "/demo/phone", `/wallet/${walletId}`]) {
-        await read(path).then((text) => told.push(text), () => {});
+        await read(path).then((text) => texts.push(text), () => {});
     }
     const body = JSON.stringify({ walletId, amount: 1 });
     const posts = { "/wallet/add": body, "/demo/inbox": "{}" };
@@ -53,7 +53,7 @@ ATTACK = """async ([url, walletId]) => {
     await fetch(unfreeze, { method: "POST", mode: "no-cors" }).catch(() => {});
     navigator.sendBeacon(unfreeze);
     await fetch(unfreeze, { method: "POST", mode: "no-cors" }).catch(() => {});
-    return told;
+    return texts;
 }"""
 FORM = """(action) => {
     const form = document.createElement("form");

@@ -74,8 +74,8 @@ def test_money_is_moved_by_amounts_as_people_write_them(visit: Visit, api: Api) 
     says(send(visit, "add", amount="1,250.50"), "Added ₹1,250.50.")
     says(send(visit, "add", amount=" 12,50,000 "), "Added ₹12,50,000.00.")
     says(send(visit, "deduct", amount="0.5", category="food"), "Deducted ₹0.50.")
-    told = {"amount": "1000", "category": "rent", "description": "My half, for May"}
-    form = send(visit, "transfer", to=target, **told)
+    details = {"amount": "1000", "category": "rent", "description": "My half, for May"}
+    form = send(visit, "transfer", to=target, **details)
     says(form, f"₹1,000.00 went to {target.called}.")
     owner.shows("₹12,51,250.00")
     target.shows("₹2,000.00")

@@ -52,10 +52,10 @@ def test_a_refusal_is_told_in_money_and_names_at_its_field(
     owner.choose()
     visit.announce(400, 409, 422, 423)
     form = send(visit, "transfer", to=target, amount="9,00,000")
-    told(form, "amount", f"Not enough money: {owner.name} has ₹2,17,180.45.")
+    shown_at(form, "amount", f"Not enough money: {owner.name} has ₹2,17,180.45.")
     api.ask("PUT", f"/wallet/{owner.wallet_id}/limits", 200, {"perTransaction": 5_000})
     form = send(visit, "deduct", amount="50.01")
-    told(form, "amount", "Over the limit: ₹50.00 per transaction.")
+    shown_at(form, "amount", "Over the limit: ₹50.00 per transaction.")
     api.post(f"/wallet/{owner.wallet_id}/freeze", 200, reason="Lost phone")
     form = send(visit, "transfer", amount="1")
     expect(form.get_by_test_id("error")).to_have_text(
@@ -66,11 +66,11 @@ def test_a_refusal_is_told_in_money_and_names_at_its_field(
     visit.on("wallet-currency").select_option("INR")
     visit.on("wallet-submit").click()
     form = visit.page.locator("#wallet-form")
-    told(form, "currency", f"{owner.name} has a wallet in this currency already.")
+    shown_at(form, "currency", f"{owner.name} has a wallet in this currency already.")
     assert (owner.balance, target.balance) == (21_718_045, 0)
 
 
-def told(form: Any, field: str, words: str) -> None:
+def shown_at(form: Any, field: str, words: str) -> None:
     """See words at a field, and nowhere else in the form."""
     error = form.get_by_test_id("field-error")
     expect(error).to_have_text(words)
@@ -82,8 +82,8 @@ def test_what_is_left_empty_is_asked_for_and_not_sent(visit: Visit, api: Api) ->
     Owner(visit, api, "USD", 100).choose()
     visit.on("open-person").click()
     visit.on("person-submit").click()
-    told(visit.on("person-form"), "name", "Type a name.")
-    told(send(visit, "freeze"), "reason", "Type a reason.")
+    shown_at(visit.on("person-form"), "name", "Type a name.")
+    shown_at(send(visit, "freeze"), "reason", "Type a reason.")
     assert visit.sent == []
 
 
@@ -108,5 +108,5 @@ def test_a_category_without_letters_is_refused_at_its_field(
 ) -> None:
     Owner(visit, api, "USD", 100).choose()
     form = send(visit, "add", amount="1", category="42 !")
-    told(form, "category", "Begin with a letter from a to z.")
+    shown_at(form, "category", "Begin with a letter from a to z.")
     assert visit.sent == []

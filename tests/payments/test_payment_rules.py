@@ -1,4 +1,4 @@
-"""The rules that hold for every payment, whoever asks for it."""
+"""The rules that hold for every payment, for every caller."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ class Hindrance(NamedTuple):
 
 
 HINDRANCES = {
-    "no room for what comes back": Hindrance(
+    "no room for the refund": Hindrance(
         WITHDRAWAL,
         "sandbox-declines",
         "DECLINED",

@@ -82,7 +82,7 @@ class Guard:
             except SecondWorker:
                 pass
             except SecondLedger:
-                time.sleep(END_SECONDS)
+                time.sleep(END_SECONDS)  # so that the server ends first, by itself
                 raise
         sys.exit(0)
 
