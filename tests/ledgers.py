@@ -192,12 +192,19 @@ def everything(service: WalletService) -> Everything:
     }
 
 
+def recorded(service: WalletService) -> set[UUID]:
+    """Return the ids of all transactions in the histories of a ledger at rest."""
+    histories = (wallet.history for wallet in service.store.readable.values())
+    return {each.id for history in histories for each in history}
+
+
 @contextmanager
 def nothing_moves(service: WalletService) -> Iterator[None]:
     """Assert that the block leaves the ledger as it was, and its books balanced."""
     before = everything(service)
     yield
     assert everything(service) == before
+    assert set(service.store.transactions) == recorded(service)
     assert service.audit().problems == []
 
 

@@ -116,6 +116,7 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
         NO_WALLET,
         NO_UUID,
     },
+    ("GET", "/transactions/{id}"): {(404, "transaction_not_found"), NO_UUID},
     ("GET", "/approvals/{id}"): OF_APPROVALS,
     ("POST", "/approvals/{id}/confirm"): OF_COMMANDS
     | OF_APPROVALS

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from uuid_utils import UUID
 
-from tests.ledgers import Clock, Receivers, everything
+from tests.ledgers import Clock, Receivers, everything, recorded
 from wallet_app.domain.errors.approval_errors import ApprovalNotFound
 from wallet_app.domain.errors.exchange_errors import QuoteNotFound
 from wallet_app.domain.errors.families import WalletError
@@ -152,6 +152,7 @@ class World:
                 user: [wallet.id for wallet in service.store.of_user(user)]
                 for user in ("asha", "ravi", "zoe")
             },
+            "not in a history": set(service.store.transactions) - recorded(service),
             "payments": service.payments.all(),
             "approvals": [self._approval(each) for each in self.watched],
             "quotes": [self._quote(each) for each in self.watched],

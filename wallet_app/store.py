@@ -22,6 +22,8 @@ from types import TracebackType
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from uuid_utils import UUID
+
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.wallet_errors import WalletExists, WalletNotFound
 from wallet_app.domain.spending import Policy, SpendingCounters
@@ -91,7 +93,8 @@ class Wallet:
     that took its length under the lock can read that far without it. `spent` is all
     that has left the wallet, less refunds; `counters` say how much of it left today and
     this month, and hold the fraud signals. The `policy` holds for this wallet alone.
-    `balance_min` is 0, or less than that for a liquidity wallet.
+    `balance_min` is 0, or less than that for a liquidity wallet. What is in a history
+    is in `by_id`, too, which all wallets share.
     """
 
     __slots__ = (
@@ -103,6 +106,7 @@ class Wallet:
         "counters",
         "updated_at",
         "history",
+        "by_id",
         "policy",
         "balance_min",
         "_lock",
@@ -115,6 +119,7 @@ class Wallet:
         counters: SpendingCounters,
         policy: Policy,
         lock: Lock,
+        by_id: dict[UUID, Transaction],
         balance_min: int = 0,
     ) -> None:
         self.identity = identity
@@ -124,6 +129,7 @@ class Wallet:
         self.counters = counters
         self.updated_at = identity.created_at
         self.history: list[Transaction] = []
+        self.by_id = by_id
         self.policy = policy
         self.balance_min = balance_min
         self._lock = lock
@@ -158,13 +164,20 @@ class Wallet:
         finally:
             self._lock.release()
 
+    def record(self, transaction: Transaction) -> None:
+        """Add a transaction to the history; the caller holds the wallet."""
+        self.history.append(transaction)
+        self.by_id[transaction.id] = transaction
+
     def _restore(self) -> None:
         """Go back to the mark; its cost does not depend on the history.
 
         A balance that has not changed, as that of a refused movement, is not written.
         """
         balance, self.spent, self.counters, self.updated_at, length = self._mark
-        del self.history[length:]
+        while len(self.history) > length:
+            self.by_id.pop(self.history[-1].id, None)
+            del self.history[-1]
         if self.balance != balance:
             self.balance = balance
 
@@ -237,6 +250,9 @@ class Store:
     only. A wallet is never removed, so looking one up needs no lock. Adding one holds
     the registry lock, and so does reading several until they are locked: else one could
     be missing that was added before another.
+
+    `transactions` are those of all wallets. One that is not committed yet is among
+    them, so who finds one looks again while holding its wallet.
     """
 
     def __init__(
@@ -250,6 +266,8 @@ class Store:
         self._policy = policy
         self._wallets = _Wallets()
         self._by_owner: dict[tuple[str, str], Wallet] = {}
+        self._transactions: dict[UUID, Transaction] = {}
+        self.transactions: Mapping[UUID, Transaction] = self._transactions
         self.registry_lock = lock_factory()
         self.wallets: Mapping[str, Wallet] = self._wallets
         self._readable = _Wallets()
@@ -269,7 +287,8 @@ class Store:
         if existing is not None:
             raise WalletExists(existing.id, currency)
         identity = WalletIdentity(id, user_id, currency, created_at)
-        return Wallet(identity, self._counters, self._policy, self._lock_factory())
+        lock = self._lock_factory()
+        return Wallet(identity, self._counters, self._policy, lock, self._transactions)
 
     @contextmanager
     def publish(self, wallet: Wallet) -> Iterator[None]:
@@ -297,6 +316,7 @@ class Store:
                         self._counters,
                         Policy(),
                         self._lock_factory(),
+                        self._transactions,
                         balance_min=-AMOUNT_MAX,
                     )
                     self._readable[id] = wallet

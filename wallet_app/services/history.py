@@ -70,6 +70,18 @@ class History:
 
     def __init__(self, store: Store) -> None:
         self._wallets = store.readable
+        self._transactions = store.transactions
+
+    def find(self, transaction_id: UUID) -> Transaction:
+        """Return a committed transaction. One that is being made is seen when its
+        wallet opens, if it is there then: it may be undone."""
+        found = self._transactions.get(transaction_id)
+        if found is not None:
+            with self._wallets[found.wallet_id]:
+                found = self._transactions.get(transaction_id)
+        if found is None:
+            raise TransactionNotFound(str(transaction_id))
+        return found
 
     def page(
         self,
@@ -114,9 +126,9 @@ class History:
 def _position(
     wallet_id: str, history: Sequence[Transaction], length: int, transaction_id: UUID
 ) -> int:
-    """Find a transaction, from the latest back: an index by id would cost every
-    transaction memory, and reading on mostly starts near the end."""
+    """Find a transaction, from the latest back: reading on mostly starts near the
+    end."""
     for position in range(length - 1, -1, -1):
         if history[position].id == transaction_id:
             return position
-    raise TransactionNotFound(wallet_id, str(transaction_id))
+    raise TransactionNotFound(str(transaction_id), f" in wallet {wallet_id}")

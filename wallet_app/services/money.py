@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import chain
+from sys import intern
 from typing import TypeVar
 
 from wallet_app.domain.clock import Clock, NewId
@@ -182,10 +183,9 @@ class Money:
             assert source and target, "only a transfer has a quote"
             exchange = self._exchange(asked.quote_id, is_used)
         changes = changes_of(source, target, asked.amount, exchange, payment)
-        credit, debit = (CREDIT, DEBIT) if len(changes) == 1 else (IN, OUT)
         legs = [
-            Leg(wallet, credit if change > 0 else debit, change, self._new_id(), other)
-            for wallet, change, other in changes
+            Leg(wallet, type, amount, self._new_id(), counterparty)
+            for wallet, type, amount, counterparty in changes
         ]
         reference_id = payment.id if payment is not None else None
         return Movement(
@@ -195,7 +195,7 @@ class Money:
             now=now,
             legs=legs,
             reference_id=legs[0].transaction_id if len(legs) > 1 else reference_id,
-            category=asked.category,
+            category=asked.category and intern(asked.category),  # one in memory
             description=asked.description,
             approved=approved,
             exchange=exchange,
@@ -253,7 +253,7 @@ class Money:
 
 def move(movement: Movement, leg: Leg) -> Transaction:
     """Change a held wallet's balance and record it. Only a restore changes one, too."""
-    wallet, change, amount = leg.wallet, leg.change, abs(leg.change)
+    wallet, change, amount = leg.wallet, leg.change, leg.amount
     now = max(movement.now, wallet.updated_at)  # clocks step back, histories do not
     if change < 0:
         wallet.counters = wallet.counters.at(now, wallet.spent)
@@ -277,7 +277,7 @@ def move(movement: Movement, leg: Leg) -> Transaction:
         created_at=now,
         counterparty=leg.counterparty,
     )
-    wallet.history.append(transaction)
+    wallet.record(transaction)
     count_signals(movement, wallet, change, now)
     return transaction
 
@@ -288,25 +288,27 @@ def changes_of(
     amount: int,
     exchange: Exchange | None,
     payment: PaymentIdentity | None,
-) -> list[tuple[Wallet, int, Counterparty | None]]:
-    """Return by how much each balance changes, and with whom: one for an add or a
+) -> list[tuple[Wallet, TransactionType, int, Counterparty | None]]:
+    """Return how each balance changes, by how much, and with whom: one for an add or a
     deduct, two for a transfer. An exchange has four: the money goes through a liquidity
     wallet of each currency, so that its books balance."""
     if source is None or target is None:
-        ends = (source, -amount), (target, amount)
+        ends = (source, DEBIT), (target, CREDIT)
         return [
-            (wallet, change, payment) for wallet, change in ends if wallet is not None
+            (wallet, type, amount, payment)
+            for wallet, type in ends
+            if wallet is not None
         ]
     sender, receiver = source.identity, target.identity
     if exchange is None:
-        return [(source, -amount, receiver), (target, amount, sender)]
+        return [(source, OUT, amount, receiver), (target, IN, amount, sender)]
     quote = exchange.quote
     from_sender, to_receiver = Exchanged(sender), Exchanged(receiver)
     return [
-        (source, -quote.from_amount, to_receiver),
-        (exchange.taker, quote.from_amount, from_sender),
-        (exchange.giver, -quote.to_amount, to_receiver),
-        (target, quote.to_amount, from_sender),
+        (source, OUT, quote.from_amount, to_receiver),
+        (exchange.taker, IN, quote.from_amount, from_sender),
+        (exchange.giver, OUT, quote.to_amount, to_receiver),
+        (target, IN, quote.to_amount, from_sender),
     ]
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 from uuid_utils import UUID
 
 from wallet_app.domain.transactions import (
+    OUTGOING,
     Counterparty,
     Transaction,
     TransactionType,
@@ -31,14 +32,19 @@ class Operation(Struct, frozen=True, gc=False, kw_only=True):
 
 # Structs, because they are built in C; they live as long as a call.
 class Leg(Struct, frozen=True, gc=False):
-    """One balance that a movement changes, and the transaction that says so. `change`
-    is in minor units, negative for money that leaves the wallet."""
+    """One balance that a movement changes, and the transaction that says so, in
+    minor units."""
 
     wallet: Wallet
     type: TransactionType
-    change: int
+    amount: int
     transaction_id: UUID
     counterparty: Counterparty | None
+
+    @property
+    def change(self) -> int:
+        """What the balance changes by: `amount` with its sign."""
+        return -self.amount if self.type in OUTGOING else self.amount
 
 
 class Exchange(Struct, frozen=True, gc=False):

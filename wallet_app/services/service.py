@@ -292,6 +292,10 @@ class WalletService:
         """
         return self.history.page(wallet_id, wanted, limit, page, before)
 
+    def get_transaction(self, transaction_id: UUID) -> Transaction:
+        """Raise TransactionNotFound if there is no such transaction."""
+        return self.history.find(transaction_id)
+
     def export_history(
         self, wallet_id: str, wanted: HistoryFilter = HistoryFilter()
     ) -> Iterator[Transaction]:

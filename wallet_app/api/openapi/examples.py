@@ -95,14 +95,14 @@ _DEBIT = example(
     description="Dinner on Friday",
 )
 _CREDIT = replace(_DEBIT, type=TransactionType.CREDIT, balance_after=50_000)
-_SENT = replace(
+SENT = replace(
     _DEBIT,
     type=TransactionType.TRANSFER_OUT,
     reference_id=_DEBIT.id,
     counterparty=example(WalletCounterparty, wallet_id=TARGET_ID),
 )
 _RECEIVED = replace(
-    _SENT,
+    SENT,
     id="e3b5d7f9-2c4e-4a6b-9d8f-0c1b2d3e4f5a",
     wallet_id=TARGET_ID,
     type=TransactionType.TRANSFER_IN,
@@ -112,8 +112,8 @@ _RECEIVED = replace(
 CREDIT = answers.Movement(replace(_SOURCE, balance=50_000), _CREDIT)
 DEBIT = answers.Movement(_SOURCE, _DEBIT)
 TRANSFER = answers.Transfer(
-    _SENT.reference_id,
-    answers.Movement(_SOURCE, _SENT),
+    SENT.reference_id,
+    answers.Movement(_SOURCE, SENT),
     answers.Movement(_TARGET, _RECEIVED),
 )
 BATCH = answers.Batch([CREDIT, TRANSFER])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response
+from uuid_utils import UUID
 
 from wallet_app.api.current_service import service
 from wallet_app.api.incoming.request_schemas import (
@@ -40,6 +41,14 @@ def transactions(query: dict[str, Any], id: str) -> Response:
     page = service().get_history(id, wanted, **query)
     rows = list(map(Transaction.of, page.transactions))
     return page_answer(History, page, transactions=rows)
+
+
+@blueprint.get("/transactions/<uuid:id>")
+@answers(200, examples.SENT)
+@refuses(TransactionNotFound)
+def get(id: str) -> Response:
+    """Get a transaction"""
+    return answer(Transaction.of(service().get_transaction(UUID(id))))
 
 
 @blueprint.get("/wallet/<uuid:id>/transactions.csv")

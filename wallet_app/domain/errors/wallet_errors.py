@@ -30,12 +30,12 @@ class WalletNotFound(NotFound):
 
 
 class TransactionNotFound(NotFound):
-    """The wallet has no transaction with this id."""
+    """No transaction has this id, or none of this wallet."""
 
     code, title = "transaction_not_found", "Transaction not found"
-    message = "Wallet {wallet_id} has no transaction {transaction_id}."
-    wallet_id: str = member(SOURCE_ID)
+    message = "There is no transaction {transaction_id}{where}."
     transaction_id: str = member(TRANSACTION_ID)
+    where: str = internal("", default="")
 
 
 class WalletExists(Conflict):
