@@ -10,6 +10,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple, Protocol, TypedDict
 
+from uuid_utils import UUID
+
 from tests.concurrency.ledger import currency_of
 from tests.concurrency.results import Done
 from tests.concurrency.specification import (
@@ -45,6 +47,7 @@ from tests.concurrency.specification_of_reads import (
     Export,
     Get,
     GetLimits,
+    GetTransaction,
     History,
     ListLiquidity,
     ListWallets,
@@ -87,6 +90,10 @@ class Ids(Protocol):
 
     def made(self, label: str, /) -> str:
         """Return the id of what a call has made: an approval, a quote, a payment."""
+        ...
+
+    def transaction(self, wallet: str, label: str, /) -> str:
+        """Return the id of the first transaction of a wallet that a call has made."""
         ...
 
 
@@ -143,6 +150,8 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
             return service.list_liquidity()
         case History(wallet):
             return service.get_history(ids.wallet(wallet), limit=History.limit)
+        case GetTransaction(wallet, label):
+            return service.get_transaction(UUID(ids.transaction(wallet, label)))
         case Export(wallet):
             return list(service.export_history(ids.wallet(wallet)))
         case Summarize(wallet):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 from uuid import UUID, uuid4, uuid5
 
@@ -70,6 +70,13 @@ class Client:
     def made(self, label: str) -> str:
         return self._made.get(label, NOBODY)
 
+    def transaction(self, wallet: str, label: str) -> str:
+        """It is known as soon as it is there, even if it may still be undone."""
+        for each in list(self._service.store.transactions.values()):
+            if (self._name(each.wallet_id), each.description) == (wallet, label):
+                return str(each.id)
+        return NOBODY
+
     def _name(self, wallet_id: str) -> str:
         wallet = self._service.store.readable[wallet_id]
         return name_in(wallet.currency, wallet.identity.user_id)
@@ -104,6 +111,7 @@ class HttpClient:
         self._ids: dict[str, str] = {}
         self._names: dict[str, str] = {HOUSE: HOUSE}
         self._made: dict[str, str] = {}
+        self._transactions: dict[tuple[str, str], str] = {}
 
     def ask(self, operation: Operation, label: str) -> Result:
         label = operation.key or label
@@ -121,6 +129,9 @@ class HttpClient:
             made = body.get("id")
         if made is not None and status < 400:
             self._made[label] = made
+        for each in transactions_in(body):
+            made_by = self._names[each["walletId"]], label
+            self._transactions.setdefault(made_by, each["id"])
         return value_of_json(status, body, self._names.__getitem__)
 
     def wallet(self, name: str) -> str:
@@ -134,6 +145,21 @@ class HttpClient:
 
     def made(self, label: str) -> str:
         return self._made.get(label, NOBODY)
+
+    def transaction(self, wallet: str, label: str) -> str:
+        return self._transactions.get((wallet, label), NOBODY)
+
+
+def transactions_in(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the transactions that a call has made, by its answer."""
+    match body:
+        case {"transaction": dict(made)}:
+            yield made
+        case {"from": dict(sent), "to": dict(received)}:
+            yield from (sent["transaction"], received["transaction"])
+        case {"results": list(parts)}:
+            for part in parts:
+                yield from transactions_in(part)
 
 
 def last_reads(client: Asks, moment: int) -> list[Call]:

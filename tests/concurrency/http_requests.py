@@ -34,6 +34,7 @@ from tests.concurrency.specification_of_reads import (
     Export,
     Get,
     GetLimits,
+    GetTransaction,
     History,
     ListLiquidity,
     ListWallets,
@@ -83,6 +84,8 @@ def request(operation: Operation, by: str, ids: Ids) -> Request:
         case History(wallet):
             query = f"limit={History.limit}"
             return "GET", f"/wallet/{ids.wallet(wallet)}/transactions?{query}", None
+        case GetTransaction(wallet, label):
+            return "GET", f"/transactions/{ids.transaction(wallet, label)}", None
         case Export(wallet):
             return "GET", f"/wallet/{ids.wallet(wallet)}/transactions.csv", None
         case Summarize(wallet):

@@ -50,6 +50,7 @@ from tests.concurrency.specification_of_reads import (
     Export,
     Get,
     GetLimits,
+    GetTransaction,
     History,
     ListLiquidity,
     ListWallets,
@@ -149,6 +150,9 @@ BATCHES = [
 ]
 """The last one is refused for its second operation, after the first one was made."""
 
+MADE = [("asha", SETUP), ("ravi", SETUP), ("asha", "0.0")]
+"""Whose transaction, and the label of the call that makes it."""
+
 LEDGERS: tuple[dict[str, int], ...] = (
     {"asha": 100, "ravi": 100},
     {"asha": 100, "ravi": 0},
@@ -243,6 +247,7 @@ OPERATIONS: dict[type[Operation], Draw] = {
     Batch: Draw(Batch, BATCHES, None, HALF_WAY),
     Get: Draw(Get, ONE, None, PLAIN),
     History: Draw(History, ONE, None, PLAIN),
+    GetTransaction: Draw(GetTransaction, MADE, None, PLAIN),
     Export: Draw(Export, MOSTLY_ASHA, None, PLAIN),
     Summarize: Draw(Summarize, MOSTLY_ASHA, None, PLAIN),
     ListWallets: Draw(
@@ -304,7 +309,7 @@ MONEY = (
 TERMS = (*(Deduct, Transfer, Get) * 2, Freeze, Unfreeze, SetLimits, GetLimits)
 PROMISES = (
     *(Deduct, Transfer, Get, Audit, Quote, Exchange, Freeze),
-    *(ListWallets, ListLiquidity),
+    *(ListWallets, ListLiquidity, GetTransaction),
 )
 APPROVALS = (*(Confirm,) * 3, GetApproval, Cancel, Resend, Deduct, Get, Freeze)
 PAYMENTS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tests.concurrency.ledger import DOLLARS, OUTGOING, Ledger
+from tests.concurrency.ledger import DOLLARS, OUTGOING, Ledger, Refusal
 from tests.concurrency.results import (
     HistoryPage,
     Report,
@@ -52,6 +52,21 @@ class History(Operation):
     def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
         latest_first = ledger.book(self.wallet).history[::-1]
         return HistoryPage(latest_first[: self.limit], len(latest_first)), ledger
+
+
+@dataclass(frozen=True, repr=False)
+class GetTransaction(Operation):
+    """The first transaction of a wallet that the call with this label has made."""
+
+    wallet: str
+    label: str
+
+    def apply(self, ledger: Ledger, by: str) -> tuple[Result, Ledger]:
+        book = dict(ledger.books).get(self.wallet)
+        for entry in book.history if book is not None else ():
+            if entry.by == self.label:
+                return entry, ledger
+        raise Refusal("transaction_not_found")
 
 
 @dataclass(frozen=True, repr=False)

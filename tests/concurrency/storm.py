@@ -46,6 +46,7 @@ from tests.concurrency.specification_of_payments import (
     Retry,
     Withdraw,
 )
+from tests.concurrency.specification_of_reads import GetTransaction
 from tests.concurrency.specification_of_webhooks import (
     CreateWebhook,
     DeleteWebhook,
@@ -264,6 +265,8 @@ def _made_or_lost(calls: Sequence[Call], before: Ledger) -> str | None:
 def _entries(call: Call) -> list[Entry]:
     """Return the transactions that a call has made, except for those of transfers."""
     made: Any = call.result
+    if isinstance(call.operation.operation, GetTransaction):
+        return []
     if not isinstance(call.operation.operation, Batch):
         made = [made]
     return [each for each in made if isinstance(each, Entry)]

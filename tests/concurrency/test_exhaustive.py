@@ -45,6 +45,7 @@ from tests.concurrency.specification_of_reads import (
     Audit,
     Get,
     GetLimits,
+    GetTransaction,
     History,
     ListLiquidity,
     ListWallets,
@@ -153,6 +154,10 @@ SCENARIOS: dict[str, tuple[int, Program]] = {
         Program(TWO, [Get("asha"), History("asha")], [HALF_WAY]),
     ),
     "audit, failing transfer": (2, Program(TWO, [Audit()], [HALF_WAY])),
+    "failing transfer, get its transaction": (
+        2,
+        Program(TWO, [HALF_WAY], [GetTransaction("asha", "0.0"), Get("asha")]),
+    ),
     "same key twice": (
         2,
         Program(TWO, [Add("asha", 60, key="k")], [Add("asha", 60, key="k")]),

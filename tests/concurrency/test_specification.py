@@ -52,6 +52,7 @@ from tests.concurrency.specification_of_reads import (
     Audit,
     Export,
     Get,
+    GetTransaction,
     History,
     ListLiquidity,
     ListWallets,
@@ -134,6 +135,8 @@ READS: list[tuple[Operation, Result]] = [
         ),
     ),
     (History("mei"), HistoryPage((), 0)),
+    (GetTransaction("asha", "three"), Entry("asha", "TRANSFER_OUT", 20, 50, "three")),
+    (GetTransaction("ravi", "three"), Entry("ravi", "TRANSFER_IN", 20, 20, "three")),
     (Export("asha"), tuple(history("asha")[::-1])),
     (Export("mei"), ()),
     (
@@ -163,6 +166,7 @@ READS: list[tuple[Operation, Result]] = [
 ]
 
 MISSING = Refused("wallet_not_found")
+NO_TRANSACTION = Refused("transaction_not_found")
 MAX_3 = (("maximum", 3),)
 REFUSALS: list[tuple[Operation, Refused]] = [
     (Create("asha"), Refused("wallet_exists")),
@@ -191,6 +195,8 @@ REFUSALS: list[tuple[Operation, Refused]] = [
     ),
     (Get("zoe"), MISSING),
     (History("zoe"), MISSING),
+    (GetTransaction("zoe", "before"), NO_TRANSACTION),
+    (GetTransaction("asha", "later"), NO_TRANSACTION),
     (Export("zoe"), MISSING),
     (Summarize("zoe"), MISSING),
 ]

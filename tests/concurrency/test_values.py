@@ -64,6 +64,7 @@ from tests.concurrency.specification_of_reads import (
     Export,
     Get,
     GetLimits,
+    GetTransaction,
     History,
     ListLiquidity,
     ListWallets,
@@ -177,6 +178,8 @@ WALLETS_AND_MONEY: Rows = [
         ),
     ),
     (History("zoe"), MISSING),
+    (GetTransaction("asha", "tea"), Entry("asha", "DEBIT", 10, 90, "tea")),
+    (GetTransaction("asha", "none"), Refused("transaction_not_found")),
     (
         Export("asha"),
         (

@@ -163,6 +163,8 @@ def value_of_json(status: int, body: dict[str, Any], name: Name) -> Result:
             return Webhook(url.removeprefix(url_of("")))
         case {"transaction": transaction}:
             return _entry(transaction, name)
+        case {"balanceAfter": _}:
+            return _entry(body, name)
         case {"from": dict(sent), "to": dict(received)}:
             sides = sent["transaction"], received["transaction"]
             return tuple([_entry(side, name) for side in sides])
