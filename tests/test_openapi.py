@@ -105,37 +105,43 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
     | (OUTGOING - TOO_MANY)
     | TRANSFERS
     | {(422, "approval_required")},
-    ("GET", "/wallet/{id}"): {NO_WALLET, NO_UUID},
-    ("POST", "/wallet/{id}/freeze"): OF_COMMANDS | {NO_WALLET, NO_UUID},
-    ("POST", "/wallet/{id}/unfreeze"): OF_COMMANDS | {NO_WALLET, NO_UUID},
-    ("GET", "/wallet/{id}/limits"): {NO_WALLET, NO_UUID},
-    ("PUT", "/wallet/{id}/limits"): OF_BODIES | {NO_WALLET, NO_UUID},
-    ("GET", "/wallet/{id}/transactions"): {
+    ("GET", "/wallet/{walletId}"): {NO_WALLET, NO_UUID},
+    ("POST", "/wallet/{walletId}/freeze"): OF_COMMANDS | {NO_WALLET, NO_UUID},
+    ("POST", "/wallet/{walletId}/unfreeze"): OF_COMMANDS | {NO_WALLET, NO_UUID},
+    ("GET", "/wallet/{walletId}/limits"): {NO_WALLET, NO_UUID},
+    ("PUT", "/wallet/{walletId}/limits"): OF_BODIES | {NO_WALLET, NO_UUID},
+    ("GET", "/wallet/{walletId}/transactions"): {
         (400, "invalid_request"),
         (404, "transaction_not_found"),
         NO_WALLET,
         NO_UUID,
     },
-    ("GET", "/transactions/{id}"): {(404, "transaction_not_found"), NO_UUID},
-    ("GET", "/approvals/{id}"): OF_APPROVALS,
-    ("POST", "/approvals/{id}/confirm"): OF_COMMANDS
+    ("GET", "/transactions/{transactionId}"): {(404, "transaction_not_found"), NO_UUID},
+    ("GET", "/approvals/{approvalId}"): OF_APPROVALS,
+    ("POST", "/approvals/{approvalId}/confirm"): OF_COMMANDS
     | OF_APPROVALS
     | NOT_PENDING
     | OF_QUOTES
     | {(400, "otp_invalid"), FROZEN, TOO_LITTLE, TOO_LARGE, OVER_A_LIMIT, FRAUD}
     | {TOO_MANY_PAYMENTS, (429, "too_many_wrong_codes")},
-    ("POST", "/approvals/{id}/cancel"): OF_COMMANDS | OF_APPROVALS | NOT_PENDING,
-    ("POST", "/approvals/{id}/resend"): OF_COMMANDS
+    ("POST", "/approvals/{approvalId}/cancel"): OF_COMMANDS
+    | OF_APPROVALS
+    | NOT_PENDING,
+    ("POST", "/approvals/{approvalId}/resend"): OF_COMMANDS
     | OF_APPROVALS
     | NOT_PENDING
     | {(429, "too_many_resends")},
-    ("GET", "/wallet/{id}/transactions.csv"): {
+    ("GET", "/wallet/{walletId}/transactions.csv"): {
         (400, "invalid_request"),
         NO_WALLET,
         NO_UUID,
     },
-    ("GET", "/wallet/{id}/summary"): {(400, "invalid_request"), NO_WALLET, NO_UUID},
-    ("GET", "/users/{id}/wallets"): {NO_UUID},
+    ("GET", "/wallet/{walletId}/summary"): {
+        (400, "invalid_request"),
+        NO_WALLET,
+        NO_UUID,
+    },
+    ("GET", "/users/{userId}/wallets"): {NO_UUID},
     ("POST", "/fx/quotes"): OF_COMMANDS
     | {
         (400, "same_currency"),
@@ -148,8 +154,8 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
     ("POST", "/wallet/deposit"): OF_COMMANDS
     | {NO_WALLET, FROZEN, TOO_LARGE, TOO_MANY_PAYMENTS},
     ("POST", "/wallet/withdraw"): OF_COMMANDS | OUTGOING | {TOO_MANY_PAYMENTS},
-    ("GET", "/payments/{id}"): {(404, "payment_not_found"), NO_UUID},
-    ("POST", "/payments/{id}/retry"): OF_COMMANDS
+    ("GET", "/payments/{paymentId}"): {(404, "payment_not_found"), NO_UUID},
+    ("POST", "/payments/{paymentId}/retry"): OF_COMMANDS
     | {(404, "payment_not_found"), NO_UUID, (409, "payment_not_parked")}
     | {TOO_MANY_PAYMENTS},
     ("GET", "/webhooks"): set(),
@@ -160,14 +166,14 @@ REFUSALS: dict[tuple[str, str], set[tuple[int, str]]] = {
         (409, "too_many_webhooks_of_caller"),
         (503, "threads_exhausted"),
     },
-    ("GET", "/webhooks/{id}"): {NO_WEBHOOK, NO_UUID},
-    ("DELETE", "/webhooks/{id}"): {NO_WEBHOOK, NO_UUID},
-    ("GET", "/webhooks/{id}/deliveries"): {
+    ("GET", "/webhooks/{webhookId}"): {NO_WEBHOOK, NO_UUID},
+    ("DELETE", "/webhooks/{webhookId}"): {NO_WEBHOOK, NO_UUID},
+    ("GET", "/webhooks/{webhookId}/deliveries"): {
         (400, "invalid_request"),
         NO_WEBHOOK,
         NO_UUID,
     },
-    ("POST", "/webhooks/{id}/deliveries/{delivery_id}/redeliver"): OF_COMMANDS
+    ("POST", "/webhooks/{webhookId}/deliveries/{deliveryId}/redeliver"): OF_COMMANDS
     | {NO_WEBHOOK, NO_UUID, (404, "delivery_not_found"), (409, "not_redeliverable")}
     | {(429, "too_many_redeliveries")},
     ("GET", "/sandbox-bank"): {NO_UUID},
@@ -349,7 +355,7 @@ def test_every_command_takes_an_idempotency_key(description: dict[str, Any]) -> 
         ("post", "/wallet/create", "201", "Idempotent-Replayed"),
         ("post", "/wallet/transfer", "200", "Idempotent-Replayed"),
         ("post", "/wallet/transfer", "202", "Location"),
-        ("get", "/wallet/{id}/transactions", "200", "Link"),
+        ("get", "/wallet/{walletId}/transactions", "200", "Link"),
     ],
 )
 def test_headers_that_lead_on_are_described(

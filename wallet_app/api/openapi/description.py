@@ -23,6 +23,7 @@ from wallet_app.api.incoming.idempotency_header import KEY, KEY_LENGTH_MAX
 from wallet_app.api.openapi.operation import Operation, Refusal, operation_of
 from wallet_app.api.outgoing import csv_answers, problems
 from wallet_app.api.outgoing.answers import Problem
+from wallet_app.api.outgoing.camel import camel
 from wallet_app.services.json_forms import (
     CURRENCIES,
     FLAG_VERDICTS,
@@ -33,6 +34,8 @@ from wallet_app.settings import FRAUD_RULES
 
 Described = dict[str, Any]
 
+_PATH_ID = re.compile(r"<uuid:(\w+)>")
+
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -40,8 +43,8 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": f"^({KEY.pattern})$"},
     "description": "Makes it safe to send the request again: the first answer is "
     "kept and replayed, with `Idempotent-Replayed: true`. 1 to "
-    f"{KEY_LENGTH_MAX} visible ASCII characters, bare or in double quotes.",
-    "example": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+    f"{KEY_LENGTH_MAX} visible ASCII characters, bare or in double quotes, such as "
+    "`8e03978e-40d5-43dd-bc93-6894a57f9324`: a new one for each request.",
 }
 REPLAYED = {
     "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
@@ -65,14 +68,15 @@ def describe(app: Flask, tags: Mapping[str, str]) -> Described:
         operations.append(operation)
         for schema in _schemas_of_parts(operation):
             spec.components.schema(type(schema).__name__, schema=schema)
-        described = _text(view) | {"tags": [rule.endpoint.partition(".")[0]]}
+        blueprint, _, name = rule.endpoint.partition(".")
+        described = {"operationId": camel(name), "tags": [blueprint]} | _text(view)
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         spec.path(
-            re.sub(r"<uuid:(\w+)>", r"{\1}", rule.rule),
+            _PATH_ID.sub(lambda match: f"{{{camel(match[1])}}}", rule.rule),
             operations={method.lower(): described | _described(operation)},
             parameters=[
-                {"name": name, "in": "path", "schema": UUID_SCHEMA}
-                for name in sorted(rule.arguments)
+                {"name": camel(each), "in": "path", "schema": UUID_SCHEMA}
+                for each in _PATH_ID.findall(rule.rule)
             ],
         )
     schemas = _answer_schemas(operations)
@@ -99,8 +103,11 @@ def _new_spec(tags: Mapping[str, str]) -> APISpec:
         info={
             "description": "Wallets that are created, credited, debited and "
             "transferred between. Amounts are integers of minor units. Every error "
-            "is a problem document (RFC 9457)."
+            "is a problem document (RFC 9457). There is no authentication: whoever "
+            "reaches the server may do everything."
         },
+        servers=[{"url": "/"}],
+        security=[],
         tags=[{"name": name, "description": text} for name, text in tags.items()],
     )
 

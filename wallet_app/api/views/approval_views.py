@@ -32,15 +32,18 @@ from wallet_app.services.json_forms import Approval
 blueprint = Blueprint("approvals", __name__)
 
 
-@blueprint.get("/approvals/<uuid:id>")
+@blueprint.get("/approvals/<uuid:approval_id>")
 @answers(200, examples.APPROVAL)
 @refuses(ApprovalNotFound)
-def get(id: str) -> Response:
-    """Get an approval"""
-    return answer(Approval.of(service().get_approval(id)))
+def get_approval(approval_id: str) -> Response:
+    """Get an approval
+
+    Never with its code.
+    """
+    return answer(Approval.of(service().get_approval(approval_id)))
 
 
-@blueprint.post("/approvals/<uuid:id>/confirm")
+@blueprint.post("/approvals/<uuid:approval_id>/confirm")
 @takes_command(ConfirmBody())
 @answers(200, examples.DEBIT, examples.TRANSFER)
 @answers(202, examples.WITHDRAWAL, Location="The payment.")
@@ -54,7 +57,7 @@ def get(id: str) -> Response:
     *OF_RULES_TRANSFER,
     PaymentsExhausted,
 )
-def confirm(command: dict[str, Any], id: str) -> Response:
+def confirm_approval(command: dict[str, Any], approval_id: str) -> Response:
     """Confirm an approval with the code that was sent
 
     The movement is made now, by all the rules that hold now, and answered as if it had
@@ -62,26 +65,29 @@ def confirm(command: dict[str, Any], id: str) -> Response:
     the approval still waits. The fifth wrong code rejects it; after five for one wallet
     in a day from one address, no further code from there counts.
     """
-    return outcome(service().confirm_approval(id, **command))
+    return outcome(service().confirm_approval(approval_id, **command))
 
 
-@blueprint.post("/approvals/<uuid:id>/cancel")
+@blueprint.post("/approvals/<uuid:approval_id>/cancel")
 @takes_command(EmptyBody())
 @answers(200, examples.CANCELLED)
 @refuses(ApprovalNotFound, ApprovalExpired, ApprovalClosed)
-def cancel(command: dict[str, Any], id: str) -> Response:
-    """Cancel an approval: its movement will not be made"""
-    return answer(Approval.of(service().cancel_approval(id, **command)))
+def cancel_approval(command: dict[str, Any], approval_id: str) -> Response:
+    """Cancel an approval
+
+    Its movement will not be made.
+    """
+    return answer(Approval.of(service().cancel_approval(approval_id, **command)))
 
 
-@blueprint.post("/approvals/<uuid:id>/resend")
+@blueprint.post("/approvals/<uuid:approval_id>/resend")
 @takes_command(EmptyBody())
 @answers(200, examples.RESENT)
 @refuses(ApprovalNotFound, ApprovalExpired, ApprovalClosed, ResendsExhausted)
-def resend(command: dict[str, Any], id: str) -> Response:
+def resend_code(command: dict[str, Any], approval_id: str) -> Response:
     """Send a new code
 
     It replaces the one before, and the time to confirm starts again, though for an
     exchange it ends with the quote. The wrong codes so far still count.
     """
-    return answer(Approval.of(service().resend_code(id, **command)))
+    return answer(Approval.of(service().resend_code(approval_id, **command)))

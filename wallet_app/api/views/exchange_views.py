@@ -26,7 +26,7 @@ blueprint = Blueprint("exchange", __name__)
 @takes_command(QuoteBody())
 @answers(201, examples.QUOTE)
 @refuses(SameCurrency, RateUnavailable, AmountNotExchangeable, QuotesExhausted)
-def quote(command: dict[str, Any]) -> Response:
+def create_quote(command: dict[str, Any]) -> Response:
     """Quote what an amount comes to in another currency
 
     It is rounded down to the minor unit of that currency. A transfer with the
@@ -37,7 +37,7 @@ def quote(command: dict[str, Any]) -> Response:
 
 @blueprint.get("/fx/liquidity")
 @answers(200, examples.LIQUIDITY)
-def liquidity() -> Response:
+def list_liquidity() -> Response:
     """List the house's wallets, one for each currency that was asked for
 
     Exchanges go through them, and nothing else does. They alone may go below zero.

@@ -20,7 +20,7 @@ blueprint = Blueprint("fraud", __name__)
 @blueprint.get("/fraud/alerts")
 @takes_query(PageQuery())
 @answers(200, examples.ALERTS, Link="The pages around this one.")
-def list_all(query: dict[str, Any]) -> Response:
+def list_alerts(query: dict[str, Any]) -> Response:
     """List the movements that a fraud rule flagged, newest first
 
     The latest 10,000 are kept. One that was kept back has the `approvalId` that it

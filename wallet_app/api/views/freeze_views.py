@@ -17,26 +17,26 @@ from wallet_app.services.json_forms import Wallet
 blueprint = Blueprint("freeze", __name__)
 
 
-@blueprint.post("/wallet/<uuid:id>/freeze")
+@blueprint.post("/wallet/<uuid:wallet_id>/freeze")
 @takes_command(FreezeBody())
 @answers(200, examples.FROZEN)
 @refuses(WalletNotFound)
-def freeze(command: dict[str, Any], id: str) -> Response:
+def freeze_wallet(command: dict[str, Any], wallet_id: str) -> Response:
     """Freeze a wallet
 
     It neither sends nor receives until it is unfrozen. A wallet that is frozen stays
     as it is, with its first reason.
     """
-    return answer(Wallet.of(service().freeze(id, **command)))
+    return answer(Wallet.of(service().freeze(wallet_id, **command)))
 
 
-@blueprint.post("/wallet/<uuid:id>/unfreeze")
+@blueprint.post("/wallet/<uuid:wallet_id>/unfreeze")
 @takes_command(EmptyBody())
 @answers(200, examples.WALLET)
 @refuses(WalletNotFound)
-def unfreeze(command: dict[str, Any], id: str) -> Response:
+def unfreeze_wallet(command: dict[str, Any], wallet_id: str) -> Response:
     """Unfreeze a wallet
 
     One that is not frozen stays as it is.
     """
-    return answer(Wallet.of(service().unfreeze(id, **command)))
+    return answer(Wallet.of(service().unfreeze(wallet_id, **command)))

@@ -27,39 +27,42 @@ blueprint = Blueprint("history", __name__)
 FILTERS = ("type", "category", "since", "until")
 
 
-@blueprint.get("/wallet/<uuid:id>/transactions")
+@blueprint.get("/wallet/<uuid:wallet_id>/transactions")
 @takes_query(HistoryQuery())
 @answers(200, examples.PAGE, Link="The pages around this one.")
 @refuses(WalletNotFound, TransactionNotFound)
-def transactions(query: dict[str, Any], id: str) -> Response:
+def list_transactions(query: dict[str, Any], wallet_id: str) -> Response:
     """List a wallet's transactions, latest first
 
     The `Link` header (RFC 8288) has the relations `first`, `prev`, `next` and
     `last`, with the filters and the limit of this request.
     """
     wanted = HistoryFilter(**{name: query.pop(name, None) for name in FILTERS})
-    page = service().get_history(id, wanted, **query)
+    page = service().get_history(wallet_id, wanted, **query)
     rows = list(map(Transaction.of, page.transactions))
     return page_answer(History, page, transactions=rows)
 
 
-@blueprint.get("/transactions/<uuid:id>")
+@blueprint.get("/transactions/<uuid:transaction_id>")
 @answers(200, examples.SENT)
 @refuses(TransactionNotFound)
-def get(id: str) -> Response:
-    """Get a transaction"""
-    return answer(Transaction.of(service().get_transaction(UUID(id))))
+def get_transaction(transaction_id: str) -> Response:
+    """Get a transaction
+
+    A transaction never changes.
+    """
+    return answer(Transaction.of(service().get_transaction(UUID(transaction_id))))
 
 
-@blueprint.get("/wallet/<uuid:id>/transactions.csv")
+@blueprint.get("/wallet/<uuid:wallet_id>/transactions.csv")
 @takes_query(ExportQuery())
 @answers(
     200,
     examples.EXPORT,
-    **{"Content-Disposition": "Names the file `transactions-{id}.csv`."},
+    **{"Content-Disposition": "Names the file `transactions-{walletId}.csv`."},
 )
 @refuses(WalletNotFound)
-def export(query: dict[str, Any], id: str) -> Response:
+def export_transactions(query: dict[str, Any], wallet_id: str) -> Response:
     """Export a wallet's transactions as CSV, latest first
 
     All that match at the moment of the request, by RFC 4180 and in UTF-8. Amounts are
@@ -67,15 +70,15 @@ def export(query: dict[str, Any], id: str) -> Response:
     spreadsheet could take for a formula, or that begins with an apostrophe, has one
     apostrophe before it: drop one leading apostrophe to have it as it was.
     """
-    transactions = service().export_history(id, HistoryFilter(**query))
-    return csv_answer(transactions, f"transactions-{id}.csv")
+    transactions = service().export_history(wallet_id, HistoryFilter(**query))
+    return csv_answer(transactions, f"transactions-{wallet_id}.csv")
 
 
-@blueprint.get("/wallet/<uuid:id>/summary")
+@blueprint.get("/wallet/<uuid:wallet_id>/summary")
 @takes_query(SummaryQuery())
 @answers(200, examples.SUMMARY)
 @refuses(WalletNotFound)
-def summary(query: dict[str, Any], id: str) -> Response:
+def get_summary(query: dict[str, Any], wallet_id: str) -> Response:
     """Add up a wallet's transactions by type and by category
 
     All that there are at the moment of the request. The sums are exact integers of
@@ -83,5 +86,5 @@ def summary(query: dict[str, Any], id: str) -> Response:
     integers than a double holds exactly.
     """
     since, until = query.get("since"), query.get("until")
-    totals = service().summarize(id, since, until)
-    return answer(Summary.from_totals(totals, id, since, until))
+    totals = service().summarize(wallet_id, since, until)
+    return answer(Summary.from_totals(totals, wallet_id, since, until))

@@ -17,23 +17,26 @@ from wallet_app.domain.spending import Limits
 blueprint = Blueprint("limits", __name__)
 
 
-@blueprint.get("/wallet/<uuid:id>/limits")
+@blueprint.get("/wallet/<uuid:wallet_id>/limits")
 @answers(200, examples.LIMITS)
 @refuses(WalletNotFound)
-def get(id: str) -> Response:
-    """Get a wallet's limits and what of them is used"""
-    return answer(WalletLimits.from_usage(service().get_limits(id)))
+def get_limits(wallet_id: str) -> Response:
+    """Get a wallet's limits and what of them is used
+
+    Days and months begin in the time zone of the service.
+    """
+    return answer(WalletLimits.from_usage(service().get_limits(wallet_id)))
 
 
-@blueprint.put("/wallet/<uuid:id>/limits")
+@blueprint.put("/wallet/<uuid:wallet_id>/limits")
 @takes_body(LimitsBody())
 @answers(200, examples.LIMITS)
 @refuses(WalletNotFound)
-def put(body: dict[str, Any], id: str) -> Response:
+def set_limits(body: dict[str, Any], wallet_id: str) -> Response:
     """Set a wallet's limits
 
     These are all its limits from now on: one that is null or not given is none. What
     was spent before counts. The settings' limits no longer hold for this wallet.
     """
-    usage = service().set_limits(id, Limits(**body))
+    usage = service().set_limits(wallet_id, Limits(**body))
     return answer(WalletLimits.from_usage(usage))

@@ -37,8 +37,11 @@ blueprint = Blueprint("money", __name__)
 @takes_command(AmountBody())
 @answers(200, examples.CREDIT)
 @refuses(WalletNotFound, WalletFrozen, BalanceOverflow)
-def add(command: dict[str, Any]) -> Response:
-    """Add money to a wallet"""
+def add_money(command: dict[str, Any]) -> Response:
+    """Add money to a wallet
+
+    A frozen wallet takes none.
+    """
     return outcome(service().add(**command))
 
 
@@ -47,7 +50,7 @@ def add(command: dict[str, Any]) -> Response:
 @answers(200, examples.DEBIT)
 @answers(202, examples.APPROVAL, **WAITING)
 @refuses(*OF_ANY_OUTGOING)
-def deduct(command: dict[str, Any]) -> Response:
+def deduct_money(command: dict[str, Any]) -> Response:
     """Deduct money from a wallet
 
     What is above the wallet's approval threshold is kept back until it is confirmed.
@@ -62,7 +65,7 @@ def deduct(command: dict[str, Any]) -> Response:
 @refuses(
     *OF_ANY_OUTGOING, *OF_RULES_TRANSFER, SameWallet, CurrencyMismatch, QuoteMismatch
 )
-def transfer(command: dict[str, Any]) -> Response:
+def transfer_money(command: dict[str, Any]) -> Response:
     """Transfer money between two wallets
 
     Both sides happen, or neither does. Their transactions share a `referenceId`. What
@@ -84,7 +87,7 @@ def transfer(command: dict[str, Any]) -> Response:
     QuoteMismatch,
     ApprovalNeeded,
 )
-def batch(command: dict[str, Any]) -> Response:
+def run_batch(command: dict[str, Any]) -> Response:
     """Add, deduct and transfer, all or nothing
 
     The operations happen in order, at one moment. If one of them is refused, none has

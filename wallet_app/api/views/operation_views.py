@@ -29,7 +29,7 @@ blueprint = Blueprint("operations", __name__)
 
 @blueprint.get("/audit")
 @answers(200, examples.AUDIT)
-def audit() -> Response:
+def audit_books() -> Response:
     """Prove the books on the live data
 
     Every wallet agrees with its history, every transfer has both its sides, every
@@ -42,7 +42,7 @@ def audit() -> Response:
 
 @blueprint.get("/health")
 @answers(200, examples.HEALTH)
-def health() -> Response:
+def get_health() -> Response:
     """Report that the service answers, and how its background is
 
     Payments and deliveries that wait for their time are queued there.
@@ -53,7 +53,7 @@ def health() -> Response:
 @blueprint.get("/sandbox-bank")
 @answers(200, examples.STATEMENTS)
 @refuses(NotFound)
-def sandbox_bank() -> Response:
+def get_sandbox_bank() -> Response:
     """Show the sandbox bank's own books
 
     What it has paid into wallets and out of them, by currency. Where a real bank takes

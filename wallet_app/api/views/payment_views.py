@@ -38,7 +38,7 @@ blueprint = Blueprint("payments", __name__)
 @takes_command(PaymentBody())
 @answers(202, examples.DEPOSIT, **GOES_ON)
 @refuses(WalletNotFound, WalletFrozen, BalanceOverflow, PaymentsExhausted)
-def deposit(command: dict[str, Any]) -> Response:
+def deposit_money(command: dict[str, Any]) -> Response:
     """Deposit money from a bank account
 
     The wallet is credited when the bank has paid. The sandbox bank has the accounts
@@ -52,7 +52,7 @@ def deposit(command: dict[str, Any]) -> Response:
 @takes_command(PaymentBody())
 @answers(202, examples.WITHDRAWAL, examples.APPROVAL, **GOES_ON)
 @refuses(*OF_ANY_OUTGOING, PaymentsExhausted)
-def withdraw(command: dict[str, Any]) -> Response:
+def withdraw_money(command: dict[str, Any]) -> Response:
     """Withdraw money to a bank account
 
     The wallet is debited at once, by the rules for everything that leaves it; then the
@@ -62,21 +62,24 @@ def withdraw(command: dict[str, Any]) -> Response:
     return outcome(service().withdraw(**command))
 
 
-@blueprint.get("/payments/<uuid:id>")
+@blueprint.get("/payments/<uuid:payment_id>")
 @answers(200, examples.WITHDRAWAL)
 @refuses(PaymentNotFound)
-def get(id: str) -> Response:
-    """Get a payment"""
-    return answer(Payment.of(service().get_payment(id)))
+def get_payment(payment_id: str) -> Response:
+    """Get a payment
+
+    While it is pending, it changes by itself.
+    """
+    return answer(Payment.of(service().get_payment(payment_id)))
 
 
-@blueprint.post("/payments/<uuid:id>/retry")
+@blueprint.post("/payments/<uuid:payment_id>/retry")
 @takes_command(EmptyBody())
 @answers(202, examples.RETRIED)
 @refuses(PaymentNotFound, PaymentNotParked, PaymentsExhausted)
-def retry(command: dict[str, Any], id: str) -> Response:
+def retry_payment(command: dict[str, Any], payment_id: str) -> Response:
     """Take up a parked payment again
 
     The bank is asked with the same key, so that it never pays twice.
     """
-    return outcome(service().retry_payment(id, **command))
+    return outcome(service().retry_payment(payment_id, **command))

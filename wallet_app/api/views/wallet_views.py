@@ -21,7 +21,7 @@ blueprint = Blueprint("wallets", __name__)
 @takes_command(CreateBody())
 @answers(201, examples.WALLET, Location="The wallet.")
 @refuses(WalletExists)
-def create(command: dict[str, Any]) -> Response:
+def create_wallet(command: dict[str, Any]) -> Response:
     """Create a wallet
 
     It is empty. A user has one wallet for each currency.
@@ -30,20 +30,23 @@ def create(command: dict[str, Any]) -> Response:
     return answer(Wallet.of(wallet), 201, Location=f"/wallet/{wallet.id}")
 
 
-@blueprint.get("/users/<uuid:id>/wallets")
+@blueprint.get("/users/<uuid:user_id>/wallets")
 @answers(200, examples.WALLETS)
-def of_user(id: str) -> Response:
+def list_user_wallets(user_id: str) -> Response:
     """List a user's wallets, by currency
 
     A user who is not known has none.
     """
-    wallets = service().list_wallets(id)
+    wallets = service().list_wallets(user_id)
     return answer(Wallets([Wallet.of(wallet) for wallet in wallets]))
 
 
-@blueprint.get("/wallet/<uuid:id>")
+@blueprint.get("/wallet/<uuid:wallet_id>")
 @answers(200, examples.WALLET)
 @refuses(WalletNotFound)
-def get(id: str) -> Response:
-    """Get a wallet"""
-    return answer(Wallet.of(service().get_wallet(id)))
+def get_wallet(wallet_id: str) -> Response:
+    """Get a wallet
+
+    Its balance is what its latest transaction left.
+    """
+    return answer(Wallet.of(service().get_wallet(wallet_id)))

@@ -42,7 +42,7 @@ blueprint = Blueprint("webhooks", __name__)
 @takes_command(WebhookBody())
 @answers(201, examples.NEW_WEBHOOK, Location="The webhook.")
 @refuses(UrlNotAllowed, WebhooksExhausted, TooManyWebhooks, ThreadsExhausted)
-def create(command: dict[str, Any]) -> Response:
+def create_webhook(command: dict[str, Any]) -> Response:
     """Have events sent to a URL
 
     By Standard Webhooks 1.0: each message has the headers `webhook-id` (the same at
@@ -59,55 +59,61 @@ def create(command: dict[str, Any]) -> Response:
 
 @blueprint.get("/webhooks")
 @answers(200, examples.WEBHOOKS)
-def list_all() -> Response:
-    """List the webhooks, oldest first"""
+def list_webhooks() -> Response:
+    """List the webhooks, oldest first
+
+    Without their secrets.
+    """
     webhooks = service().list_webhooks()
     return answer(Webhooks([Webhook.of(webhook) for webhook in webhooks]))
 
 
-@blueprint.get("/webhooks/<uuid:id>")
+@blueprint.get("/webhooks/<uuid:webhook_id>")
 @answers(200, examples.WEBHOOK)
 @refuses(WebhookNotFound)
-def get(id: str) -> Response:
-    """Get a webhook"""
-    return answer(Webhook.of(service().get_webhook(id)))
+def get_webhook(webhook_id: str) -> Response:
+    """Get a webhook
+
+    Without its secret.
+    """
+    return answer(Webhook.of(service().get_webhook(webhook_id)))
 
 
-@blueprint.delete("/webhooks/<uuid:id>")
+@blueprint.delete("/webhooks/<uuid:webhook_id>")
 @answers(204)
 @refuses(WebhookNotFound)
-def delete(id: str) -> Response:
+def delete_webhook(webhook_id: str) -> Response:
     """Delete a webhook
 
     Nothing more is sent there, and its deliveries are forgotten.
     """
-    service().delete_webhook(id)
+    service().delete_webhook(webhook_id)
     return Response(status=204)
 
 
-@blueprint.get("/webhooks/<uuid:id>/deliveries")
+@blueprint.get("/webhooks/<uuid:webhook_id>/deliveries")
 @takes_query(PageQuery())
 @answers(200, examples.DELIVERIES, Link="The pages around this one.")
 @refuses(WebhookNotFound)
-def list_deliveries(query: dict[str, Any], id: str) -> Response:
+def list_deliveries(query: dict[str, Any], webhook_id: str) -> Response:
     """List what was sent to a webhook, or is to be, newest first
 
     All that waits is listed, and the latest 1,000 that were delivered or given up.
     """
-    page = service().list_deliveries(id, **query)
+    page = service().list_deliveries(webhook_id, **query)
     deliveries = list(map(Delivery.of, page.deliveries))
     return page_answer(Deliveries, page, deliveries=deliveries)
 
 
-@blueprint.post("/webhooks/<uuid:id>/deliveries/<uuid:delivery_id>/redeliver")
+@blueprint.post("/webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/redeliver")
 @takes_command(EmptyBody())
 @answers(202, examples.REDELIVERED)
 @refuses(WebhookNotFound, DeliveryNotFound, NotRedeliverable, RedeliveriesExhausted)
-def redeliver(command: dict[str, Any], id: str, delivery_id: str) -> Response:
+def redeliver(command: dict[str, Any], webhook_id: str, delivery_id: str) -> Response:
     """Deliver a message again
 
     With the same `webhook-id`, so that the receiver knows it, and 10 times at most. One
     that asked for an approval is not kept, because it had a code.
     """
-    reopened = service().redeliver(id, delivery_id, **command)
+    reopened = service().redeliver(webhook_id, delivery_id, **command)
     return answer(Delivery.of(reopened), 202)
