@@ -326,19 +326,19 @@ def test_every_enumeration_has_one_name(description: dict[str, Any]) -> None:
     assert {"Currency", "EventType", "TransactionType", "WalletStatus"} <= set(named)
     for name in named:
         assert len(set(schemas.pop(name)["enum"])) > 1
-    single = json.dumps([description, schemas])
-    constants = set(re.findall(r'"enum": \[([^]]*)\]', single))
-    kinds = {'"wallet"', '"exchange"', '"bank"'}
-    assert constants == {'"ok"', '"ADD"', '"DEDUCT"', '"TRANSFER"'} | kinds
+    assert '"enum"' not in json.dumps([description, schemas]), "one value is a constant"
 
 
-def test_every_problem_has_a_name(description: dict[str, Any]) -> None:
+def test_every_problem_has_a_name_and_all_its_values_are_described(
+    description: dict[str, Any],
+) -> None:
     schemas = description["components"]["schemas"]
     for code, example in description["components"]["examples"].items():
         name = code.title().replace("_", "")
-        whole = schemas[name] | {"components": description["components"]}
         assert schemas[name]["properties"]["code"] == {"const": code}
-        validator_for(whole).validate(example["value"])
+        whole = schemas[name] | {"components": description["components"]}
+        every_value = whole | {"additionalProperties": False}
+        validator_for(every_value, validate_formats=True).validate(example["value"])
 
 
 def test_every_command_takes_an_idempotency_key(description: dict[str, Any]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,14 +14,14 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from marshmallow import Schema
 from msgspec.json import schema_components
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import NotFound
 from werkzeug.http import HTTP_STATUS_CODES
 
 from wallet_app.api.incoming.fields import Operations
 from wallet_app.api.incoming.idempotency_header import KEY, KEY_LENGTH_MAX
-from wallet_app.api.openapi.operation import Operation, Refusal, operation_of
+from wallet_app.api.openapi.operation import Operation, operation_of
+from wallet_app.api.openapi.problem_schemas import examples_of, form_of, name_of
 from wallet_app.api.outgoing import csv_answers, problems
-from wallet_app.api.outgoing.answers import Problem
 from wallet_app.api.outgoing.camel import camel
 from wallet_app.services.json_forms import (
     CURRENCIES,
@@ -79,13 +78,15 @@ def describe(app: Flask, tags: Mapping[str, str]) -> Described:
                 for each in _PATH_ID.findall(rule.rule)
             ],
         )
-    schemas = _answer_schemas(operations)
+    schemas = _schemas(operations)
     enums = {name: schema for name, schema in schemas.items() if "enum" in schema}
     enums |= {name: {"enum": list(values)} for name, values in ENUMS.items()}
-    for documents in _documents(operations).values():
-        for code, document in documents.items():
-            schemas[_name(code)] = _problem_schema(document)
+    refusals = [each for operation in operations for each in operation.refusals]
+    for examples in examples_of(refusals).values():
+        for code, document in examples.items():
             spec.components.example(code, {"value": document})
+            constants = {name: {"const": document[name]} for name in ("status", "code")}
+            schemas[name_of(code)]["properties"] |= constants
     for name in sorted(schemas.keys() - enums.keys()):
         spec.components.schema(name, schemas[name])
     names = {frozenset(schema["enum"]): name for name, schema in enums.items()}
@@ -141,7 +142,7 @@ def _described(operation: Operation) -> Described:
     for status, answers in operation.answers.items():
         headers = {**answers.headers, **(REPLAYED if operation.takes_key else {})}
         described["responses"][status] = _answers(status, answers.examples, headers)
-    for status, documents in _documents([operation]).items():
+    for status, documents in sorted(examples_of(operation.refusals).items()):
         described["responses"][status] = _refusals(sorted(documents))
     return described
 
@@ -175,7 +176,7 @@ def _answers(
 def _refusals(codes: list[str]) -> Described:
     """Describe what is refused with one status."""
     content = {
-        "schema": _one_of(map(_name, codes)),
+        "schema": _one_of(map(name_of, codes)),
         "examples": {code: code for code in codes},  # they are among the components
     }
     return {
@@ -184,31 +185,9 @@ def _refusals(codes: list[str]) -> Described:
     }
 
 
-def _documents(operations: Iterable[Operation]) -> dict[int, dict[str, Described]]:
-    """Return an example of each refusal, by status and code."""
-    documents: dict[int, dict[str, Described]] = defaultdict(dict)
-    for operation in operations:
-        for refusal in operation.refusals:
-            document = _example(refusal)
-            documents[document["status"]][document["code"]] = document
-    return documents
-
-
-def _example(refusal: Refusal) -> Described:
-    if issubclass(refusal, HTTPException):
-        assert refusal.code is not None
-        return problems.http_document(refusal.code, refusal.description)
-    return problems.document(refusal.example())
-
-
-def _problem_schema(document: Described) -> Described:
-    """Return the schema of one kind of problem."""
-    named = {name: {"const": document[name]} for name in ("status", "code")}
-    return {"allOf": [_reference(Problem.__name__)], "properties": named}
-
-
-def _answer_schemas(operations: Iterable[Operation]) -> dict[str, Described]:
-    """Return the schemas of all answers and of what they consist of, by their names."""
+def _schemas(operations: Sequence[Operation]) -> dict[str, Described]:
+    """Return the schemas of all answers and problems, and of what they consist of, by
+    their names."""
     answered = {
         type(example): None
         for operation in operations
@@ -216,8 +195,10 @@ def _answer_schemas(operations: Iterable[Operation]) -> dict[str, Described]:
         for example in answers.examples
         if isinstance(example, JsonObject)
     }
+    refused = {each for operation in operations for each in operation.refusals}
     _, schemas = schema_components(
-        [*answered, Problem], ref_template=_reference("{name}")["$ref"]
+        [*answered, *map(form_of, refused)],
+        ref_template=_reference("{name}")["$ref"],
     )
     return schemas
 
@@ -231,20 +212,17 @@ def _reference(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _name(code: str) -> str:
-    """Return the name of a problem's schema."""
-    return code.title().replace("_", "")
-
-
 def _with_named_enums(part: Any, names: Mapping[frozenset[str], str]) -> Any:
     """Return a part of the description with references in place of the enumerations
-    that have a name."""
+    that have a name, and those of one value as constants."""
     if isinstance(part, list):
         return [_with_named_enums(each, names) for each in part]
     if not isinstance(part, dict):
         return part
     named = {key: _with_named_enums(value, names) for key, value in part.items()}
     values = frozenset(part.get("enum", ()))
+    if len(values) == 1:
+        named["const"] = named.pop("enum")[0]
     name = names.get(values - {None})
     if name is None:
         return named

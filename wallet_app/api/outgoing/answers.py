@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from flask import Response
-from msgspec import Meta, field
+from msgspec import UNSET, Meta, UnsetType, field
 from msgspec.structs import asdict
 
 from wallet_app.domain.errors.example_values import DELIVERY_ID, QUOTE_ID, WEBHOOK_ID
@@ -156,6 +156,14 @@ class OtherCategories(JsonObject):
     outgoing: Sum
 
 
+_OF_EACH_TYPE = {
+    "properties": {
+        each: {"$ref": "#/components/schemas/TypeTotals"} for each in TransactionType
+    },
+    "required": list(TransactionType),
+}
+
+
 class Summary(JsonObject):
     wallet_id: WalletId
     currency: Currency
@@ -164,7 +172,7 @@ class Summary(JsonObject):
     count: int
     by_type: Annotated[
         dict[TransactionType, TypeTotals],
-        Meta(extra_json_schema={"required": list(TransactionType)}),
+        Meta(extra_json_schema=_OF_EACH_TYPE),
     ]
     by_category: Annotated[
         list[CategoryTotals],
@@ -310,13 +318,14 @@ class Statements(JsonObject):
 
 
 class Problem(JsonObject, forbid_unknown_fields=False):
-    """A problem document (RFC 9457), with the values that a client needs to act."""
+    """A problem document (RFC 9457). Each kind adds the values that a client needs to
+    act."""
 
     type: Annotated[str, Meta(extra_json_schema={"format": "uri-reference"})]
     title: str
     status: int
     detail: str
     code: Annotated[str, doc("For programs.")]
-    errors: Annotated[
-        dict[str, list[str]] | None, doc("What is wrong with each field.")
-    ] = None
+    operation: Annotated[
+        int | UnsetType, doc("Of a batch: the index of the refused one.")
+    ] = UNSET
