@@ -16,9 +16,11 @@ from marshmallow import Schema
 from msgspec.json import schema_components
 from werkzeug.exceptions import NotFound
 from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.routing import Rule
 
 from wallet_app.api.incoming.fields import Operations
 from wallet_app.api.incoming.idempotency_header import KEY, KEY_LENGTH_MAX
+from wallet_app.api.openapi.links import links_of
 from wallet_app.api.openapi.operation import Operation, operation_of
 from wallet_app.api.openapi.problem_schemas import examples_of, form_of, name_of
 from wallet_app.api.outgoing import csv_answers, problems
@@ -56,26 +58,23 @@ ENUMS = {"Currency": CURRENCIES, "FraudRule": FRAUD_RULES, "FlagVerdict": FLAG_V
 def describe(app: Flask, tags: Mapping[str, str]) -> Described:
     """Return the API description of an app; `tags` describes its blueprints by name."""
     spec = _new_spec(tags)
-    operations = []
-    for rule in app.url_map.iter_rules():
-        view = app.view_functions[rule.endpoint]
-        operation = operation_of(view)
-        if operation is None:
-            continue
-        if rule.arguments:  # an id that is no UUID has no route
-            operation = replace(operation, refusals=[*operation.refusals, NotFound])
-        operations.append(operation)
+    rules, operations = zip(*_operations(app), strict=True)
+    for rule, operation in zip(rules, operations, strict=True):
         for schema in _schemas_of_parts(operation):
             spec.components.schema(type(schema).__name__, schema=schema)
-        blueprint, _, name = rule.endpoint.partition(".")
-        described = {"operationId": camel(name), "tags": [blueprint]} | _text(view)
-        (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         spec.path(
             _PATH_ID.sub(lambda match: f"{{{camel(match[1])}}}", rule.rule),
-            operations={method.lower(): described | _described(operation)},
+            operations={
+                _method(rule).lower(): {
+                    "operationId": operation.name,
+                    "tags": [rule.endpoint.partition(".")[0]],
+                    **_text(app.view_functions[rule.endpoint]),
+                    **_described(operation, operations),
+                }
+            },
             parameters=[
-                {"name": camel(each), "in": "path", "schema": UUID_SCHEMA}
-                for each in _PATH_ID.findall(rule.rule)
+                {"name": each, "in": "path", "schema": UUID_SCHEMA}
+                for each in operation.path_ids
             ],
         )
     schemas = _schemas(operations)
@@ -93,6 +92,29 @@ def describe(app: Flask, tags: Mapping[str, str]) -> Described:
     description: Described = _with_named_enums(spec.to_dict(), names)
     description["components"]["schemas"] |= enums
     return description
+
+
+def _operations(app: Flask) -> Iterator[tuple[Rule, Operation]]:
+    """Yield the operations of an app, with their names and where they are."""
+    for rule in app.url_map.iter_rules():
+        operation = operation_of(app.view_functions[rule.endpoint])
+        if operation is not None:
+            path_ids = tuple(map(camel, _PATH_ID.findall(rule.rule)))
+            yield (
+                rule,
+                replace(
+                    operation,
+                    name=camel(rule.endpoint.rpartition(".")[2]),
+                    path_ids=path_ids,
+                    # An id that is no UUID has no route.
+                    refusals=operation.refusals + ([NotFound] if path_ids else []),
+                ),
+            )
+
+
+def _method(rule: Rule) -> str:
+    (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    return method
 
 
 def _new_spec(tags: Mapping[str, str]) -> APISpec:
@@ -126,7 +148,7 @@ def _text(view: Callable[..., object]) -> Described:
     return {"summary": summary} | ({"description": rest} if rest else {})
 
 
-def _described(operation: Operation) -> Described:
+def _described(operation: Operation, operations: Iterable[Operation]) -> Described:
     parameters: list[object] = []
     described: Described = {"parameters": parameters, "responses": {}}
     if operation.query is not None:
@@ -142,6 +164,10 @@ def _described(operation: Operation) -> Described:
     for status, answers in operation.answers.items():
         headers = {**answers.headers, **(REPLAYED if operation.takes_key else {})}
         described["responses"][status] = _answers(status, answers.examples, headers)
+        for each in answers.examples:
+            links = links_of(operation, each, operations)
+            if links:
+                described["responses"][status].setdefault("links", {}).update(links)
     for status, documents in sorted(examples_of(operation.refusals).items()):
         described["responses"][status] = _refusals(sorted(documents))
     return described
@@ -185,7 +211,7 @@ def _refusals(codes: list[str]) -> Described:
     }
 
 
-def _schemas(operations: Sequence[Operation]) -> dict[str, Described]:
+def _schemas(operations: Iterable[Operation]) -> dict[str, Described]:
     """Return the schemas of all answers and problems, and of what they consist of, by
     their names."""
     answered = {

@@ -91,8 +91,11 @@ OF_ANY_OUTGOING = (
 
 @dataclass(slots=True)
 class Operation:
-    """What a view takes and answers. `answers` are by their status."""
+    """What a view takes and answers. `answers` are by their status; its name and the
+    ids in its path are those that the API description has."""
 
+    name: str = ""
+    path_ids: tuple[str, ...] = ()
     body: BodySchema | None = None
     query: Schema | None = None
     takes_key: bool = False
