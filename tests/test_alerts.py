@@ -33,7 +33,7 @@ def test_a_review_is_an_approval_and_an_alert() -> None:
         approval = watched.run(watched.transfer, 500)
     assert isinstance(approval, ApprovalSnapshot)
     assert approval.reason == "new-payee"
-    (alert,) = watched.service.list_alerts().alerts
+    (alert,) = watched.service.list_alerts().rows
     assert (alert.wallet_id, alert.target_id) == (watched.source, watched.target)
     assert (alert.rule, alert.verdict) == ("new-payee", Verdict.REVIEW)
     assert (alert.amount, alert.currency) == (500, "INR")
@@ -54,7 +54,7 @@ def test_a_block_is_an_alert_also_when_a_confirmed_movement_is_blocked() -> None
             watched.run(watched.deduct, 1)
         with pytest.raises(FraudBlocked):
             watched.service.confirm_approval(approval.id, code)
-    alerts = watched.service.list_alerts().alerts
+    alerts = watched.service.list_alerts().rows
     assert [(alert.verdict, alert.amount) for alert in alerts] == [
         (Verdict.BLOCK, 500),
         (Verdict.BLOCK, 1),
@@ -78,7 +78,7 @@ def test_a_review_for_which_no_approval_is_left_is_an_alert_all_the_same() -> No
         watched.run(watched.transfer, 1)
     with nothing_moves(watched.service), pytest.raises(TooManyApprovals):
         watched.run(watched.transfer, 1)
-    assert watched.service.list_alerts(limit=1).alerts[0].approval_id is None
+    assert watched.service.list_alerts(limit=1).rows[0].approval_id is None
     assert watched.service.list_alerts().total == 11
 
 
@@ -88,7 +88,7 @@ def test_alerts_are_listed_newest_first_and_the_oldest_is_forgotten() -> None:
         flagged = FraudBlocked("velocity", "wallet", amount, "INR", None)
         alerts.add(flagged, Verdict.BLOCK)
     pages = [alerts.page(limit=2, page=page) for page in (1, 2, 3, 4)]
-    assert [[alert.amount for alert in page.alerts] for page in pages] == [
+    assert [[alert.amount for alert in page.rows] for page in pages] == [
         [7, 6],
         [5, 4],
         [3],
@@ -113,7 +113,7 @@ def test_one_wallet_hides_no_alert_of_the_others() -> None:
             alerts.add(flagged, Verdict.BLOCK)
 
     def listed() -> list[tuple[str, int]]:
-        return [(each.wallet_id, each.amount) for each in alerts.page().alerts]
+        return [(each.wallet_id, each.amount) for each in alerts.page().rows]
 
     flag("victim", 1)
     flag("stranger", *range(2, 10))

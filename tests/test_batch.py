@@ -174,7 +174,7 @@ def test_fraud_rules_see_what_the_operations_before_have_sent() -> None:
     with nothing_moves(service), pytest.raises(FraudBlocked) as refusal:
         service.batch([deduct(asha, 1), deduct(asha, 1), deduct(asha, 1)])
     assert refusal.value.operation == 2
-    assert [alert.rule for alert in service.list_alerts().alerts] == ["velocity"]
+    assert [alert.rule for alert in service.list_alerts().rows] == ["velocity"]
 
 
 def test_a_quote_is_used_once_also_within_a_batch() -> None:

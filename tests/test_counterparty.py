@@ -46,8 +46,7 @@ def test_an_exchange_names_the_users_and_never_the_house(house: House) -> None:
     service = house.service
     sent, received = house.exchange(house.quote())
     house_received, house_sent = (
-        service.get_history(wallet.id).transactions[0]
-        for wallet in service.list_liquidity()
+        service.get_history(wallet.id).rows[0] for wallet in service.list_liquidity()
     )
     source, target = (
         {"kind": "exchange", "walletId": each, "userId": user_of(service, each)}
@@ -63,7 +62,7 @@ def test_a_withdrawal_and_its_refund_name_the_payment_and_the_account(
     wallet_id = open_wallet(service, 500)
     payment = made(service.withdraw(wallet_id, 200, "sandbox-declines"))
     service.background.run_due()
-    refund, debit, _ = service.get_history(wallet_id).transactions
+    refund, debit, _ = service.get_history(wallet_id).rows
     bank = {
         "kind": "bank",
         "paymentId": payment.id,
@@ -77,7 +76,7 @@ def test_a_deposit_names_the_payment_and_the_account(service: WalletService) -> 
     wallet_id = open_wallet(service)
     payment = service.deposit(wallet_id, 200, "sandbox-ok")
     service.background.run_due()
-    (credit,) = service.get_history(wallet_id).transactions
+    (credit,) = service.get_history(wallet_id).rows
     assert counterparty(credit) == {
         "kind": "bank",
         "paymentId": payment.id,

@@ -42,8 +42,8 @@ def test_an_exchange_is_four_linked_transactions(house: House) -> None:
     rupees, dollars = house.service.list_liquidity()
     assert (rupees.currency, rupees.balance) == ("INR", 83_120)
     assert (dollars.currency, dollars.balance) == ("USD", -1_000)
-    (taken,) = house.service.get_history(rupees.id).transactions
-    (given_away,) = house.service.get_history(dollars.id).transactions
+    (taken,) = house.service.get_history(rupees.id).rows
+    (given_away,) = house.service.get_history(dollars.id).rows
     assert [
         (each.wallet_id, each.type, each.amount, each.currency, each.balance_after)
         for each in (sent, taken, given_away, received)

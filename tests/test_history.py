@@ -7,8 +7,9 @@ from uuid_utils import UUID
 
 from tests.ledgers import SECOND, START, Clock, new_service, nothing_moves, open_wallet
 from wallet_app.domain.errors.wallet_errors import TransactionNotFound
-from wallet_app.domain.transactions import TransactionType
-from wallet_app.services.history import HistoryFilter, Page
+from wallet_app.domain.transactions import Transaction, TransactionType
+from wallet_app.services.history import HistoryFilter
+from wallet_app.services.page import Page
 from wallet_app.services.service import WalletService
 
 
@@ -21,8 +22,8 @@ def wallet_id(service: WalletService) -> str:
     return wallet_id
 
 
-def amounts(page: Page) -> list[int]:
-    return [transaction.amount for transaction in page.transactions]
+def amounts(page: Page[Transaction]) -> list[int]:
+    return [transaction.amount for transaction in page.rows]
 
 
 def test_a_page_is_latest_first(service: WalletService, wallet_id: str) -> None:
@@ -94,7 +95,7 @@ def test_before_reads_on_whatever_was_added_since(
 ) -> None:
     first = service.get_history(wallet_id, limit=4)
     service.add(wallet_id, 11)
-    last_seen = first.transactions[-1].id
+    last_seen = first.rows[-1].id
     page = service.get_history(wallet_id, limit=4, before=last_seen)
     assert amounts(page) == [6, 5, 4, 3]
     assert (page.page, page.total, page.has_more) == (None, 11, True)
@@ -103,7 +104,7 @@ def test_before_reads_on_whatever_was_added_since(
 def test_before_goes_with_filters_that_do_not_match_it(
     service: WalletService, wallet_id: str
 ) -> None:
-    an_even_one = service.get_history(wallet_id).transactions[4]
+    an_even_one = service.get_history(wallet_id).rows[4]
     assert an_even_one.category == "even"
     page = service.get_history(
         wallet_id, HistoryFilter(category="odd"), before=an_even_one.id
@@ -114,7 +115,7 @@ def test_before_goes_with_filters_that_do_not_match_it(
 def test_before_the_oldest_there_is_nothing(
     service: WalletService, wallet_id: str
 ) -> None:
-    oldest = service.get_history(wallet_id).transactions[-1]
+    oldest = service.get_history(wallet_id).rows[-1]
     page = service.get_history(wallet_id, before=oldest.id)
     assert (amounts(page), page.has_more) == ([], False)
 

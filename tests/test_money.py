@@ -34,7 +34,7 @@ def test_an_add_raises_the_balance_and_records_a_credit(service: WalletService) 
     assert (credit.amount, credit.balance_after) == (500, 500)
     assert (credit.category, credit.description) == ("gift", "Happy birthday")
     assert credit.reference_id is None
-    assert service.get_history(wallet_id).transactions == [credit]
+    assert service.get_history(wallet_id).rows == [credit]
 
 
 def test_a_deduct_lowers_the_balance_and_records_a_debit(
@@ -47,7 +47,7 @@ def test_a_deduct_lowers_the_balance_and_records_a_debit(
     assert (debit.amount, debit.balance_after) == (120, 380)
     assert (debit.category, debit.description) == ("food", "Lunch")
     assert debit.reference_id is None
-    assert service.get_history(wallet_id).transactions[0] == debit
+    assert service.get_history(wallet_id).rows[0] == debit
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["up", "down"])

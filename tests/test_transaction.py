@@ -45,7 +45,7 @@ def test_each_transaction_of_an_exchange_is_found(house: House) -> None:
     sent, received = house.exchange(house.quote())
     service = house.service
     rupees, dollars = (
-        service.get_history(each.id).transactions for each in service.list_liquidity()
+        service.get_history(each.id).rows for each in service.list_liquidity()
     )
     for each in (sent, *rupees, *dollars, received):
         assert service.get_transaction(each.id) == each

@@ -156,7 +156,7 @@ class World:
             "payments": service.payments.all(),
             "approvals": [self._approval(each) for each in self.watched],
             "quotes": [self._quote(each) for each in self.watched],
-            "alerts": service.list_alerts(100).alerts,
+            "alerts": service.list_alerts(100).rows,
             "webhooks": service.list_webhooks(),
             "keys": len(service.idempotency),
         }
@@ -496,5 +496,5 @@ def redeliver(world: World) -> Command:
     webhook = world.service.create_webhook(URL, (EventType.TRANSACTION_CREATED,))
     webhook_id = webhook.webhook.id
     world.finish()
-    delivery = world.service.list_deliveries(webhook_id).deliveries[0]
+    delivery = world.service.list_deliveries(webhook_id).rows[0]
     return partial(world.service.redeliver, webhook_id, delivery.id)

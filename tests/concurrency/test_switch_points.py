@@ -344,6 +344,7 @@ def ask_for_everything() -> None:
     assert service.get_wallet(asha).balance == 40
     assert service.get_history(ravi).total == 2
     service.create_webhook("https://receiver.example/", list(EventType))
+    assert service.list_alerts().rows == []
     service.withdraw(asha, 40, "sandbox-declines")
     service.freeze(asha, "Card stolen")
     service.set_limits(ravi, Limits(daily=160, approval_threshold=0))

@@ -35,7 +35,7 @@ from wallet_app.domain.transactions import HOUSE, Transaction, WalletSnapshot
 from wallet_app.services import limits, summary
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.audit.audit_report import AuditReport
-from wallet_app.services.history import Page
+from wallet_app.services.page import Page
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.quotes import Quote
 from wallet_app.services.webhooks.webhook import NewWebhook, WebhookSnapshot
@@ -90,7 +90,7 @@ def value_of(answer: object, name: Name) -> Result:
         case Done():
             return answer
         case Page():
-            entries = tuple(value_of(each, name) for each in answer.transactions)
+            entries = tuple(value_of(each, name) for each in answer.rows)
             return HistoryPage(entries, answer.total)
         case summary.Totals():
             types = sorted(answer.by_type.items())

@@ -96,7 +96,7 @@ def test_a_fraud_rule_blocks_a_withdrawal() -> None:
     withdrawal = partial(paying.payments.withdraw, paying.wallet_id, 1, "sandbox-ok")
     with nothing_opens(paying), pytest.raises(FraudBlocked):
         paying.service.approvals.run(withdrawal)
-    assert [each.rule for each in paying.service.list_alerts().alerts] == ["velocity"]
+    assert [each.rule for each in paying.service.list_alerts().rows] == ["velocity"]
 
 
 def test_a_fraud_rule_sends_a_withdrawal_to_review() -> None:

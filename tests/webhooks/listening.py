@@ -18,7 +18,6 @@ from wallet_app.domain.spending import Limits
 from wallet_app.gateways.delivery_connection import Reply
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.events import EventType
-from wallet_app.services.webhooks.webhooks import DeliveryPage
 from wallet_app.services.work_queue import WorkQueue
 from wallet_app.settings import Settings
 
@@ -142,8 +141,7 @@ class Listening:
     def deliveries(self, webhook_id: str = "") -> list[Any]:
         """Return what the latest deliveries are, oldest first."""
         webhook_id = webhook_id or self.webhook_id
-        page: DeliveryPage = self.service.list_deliveries(webhook_id, 100)
-        return page.deliveries[::-1]
+        return self.service.list_deliveries(webhook_id, 100).rows[::-1]
 
     def delivery(self) -> Any:
         (delivery,) = self.deliveries()

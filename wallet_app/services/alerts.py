@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from itertools import islice
 
 from msgspec import Struct
 
@@ -12,6 +11,7 @@ from wallet_app.domain.errors.wallet_errors import FraudBlocked
 from wallet_app.services.events import Event, EventType, Outbox
 from wallet_app.services.fraud import Verdict
 from wallet_app.services.movement import ApprovalRequired
+from wallet_app.services.page import Page, page_of
 from wallet_app.store import LockFactory
 
 ALERTS_MAX = 10_000
@@ -34,13 +34,6 @@ class Alert(Struct, frozen=True, gc=False):
     target_id: str | None
     approval_id: str | None
     created_at: int
-
-
-class AlertPage(Struct, frozen=True):
-    alerts: list[Alert]
-    page: int
-    limit: int
-    total: int
 
 
 class Alerts:
@@ -114,10 +107,7 @@ class Alerts:
         """Return how many alerts each wallet has in the list, if it has any."""
         return {wallet: len(ids) for wallet, ids in self._ids_of_wallet.items()}
 
-    def page(self, limit: int = 20, page: int = 1) -> AlertPage:
-        start = (page - 1) * limit
+    def page(self, limit: int = 20, page: int = 1) -> Page[Alert]:
         with self._lock:
-            total = len(self._alerts)
             newest_first = reversed(self._alerts.values())
-            alerts = list(islice(newest_first, min(start, total), start + limit))
-        return AlertPage(alerts, page, limit, total)
+            return page_of(newest_first, len(self._alerts), limit, page)

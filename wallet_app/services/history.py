@@ -11,6 +11,7 @@ from uuid_utils import UUID
 
 from wallet_app.domain.errors.wallet_errors import TransactionNotFound
 from wallet_app.domain.transactions import Transaction, TransactionType
+from wallet_app.services.page import Page
 from wallet_app.store import Store
 
 _created_at = attrgetter("created_at")
@@ -54,17 +55,6 @@ class HistoryFilter:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of a history; `page` is None where the page starts at a transaction."""
-
-    transactions: list[Transaction]
-    page: int | None
-    limit: int
-    total: int
-    has_more: bool
-
-
 class History:
     """Reads histories without keeping anyone from moving money meanwhile."""
 
@@ -90,7 +80,7 @@ class History:
         limit: int = 20,
         page: int = 1,
         before: UUID | None = None,
-    ) -> Page:
+    ) -> Page[Transaction]:
         history, length = self.committed(wallet_id)
         matches = wanted.select(history, length)
         older: Sequence[int] = matches
@@ -100,7 +90,7 @@ class History:
         stop = max(len(older) - (page - 1) * limit, 0)
         start = max(stop - limit, 0)
         return Page(
-            transactions=[history[i] for i in reversed(older[start:stop])],
+            rows=[history[i] for i in reversed(older[start:stop])],
             page=page if before is None else None,
             limit=limit,
             total=len(matches),

@@ -25,7 +25,7 @@ from wallet_app.domain.transactions import Transaction, WalletSnapshot
 from wallet_app.gateways.bank import Bank
 from wallet_app.gateways.delivery import Transport as HttpTransport
 from wallet_app.gateways.sandbox_bank import SandboxBank, Statement
-from wallet_app.services.alerts import AlertPage, Alerts
+from wallet_app.services.alerts import Alert, Alerts
 from wallet_app.services.approvals.approval import ApprovalSnapshot, Command, Moved
 from wallet_app.services.approvals.approvals import Approvals
 from wallet_app.services.approvals.codes import CHANNELS, SendCode, new_code
@@ -34,11 +34,12 @@ from wallet_app.services.audit.audit_report import AuditReport
 from wallet_app.services.background import Background, Health
 from wallet_app.services.events import EventType, Outbox
 from wallet_app.services.freeze import Freeze
-from wallet_app.services.history import History, HistoryFilter, Page
+from wallet_app.services.history import History, HistoryFilter
 from wallet_app.services.idempotency import IdempotencyKeys, Run
 from wallet_app.services.limits import SpendingLimits, Usage
 from wallet_app.services.money import Money, Pair
 from wallet_app.services.movement import Operation
+from wallet_app.services.page import Page
 from wallet_app.services.payments.payment import PaymentSnapshot
 from wallet_app.services.payments.payments import Payments
 from wallet_app.services.quotes import Quote, Quotes
@@ -48,7 +49,7 @@ from wallet_app.services.webhooks.deliveries import Transport
 from wallet_app.services.webhooks.delivery_log import DeliverySnapshot
 from wallet_app.services.webhooks.standard_webhooks import new_secret
 from wallet_app.services.webhooks.webhook import NewWebhook, WebhookSnapshot
-from wallet_app.services.webhooks.webhooks import DeliveryPage, Webhooks
+from wallet_app.services.webhooks.webhooks import Webhooks
 from wallet_app.settings import Settings
 from wallet_app.store import LockFactory, Store, ThreadLock
 
@@ -284,7 +285,7 @@ class WalletService:
         limit: int = 20,
         page: int = 1,
         before: UUID | None = None,
-    ) -> Page:
+    ) -> Page[Transaction]:
         """Return one page of a wallet's transactions, latest first. `before` reads on
         from a transaction, in place of a page number.
 
@@ -382,7 +383,7 @@ class WalletService:
         """Return the liquidity wallets at one moment, by currency."""
         return self.wallets.liquidity()
 
-    def list_alerts(self, limit: int = 20, page: int = 1) -> AlertPage:
+    def list_alerts(self, limit: int = 20, page: int = 1) -> Page[Alert]:
         """Return one page of the movements that a fraud rule flagged, newest first."""
         return self.alerts.page(limit, page)
 
@@ -524,7 +525,7 @@ class WalletService:
 
     def list_deliveries(
         self, webhook_id: str, limit: int = 20, page: int = 1
-    ) -> DeliveryPage:
+    ) -> Page[DeliverySnapshot]:
         """Return one page of what was sent to a webhook, or will be, newest first.
 
         Raises WebhookNotFound.

@@ -27,4 +27,4 @@ def list_alerts(query: dict[str, Any]) -> Response:
     waits for.
     """
     page = service().list_alerts(**query)
-    return page_answer(Alerts, page, alerts=list(map(Alert.of, page.alerts)))
+    return page_answer(Alerts, page, alerts=list(map(Alert.of, page.rows)))

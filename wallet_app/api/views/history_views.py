@@ -39,7 +39,7 @@ def list_transactions(query: dict[str, Any], wallet_id: str) -> Response:
     """
     wanted = HistoryFilter(**{name: query.pop(name, None) for name in FILTERS})
     page = service().get_history(wallet_id, wanted, **query)
-    rows = list(map(Transaction.of, page.transactions))
+    rows = list(map(Transaction.of, page.rows))
     return page_answer(History, page, transactions=rows)
 
 

@@ -101,7 +101,7 @@ def list_deliveries(query: dict[str, Any], webhook_id: str) -> Response:
     All that waits is listed, and the latest 1,000 that were delivered or given up.
     """
     page = service().list_deliveries(webhook_id, **query)
-    deliveries = list(map(Delivery.of, page.deliveries))
+    deliveries = list(map(Delivery.of, page.rows))
     return page_answer(Deliveries, page, deliveries=deliveries)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from enum import StrEnum
-from itertools import islice
 
 from msgspec import Struct
 
@@ -159,10 +159,8 @@ class DeliveryLog:
         """Return the pending delivery of an approval's code."""
         return self._codes.get(approval_id)
 
-    def newest(self, start: int, stop: int) -> list[DeliverySnapshot]:
-        """Return the newest deliveries, from one position to another."""
-        newest = islice(reversed(self._deliveries.values()), start, stop)
-        return [each.snapshot() for each in newest]
+    def newest_first(self) -> Iterator[DeliverySnapshot]:
+        return (each.snapshot() for each in reversed(self._deliveries.values()))
 
     def end(self, delivery: Delivery, why: str | None, now: int) -> None:
         """End a pending delivery as failed, or as succeeded if `why` is None: it is

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from wallet_app.domain.clock import Clock, NewId
@@ -26,6 +25,7 @@ from wallet_app.domain.errors.webhook_errors import (
 from wallet_app.services.background import Background
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Event, EventType, Outbox
+from wallet_app.services.page import Page, page_of
 from wallet_app.services.webhooks.deliveries import Deliveries, Transport
 from wallet_app.services.webhooks.delivery_log import (
     DISABLED,
@@ -50,13 +50,6 @@ WEBHOOKS_MAX_OF_CALLER = 8
 
 REDELIVERIES_MAX = 10
 """How often one delivery can be repeated by hand."""
-
-
-class DeliveryPage(Struct, frozen=True):
-    deliveries: list[DeliverySnapshot]
-    page: int
-    limit: int
-    total: int
 
 
 class Webhooks:
@@ -179,11 +172,10 @@ class Webhooks:
 
     def deliveries(
         self, webhook_id: str, limit: int = 20, page: int = 1
-    ) -> DeliveryPage:
-        start = (page - 1) * limit
+    ) -> Page[DeliverySnapshot]:
         with self._lock:
             log = self._find(webhook_id).log
-            return DeliveryPage(log.newest(start, start + limit), page, limit, len(log))
+            return page_of(log.newest_first(), len(log), limit, page)
 
     def redeliver(
         self, webhook_id: str, delivery_id: str, on_commit: OnCommits = ()

@@ -1,0 +1,30 @@
+"""One page of a list, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+T = TypeVar("T")
+
+
+class Page(Struct, Generic[T], frozen=True):
+    """At most `limit` rows of `total`. `page` counts from 1; it is None where the page
+    starts after a row and not at a number."""
+
+    rows: list[T]
+    page: int | None
+    limit: int
+    total: int
+    has_more: bool
+
+
+def page_of(newest_first: Iterable[T], total: int, limit: int, page: int) -> Page[T]:
+    """Return the page with this number; past the last one it has no rows."""
+    start = min((page - 1) * limit, total)
+    stop = min(start + limit, total)
+    rows = list(islice(newest_first, start, stop))
+    return Page(rows, page, limit, total, has_more=stop < total)
