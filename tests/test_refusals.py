@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -114,6 +115,7 @@ KINDS = {
     "wallet": "wallet_not_found",
     "approvals": "approval_not_found",
     "payments": "payment_not_found",
+    "transactions": "transaction_not_found",
     "webhooks": "webhook_not_found",
 }
 BODIES = {"freeze": {"reason": "Card stolen"}, "confirm": {"otp": "999999"}}
@@ -126,17 +128,34 @@ def test_a_path_that_names_nothing_is_not_found(
     asked = set()
     for path, operations in description["paths"].items():
         kind = path.split("/")[1]
-        if "{id}" not in path or kind not in KINDS:
+        names = re.findall("{(.*?)}", path)
+        if not names or kind not in KINDS:
             continue
         for method in operations.keys() - {"parameters"}:
             body = BODIES.get(path.rpartition("/")[2], {}) if method != "get" else None
-            for id, code in ((NOBODY, KINDS[kind]), ("42", "not_found")):
-                url = path.format(id=id, delivery_id=NOBODY)
+            nobody = dict.fromkeys(names, NOBODY)
+            for name in ("", *names):
+                url = path.format(**nobody | {name: "42"})
                 with nothing_moves(service):
                     response = client.open(url, method=method.upper(), json=body)
-                assert_problem(response, 404, code)
+                problem = assert_problem(
+                    response, 404, "not_found" if name else KINDS[kind]
+                )
+                said = f"The {name} in the path is not a UUID."
+                assert (problem["detail"] == said) is bool(name)
             asked.add((method, path))
-    assert len(asked) >= 17
+    assert len(asked) >= 18
+
+
+@pytest.mark.parametrize(
+    "method, path",
+    [("GET", "/wallets/42"), ("POST", "/wallet/42"), ("GET", "/wallet/42/nothing")],
+)
+def test_a_path_without_a_route_does_not_speak_of_ids(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    problem = client.open(path, method=method).get_json()
+    assert (problem["status"], "UUID" in problem["detail"]) == (404, False)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from flask import Flask, request
 from werkzeug.exceptions import NotFound
-from werkzeug.routing import BaseConverter, UUIDConverter
 
 from wallet_app.api.current_service import bind
-from wallet_app.api.incoming import body, idempotency_header, origins
+from wallet_app.api.incoming import body, idempotency_header, origins, path_ids
 from wallet_app.api.openapi.description import describe
 from wallet_app.api.outgoing import problems
 from wallet_app.api.views import (
@@ -44,16 +43,6 @@ BLUEPRINTS = {
 """The features, each as the API description introduces it."""
 
 
-class _UuidText(BaseConverter):
-    """Passes a UUID in a path to the view as text in lower case, as the service has
-    it."""
-
-    regex = UUIDConverter.regex
-
-    def to_python(self, value: str) -> str:
-        return value.lower()
-
-
 def _refuse_doubled_slash() -> None:
     """Raise NotFound for `//wallet/...`: routing leaves out all leading slashes."""
     if request.environ.get("PATH_INFO", "").startswith("//"):
@@ -72,8 +61,8 @@ def register(
     """Add every endpoint to the app."""
     app.config["MAX_CONTENT_LENGTH"] = body.READ_BYTES_MAX
     app.url_map.merge_slashes = False  # a doubled slash is a 404, not a redirect
-    app.url_map.converters["uuid"] = _UuidText
     app.before_request(_refuse_doubled_slash)
+    path_ids.register(app)
     serve(app, service)
     origins.register(app, allowed_hosts)
     problems.register(app)
