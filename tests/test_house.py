@@ -35,7 +35,7 @@ def test_money_moves_through_the_house_in_exchanges_only(house: House) -> None:
 def test_whoever_calls_himself_the_house_is_a_user_like_any_other(house: House) -> None:
     mine = house.service.create_wallet(HOUSE, "INR")
     house.exchange(house.quote(100))
-    assert [wallet.id for wallet in house.service.list_wallets(HOUSE)] == [mine.id]
+    assert [wallet.id for wallet in house.service.list_user_wallets(HOUSE)] == [mine.id]
     with nothing_moves(house.service), pytest.raises(InsufficientFunds):
         house.service.deduct(mine.id, 1)
 
@@ -43,6 +43,6 @@ def test_whoever_calls_himself_the_house_is_a_user_like_any_other(house: House) 
 def test_a_user_has_wallets_by_currency(house: House) -> None:
     for currency in ("USD", "BHD", "INR"):
         house.service.create_wallet("asha", currency)
-    wallets = house.service.list_wallets("asha")
+    wallets = house.service.list_user_wallets("asha")
     assert [wallet.currency for wallet in wallets] == ["BHD", "INR", "USD"]
-    assert house.service.list_wallets("nobody") == []
+    assert house.service.list_user_wallets("nobody") == []

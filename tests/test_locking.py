@@ -104,7 +104,8 @@ CALLS: dict[str, Callable[[WalletService], object]] = {
     "unfreeze": lambda service: service.unfreeze(ids(service)[0]),
     "put limits": lambda s: s.set_limits(ids(s)[0], Limits(daily=5)),
     "get limits": lambda service: service.get_limits(ids(service)[0]),
-    "of user": lambda service: service.list_wallets("asha"),
+    "list": lambda service: service.list_wallets(),
+    "of user": lambda service: service.list_user_wallets("asha"),
     "summary": lambda service: service.summarize(ids(service)[0]),
     "get": lambda service: service.get_wallet(ids(service)[0]),
     "audit": lambda service: service.audit(),
@@ -144,6 +145,17 @@ def test_the_audit_holds_every_wallet_and_the_registry_at_one_moment(
     locks = [watch.lock_of(watched.store.wallets[id]) for id in ids(watched)]
     assert held == [watched.store.registry_lock, *locks]
     assert turn not in held
+
+
+def test_a_page_of_wallets_is_read_at_one_moment(
+    watch: Watch, watched: WalletService
+) -> None:
+    watched.list_wallets(limit=2)
+    touched = watch.touched[-2:]
+    newest = list(watched.store.wallets.values())[1:]
+    locks = [watch.lock_of(wallet) for wallet in sorted(newest, key=lambda w: w.id)]
+    for _, held in touched:
+        assert list(held) == [watched.store.registry_lock, *locks]
 
 
 def test_a_history_is_measured_under_the_wallets_lock(
@@ -393,8 +405,9 @@ class Struck:
 
 
 def exchange(service: WalletService, quote: Quote) -> object:
-    (dollars,) = [w.id for w in service.list_wallets("asha") if w.currency == "USD"]
-    rupees = service.list_wallets("ravi")[0].id
+    wallets = service.list_user_wallets("asha")
+    (dollars,) = [each.id for each in wallets if each.currency == "USD"]
+    rupees = service.list_user_wallets("ravi")[0].id
     return service.transfer(rupees, dollars, quote.from_amount, quote_id=quote.id)
 
 

@@ -326,6 +326,10 @@ class Store:
                         del self._readable[id]
                         raise
 
+    def newest_first(self) -> Iterator[Wallet]:
+        """Yield the wallets of users; the caller holds the registry lock."""
+        return reversed(self._wallets.values())
+
     def of_user(self, user_id: str) -> list[Wallet]:
         """Return a user's wallets; the caller holds the registry lock."""
         owned = map(self._by_owner.get, product((user_id,), MINOR_DIGITS))

@@ -145,7 +145,7 @@ def call(service: WalletService, operation: Operation, by: str, ids: Ids) -> obj
         case Get(wallet):
             return service.get_wallet(ids.wallet(wallet))
         case ListWallets(user):
-            return service.list_wallets(ids.user(user))
+            return service.list_user_wallets(ids.user(user))
         case ListLiquidity():
             return service.list_liquidity()
         case History(wallet):

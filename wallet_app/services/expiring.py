@@ -4,7 +4,8 @@ with a share for each owner."""
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -78,6 +79,13 @@ class Expiring(Generic[T]):
         if entry is None or now >= entry.needed_until + self._kept_ns:
             return None
         return entry.value
+
+    def values(self, now: int) -> Iterator[T]:
+        """Yield every value that is not absent: released ones first, then those that
+        are needed, in the order of time."""
+        for entry in chain(self._released.values(), self._needed.values()):
+            if now < entry.needed_until + self._kept_ns:
+                yield entry.value
 
     def ensure_slot(self, now: int, owner: str | None = None) -> None:
         """Evict some of what has expired, and raise `full` if there is no slot for

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Generic, TypeVar
 
 from msgspec import Struct
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Page(Struct, Generic[T], frozen=True):
@@ -20,6 +21,11 @@ class Page(Struct, Generic[T], frozen=True):
     limit: int
     total: int
     has_more: bool
+
+    def map(self, form: Callable[[T], R]) -> Page[R]:
+        """Return this page with another form of each row."""
+        rows = [form(row) for row in self.rows]
+        return Page(rows, self.page, self.limit, self.total, self.has_more)
 
 
 def page_of(newest_first: Iterable[T], total: int, limit: int, page: int) -> Page[T]:

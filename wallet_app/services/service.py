@@ -26,7 +26,12 @@ from wallet_app.gateways.bank import Bank
 from wallet_app.gateways.delivery import Transport as HttpTransport
 from wallet_app.gateways.sandbox_bank import SandboxBank, Statement
 from wallet_app.services.alerts import Alert, Alerts
-from wallet_app.services.approvals.approval import ApprovalSnapshot, Command, Moved
+from wallet_app.services.approvals.approval import (
+    ApprovalSnapshot,
+    ApprovalStatus,
+    Command,
+    Moved,
+)
 from wallet_app.services.approvals.approvals import Approvals
 from wallet_app.services.approvals.codes import CHANNELS, SendCode, new_code
 from wallet_app.services.audit.audit import Audit
@@ -40,7 +45,7 @@ from wallet_app.services.limits import SpendingLimits, Usage
 from wallet_app.services.money import Money, Pair
 from wallet_app.services.movement import Operation
 from wallet_app.services.page import Page
-from wallet_app.services.payments.payment import PaymentSnapshot
+from wallet_app.services.payments.payment import PaymentSnapshot, PaymentStatus
 from wallet_app.services.payments.payments import Payments
 from wallet_app.services.quotes import Quote, Quotes
 from wallet_app.services.summary import Summary, Totals
@@ -189,7 +194,11 @@ class WalletService:
         """
         return self.wallets.get(wallet_id)
 
-    def list_wallets(self, user_id: str) -> list[WalletSnapshot]:
+    def list_wallets(self, limit: int = 20, page: int = 1) -> Page[WalletSnapshot]:
+        """Return one page of the wallets of all users at one moment, newest first."""
+        return self.wallets.page(limit, page)
+
+    def list_user_wallets(self, user_id: str) -> list[WalletSnapshot]:
         """Return a user's wallets at one moment, by currency; none for an unknown
         user."""
         return self.wallets.of_user(user_id)
@@ -387,6 +396,17 @@ class WalletService:
         """Return one page of the movements that a fraud rule flagged, newest first."""
         return self.alerts.page(limit, page)
 
+    def list_approvals(
+        self,
+        wallet_id: str | None = None,
+        status: ApprovalStatus | None = None,
+        limit: int = 20,
+        page: int = 1,
+    ) -> Page[ApprovalSnapshot]:
+        """Return one page of the approvals, of one wallet or with one status if that is
+        given, newest first."""
+        return self.approvals.page(wallet_id, status, limit, page)
+
     def get_approval(self, approval_id: str) -> ApprovalSnapshot:
         """Raise ApprovalNotFound if there is no such approval."""
         return self.approvals.get(approval_id)
@@ -471,6 +491,17 @@ class WalletService:
         """
         withdraw = partial(self.payments.withdraw, wallet_id, amount, bank_account)
         return self._once(self._approved(withdraw, caller), key, fingerprint, caller)
+
+    def list_payments(
+        self,
+        wallet_id: str | None = None,
+        status: PaymentStatus | None = None,
+        limit: int = 20,
+        page: int = 1,
+    ) -> Page[PaymentSnapshot]:
+        """Return one page of the payments, of one wallet or with one status if that is
+        given, newest first."""
+        return self.payments.page(wallet_id, status, limit, page)
 
     def get_payment(self, payment_id: str) -> PaymentSnapshot:
         """Raise PaymentNotFound if there is no such payment."""

@@ -9,6 +9,7 @@ from wallet_app.domain.clock import Clock, NewId
 from wallet_app.domain.transactions import WalletSnapshot
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Event, EventType, Outbox
+from wallet_app.services.page import Page, page_of
 from wallet_app.store import Store, Wallet, locked
 
 
@@ -49,6 +50,13 @@ class Wallets:
         wallet = self._store.readable[wallet_id]
         with wallet:
             return wallet.snapshot()
+
+    def page(self, limit: int = 20, page: int = 1) -> Page[WalletSnapshot]:
+        store = self._store
+        with store.registry_lock:
+            some = page_of(store.newest_first(), len(store.wallets), limit, page)
+            with locked(some.rows):
+                return some.map(Wallet.snapshot)
 
     def of_user(self, user_id: str) -> list[WalletSnapshot]:
         with self._store.registry_lock, locked(self._store.of_user(user_id)) as wallets:

@@ -13,7 +13,9 @@ from wallet_app.api.incoming import fields
 from wallet_app.api.outgoing.camel import CamelSchema
 from wallet_app.domain.errors.example_values import SOURCE_ID, TARGET_ID, USER_ID
 from wallet_app.domain.transactions import AMOUNT_MAX, TransactionType
+from wallet_app.services.approvals.approval import ApprovalStatus
 from wallet_app.services.events import EventType
+from wallet_app.services.payments.payment import PaymentStatus
 
 PAGE_LIMIT_MAX = 100
 PAGE_LIMIT = 20
@@ -136,6 +138,16 @@ class PageQuery(CamelSchema):
         validate=Range(1, PAGE_LIMIT_MAX), load_default=PAGE_LIMIT
     )
     page = fields.QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
+
+
+class ApprovalsQuery(PageQuery):
+    wallet_id = fields.UuidText()
+    status = Enum(ApprovalStatus, by_value=True)
+
+
+class PaymentsQuery(PageQuery):
+    wallet_id = fields.UuidText()
+    status = Enum(PaymentStatus, by_value=True)
 
 
 class SummaryQuery(CamelSchema):

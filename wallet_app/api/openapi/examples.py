@@ -78,6 +78,8 @@ WALLET = example(Wallet, balance=0, created_at=_OPENED_AT, updated_at=_OPENED_AT
 _SOURCE = example(Wallet, created_at=_OPENED_AT)
 _TARGET = replace(_SOURCE, id=TARGET_ID, wallet_id=TARGET_ID, balance=15_000)
 WALLETS = answers.Wallets([_SOURCE])
+_PAGE = {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
+WALLET_PAGE = answers.WalletPage([_SOURCE], **_PAGE)
 FROZEN = replace(
     _SOURCE, status=WalletStatus.FROZEN, frozen_reason="Card reported stolen"
 )
@@ -117,7 +119,6 @@ TRANSFER = answers.Transfer(
     answers.Movement(_TARGET, _RECEIVED),
 )
 BATCH = answers.Batch([CREDIT, TRANSFER])
-_PAGE = {"page": 1, "limit": 20, "total": 1, "total_pages": 1}
 PAGE = example(answers.History, transactions=[_DEBIT], **_PAGE)
 _EXPORTED = transactions.Transaction(
     id=UUID(_DEBIT.id),
@@ -169,10 +170,12 @@ APPROVAL = example(
     resends_left=RESENDS_MAX,
     expires_at="2026-01-10T10:07:00.000Z",
 )
+APPROVAL_PAGE = answers.ApprovalPage([APPROVAL], **_PAGE)
 CANCELLED = replace(APPROVAL, status=ApprovalStatus.CANCELLED)
 RESENT = replace(APPROVAL, resends_left=RESENDS_MAX - 1)
 DEPOSIT = example(Payment, next_attempt_at=_SOURCE.updated_at)
 WITHDRAWAL = replace(DEPOSIT, direction=Direction.WITHDRAWAL)
+PAYMENT_PAGE = answers.PaymentPage([WITHDRAWAL], **_PAGE)
 RETRIED = replace(
     WITHDRAWAL,
     bank_answer=BankAnswer.UNKNOWN,

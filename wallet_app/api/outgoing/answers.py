@@ -18,9 +18,11 @@ from wallet_app.services.events import EventType
 from wallet_app.services.json_forms import (
     Alert,
     Amount,
+    Approval,
     Currency,
     Json,
     JsonObject,
+    Payment,
     Time,
     Transaction,
     TransactionId,
@@ -52,6 +54,30 @@ def answer(body: JsonObject | Json, status: int = 200, **headers: str) -> Respon
 
 class Wallets(JsonObject):
     wallets: list[Wallet]
+
+
+class WalletPage(JsonObject):
+    wallets: list[Wallet]
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+
+
+class ApprovalPage(JsonObject):
+    approvals: list[Approval]
+    page: int
+    limit: int
+    total: int
+    total_pages: int
+
+
+class PaymentPage(JsonObject):
+    payments: list[Payment]
+    page: int
+    limit: int
+    total: int
+    total_pages: int
 
 
 class Movement(JsonObject):

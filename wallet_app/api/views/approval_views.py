@@ -7,7 +7,11 @@ from typing import Any
 from flask import Blueprint, Response
 
 from wallet_app.api.current_service import service
-from wallet_app.api.incoming.request_schemas import ConfirmBody, EmptyBody
+from wallet_app.api.incoming.request_schemas import (
+    ApprovalsQuery,
+    ConfirmBody,
+    EmptyBody,
+)
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.operation import (
     OF_RULES_OUTGOING,
@@ -15,9 +19,11 @@ from wallet_app.api.openapi.operation import (
     answers,
     refuses,
     takes_command,
+    takes_query,
 )
-from wallet_app.api.outgoing.answers import answer
+from wallet_app.api.outgoing.answers import ApprovalPage, answer
 from wallet_app.api.outgoing.outcomes import outcome
+from wallet_app.api.outgoing.paging import page_answer
 from wallet_app.domain.errors.approval_errors import (
     ApprovalClosed,
     ApprovalExpired,
@@ -30,6 +36,19 @@ from wallet_app.domain.errors.payment_errors import PaymentsExhausted
 from wallet_app.services.json_forms import Approval
 
 blueprint = Blueprint("approvals", __name__)
+
+
+@blueprint.get("/approvals")
+@takes_query(ApprovalsQuery())
+@answers(200, examples.APPROVAL_PAGE, Link="The pages around this one.")
+def list_approvals(query: dict[str, Any]) -> Response:
+    """List approvals, newest first
+
+    Of all wallets, or those of one; with any status, or with one. An approval is kept
+    for a day after nobody can confirm it any more.
+    """
+    page = service().list_approvals(**query)
+    return page_answer(ApprovalPage, page, approvals=list(map(Approval.of, page.rows)))
 
 
 @blueprint.get("/approvals/<uuid:approval_id>")

@@ -7,16 +7,22 @@ from typing import Any
 from flask import Blueprint, Response
 
 from wallet_app.api.current_service import service
-from wallet_app.api.incoming.request_schemas import EmptyBody, PaymentBody
+from wallet_app.api.incoming.request_schemas import (
+    EmptyBody,
+    PaymentBody,
+    PaymentsQuery,
+)
 from wallet_app.api.openapi import examples
 from wallet_app.api.openapi.operation import (
     OF_ANY_OUTGOING,
     answers,
     refuses,
     takes_command,
+    takes_query,
 )
-from wallet_app.api.outgoing.answers import answer
+from wallet_app.api.outgoing.answers import PaymentPage, answer
 from wallet_app.api.outgoing.outcomes import outcome
+from wallet_app.api.outgoing.paging import page_answer
 from wallet_app.domain.errors.payment_errors import (
     PaymentNotFound,
     PaymentNotParked,
@@ -60,6 +66,18 @@ def withdraw_money(command: dict[str, Any]) -> Response:
     `referenceId`, also into a wallet that was frozen meanwhile.
     """
     return outcome(service().withdraw(**command))
+
+
+@blueprint.get("/payments")
+@takes_query(PaymentsQuery())
+@answers(200, examples.PAYMENT_PAGE, Link="The pages around this one.")
+def list_payments(query: dict[str, Any]) -> Response:
+    """List payments, newest first
+
+    Of all wallets, or those of one; with any status, or with one.
+    """
+    page = service().list_payments(**query)
+    return page_answer(PaymentPage, page, payments=list(map(Payment.of, page.rows)))
 
 
 @blueprint.get("/payments/<uuid:payment_id>")

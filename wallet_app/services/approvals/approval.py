@@ -94,7 +94,7 @@ class Command(Protocol[M_co]):
 @dataclass(slots=True, eq=False)
 class Approval:
     """An approval as it lives, changed only under its lock. After its deadline, if it
-    has one, the movement cannot be made."""
+    has one, the movement cannot be made. It `exists` when its request is committed."""
 
     lock: Lock
     state: ApprovalSnapshot
@@ -102,6 +102,7 @@ class Approval:
     digest: bytes
     deadline: Deadline | None
     caller: str | None
+    exists: bool = False
 
     def close(self, closed: ApprovalSnapshot) -> None:
         """Let nobody confirm it from now on."""

@@ -4,6 +4,7 @@ codes came for each wallet."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -14,7 +15,11 @@ from wallet_app.domain.errors.approval_errors import (
     TooManyApprovals,
     TooManyWrongCodes,
 )
-from wallet_app.services.approvals.approval import Approval, ApprovalStatus
+from wallet_app.services.approvals.approval import (
+    Approval,
+    ApprovalSnapshot,
+    ApprovalStatus,
+)
 from wallet_app.services.expiring import Expiring, seconds_until
 from wallet_app.store import Lock
 
@@ -117,6 +122,14 @@ class ApprovalTable:
         if approval is None:
             raise ApprovalNotFound(approval_id)
         return approval
+
+    def newest_first(self) -> list[ApprovalSnapshot]:
+        """Return what every approval is that exists."""
+        now = self._monotonic()
+        with self._lock:
+            approvals = list(self._approvals.values(now))
+        found = [each.state.at(now) for each in reversed(approvals) if each.exists]
+        return sorted(found, key=attrgetter("created_at"), reverse=True)
 
     def renew(self, approval: Approval) -> None:
         """Let an approval that was sent again wait for its whole time again."""
