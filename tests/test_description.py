@@ -72,3 +72,46 @@ def test_no_idempotency_key_is_filled_in(description: Described) -> None:
                 assert parameter["name"] == "Idempotency-Key"
                 assert not {"example", "examples"} & set(parameter)
                 assert not {"example", "examples", "default"} & set(parameter["schema"])
+
+
+def test_links_give_operations_what_they_take(description: Described) -> None:
+    operations = {each["operationId"]: each for each in operations_of(description)}
+    paths = {
+        path[method]["operationId"]: re.findall(r"\{(.*?)\}", name)
+        for name, path in description["paths"].items()
+        for method in METHODS
+        if method in path
+    }
+    followed = set()
+    for source in operations.values():
+        for answer in source["responses"].values():
+            for link in answer.get("links", {}).values():
+                name = link["operationId"]
+                followed.add(name)
+                assert list(link.get("parameters", {})) == paths[name]
+                if "requestBody" in link:
+                    content = operations[name]["requestBody"]["content"]
+                    body = content["application/json"]["schema"]["$ref"]
+                    schema = description["components"]["schemas"][body.split("/")[-1]]
+                    assert set(link["requestBody"]) <= set(schema["properties"])
+    assert {name for name, ids in paths.items() if ids} <= followed
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "targets"),
+    [
+        ("createWallet", "201", {"addMoney", "transferMoney", "listTransactions"}),
+        ("addMoney", "200", {"getTransaction"}),
+        ("transferMoney", "200", {"getTransaction"}),
+        ("transferMoney", "202", {"getApproval", "confirmApproval", "resendCode"}),
+        ("createQuote", "201", {"transferMoney"}),
+        ("withdrawMoney", "202", {"getPayment", "retryPayment", "cancelApproval"}),
+        ("createWebhook", "201", {"getWebhook", "deleteWebhook", "listDeliveries"}),
+        ("listDeliveries", "200", {"redeliver"}),
+    ],
+)
+def test_what_is_made_leads_on(
+    description: Described, source: str, status: str, targets: set[str]
+) -> None:
+    operations = {each["operationId"]: each for each in operations_of(description)}
+    assert targets <= set(operations[source]["responses"][status]["links"])
