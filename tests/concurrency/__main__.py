@@ -6,12 +6,12 @@ import argparse
 import itertools
 import random
 import sys
+import textwrap
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -21,18 +21,45 @@ from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.mutants import MUTANTS, Mutant
 from tests.concurrency.programs import Program, program_from, schedule_from
 from tests.concurrency.scheduler import Diverged, Schedule
-from tests.concurrency.trace import report
+from tests.concurrency.trace import columns_of, filled, report
 
 SERVICE_SECONDS = 30.0
 SERVICE_THREADS = 3
 EXAMPLES, EXAMPLES_BY_LINE = 200, 5
 """Programs of one seed: between two looks at the time it takes some seconds."""
 
+SENTENCE_COLUMNS = 200
+"""In a pipe, where a sentence is one line, as grep needs it."""
+
+PROGRESS_COLUMNS, PROGRESS_SECONDS = 79, 0.1
+
+
+class ProgressLine:
+    """A line on the terminal's stderr that is written over again and again; if stderr
+    is no terminal, nothing."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty()
+        self._due = 0.0
+
+    def show(self, text: Callable[[], str]) -> None:
+        if self._is_shown and time.monotonic() >= self._due:
+            self._due = time.monotonic() + PROGRESS_SECONDS
+            self._write(text()[:PROGRESS_COLUMNS].ljust(PROGRESS_COLUMNS))
+
+    def clear(self) -> None:
+        if self._is_shown:
+            self._write(" " * PROGRESS_COLUMNS + "\r")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(f"\r{text}")
+        sys.stderr.flush()
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; 0 says that all came out as it should."""
     arguments = _arguments(argv)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console = Console(highlight=False, width=columns_of())
     seed = random.randrange(2**32) if arguments.seed is None else arguments.seed
     mutant = MUTANTS[arguments.name] if arguments.name else None
     if arguments.replay is not None:
@@ -122,38 +149,56 @@ def _seconds(text: str) -> float:
 
 
 def _list(console: Console) -> int:
-    width = max(map(len, MUTANTS))
+    columns = columns_of(SENTENCE_COLUMNS)
+    _print(console, Text(f"{len(MUTANTS)} bugs that can be seeded here:\n", "bold"))
+    indent = max(map(len, MUTANTS)) + 2
     for mutant in MUTANTS.values():
-        name = f"[bold cyan]{mutant.name:{width}}[/]"
-        console.print(f"{name}  {mutant.bug}", soft_wrap=True)
-    console.print("\nGive one of the names to hunt it down; --help shows the rest.")
+        bug = textwrap.wrap(mutant.bug, columns - indent)
+        row = Text(mutant.name.ljust(indent), "bold cyan")
+        _print(console, row.append(f"\n{' ' * indent}".join(bug), "not bold default"))
+    console.print()
+    _say(console, "Give a NAME to find that bug; --help shows what else there is.")
     return 0
 
 
 def _one(console: Console, seed: int, mutant: Mutant) -> int:
     """Hunt one bug down and show it."""
-    console.print(f"[bold]{mutant.name}[/]: {mutant.bug}\n", soft_wrap=True)
+    _title(console, mutant)
     laboratory = Laboratory(lines=mutant.lines)
-    with console.status("hunting") as status:
-        failure = _caught(
-            laboratory, mutant, seed, lambda: status.update(_tried(laboratory))
-        )
+    failure = _caught(laboratory, mutant, seed)
     if failure is None:
         console.print(f"[bold red]Not found[/] in {_tried(laboratory)}, seed {seed}.")
         return 1
-    console.print(report(failure, mutant.name, mutant.lines), soft_wrap=True)
-    console.print(f"\n[dim]found in {_tried(laboratory)}, seed {seed}[/]")
+    _print(console, report(failure, mutant.name, mutant.lines, console.width))
+    console.print(f"\n[dim]Found in {_tried(laboratory)}, seed {seed}.[/]")
     return 0
+
+
+def _title(console: Console, mutant: Mutant) -> None:
+    _say(console, f"{mutant.name}: {mutant.bug}", len(mutant.name), "bold")
+    console.print()
+
+
+def _say(console: Console, text: str, end: int = 0, style: str = "") -> None:
+    """Print a sentence, wrapped at spaces; its first words in a style."""
+    said = Text(filled(text, columns_of(SENTENCE_COLUMNS)))
+    said.stylize(style, 0, end)
+    _print(console, said)
+
+
+def _print(console: Console, text: Text) -> None:
+    """Print what is as wide as it should be."""
+    console.print(text, soft_wrap=True)
 
 
 def _diff(console: Console, mutant: Mutant) -> int:
     """Show one bug as a diff against the real code."""
-    console.print(f"[bold]{mutant.name}[/]: {mutant.bug}\n", soft_wrap=True)
+    _title(console, mutant)
     for line in difference(mutant).splitlines():
         style = {"-": "red", "+": "green", "@": "dim"}.get(line[:1], "")
         if line.startswith(("--- ", "+++ ")):
             style = "bold"
-        console.print(Text(line, style), soft_wrap=True)
+        _print(console, Text(line, style))
     return 0
 
 
@@ -163,24 +208,20 @@ def _all(console: Console, seed: int) -> int:
     for column in ("calls", "preemptions", "programs", "schedules", "seconds"):
         table.add_column(column, justify="right")
     missed = 0
-    with _progress(console) as progress:
-        bar = progress.add_task("", total=len(MUTANTS))
-        for mutant in MUTANTS.values():
-            progress.update(bar, description=mutant.name)
-            laboratory = Laboratory(lines=mutant.lines)
-            started = time.monotonic()
-            failure = _caught(laboratory, mutant, seed)
-            missed += failure is None
-            table.add_row(
-                mutant.name,
-                "[bold red]no[/]" if failure is None else "[green]yes[/]",
-                "" if failure is None else str(failure.program.calls),
-                "" if failure is None else str(len(failure.preempted)),
-                f"{laboratory.programs:,}",
-                f"{laboratory.schedules:,}",
-                f"{time.monotonic() - started:.1f}",
-            )
-            progress.advance(bar)
+    for number, mutant in enumerate(MUTANTS.values(), 1):
+        laboratory = Laboratory(lines=mutant.lines)
+        started = time.monotonic()
+        failure = _caught(laboratory, mutant, seed, f"{number} of {len(MUTANTS)}: ")
+        missed += failure is None
+        table.add_row(
+            mutant.name,
+            "[bold red]no[/]" if failure is None else "[green]yes[/]",
+            "" if failure is None else str(failure.program.calls),
+            "" if failure is None else str(len(failure.preempted)),
+            f"{laboratory.programs:,}",
+            f"{laboratory.schedules:,}",
+            f"{time.monotonic() - started:.1f}",
+        )
     console.print(table)
     console.print(f"\n[dim]seed {seed}[/]")
     return 1 if missed else 0
@@ -191,25 +232,30 @@ def _service(console: Console, seed: int, seconds: float, lines: bool) -> int:
     started = time.monotonic()
     laboratory = Laboratory(lines=lines)
     examples = EXAMPLES_BY_LINE if lines else EXAMPLES
-    with _progress(console) as progress:
-        bar = progress.add_task("exploring", total=seconds)
-        for each in itertools.count(seed):
+
+    def so_far() -> str:
+        passed = time.monotonic() - started
+        return f"{passed:.0f} of {seconds:.0f} s: {_tried(laboratory)}"
+
+    for each in itertools.count(seed):
+        with _progress(laboratory, so_far):
             failure = hunt(laboratory, each, examples, SERVICE_THREADS)
-            passed = time.monotonic() - started
-            progress.update(bar, completed=passed, description=_tried(laboratory))
-            if failure is not None:
-                console.print(report(failure, lines=lines), soft_wrap=True)
-                console.print(f"\n[bold red]The service failed[/] with seed {each}.")
-                return 1
-            if passed > seconds:
-                break
+        passed = time.monotonic() - started
+        if failure is not None:
+            _print(console, report(failure, "", lines, console.width))
+            console.print(f"\n[bold red]The service failed[/] with seed {each}.")
+            return 1
+        if passed > seconds:
+            break
     tried = "two calls, line by line" if lines else f"up to {SERVICE_THREADS} threads"
     bound = f"{preemptions_in(laboratory)} preemption{'s' * lines}"
-    console.print(
-        f"[bold green]All held[/]: {_tried(laboratory)} in {passed:.0f} s, "
+    _say(
+        console,
+        f"All held: {_tried(laboratory)} in {passed:.0f} s, "
         f"{laboratory.schedules / passed:,.0f} schedules each second; {tried}, "
         f"every schedule with up to {bound}; seeds {seed} to {each}.",
-        soft_wrap=True,
+        len("All held"),
+        "bold green",
     )
     return 0
 
@@ -230,30 +276,29 @@ def _replay(
             console.print(f"The program does not follow this schedule: {error}.")
             return 2
     name = mutant.name if mutant else ""
-    console.print(report(execution, name, lines), soft_wrap=True)
+    _print(console, report(execution, name, lines, console.width))
     return 0 if execution.wrong is None else 1
 
 
-def _progress(console: Console) -> Progress:
-    """Return a bar that a terminal shows while it lasts, and a pipe never."""
-    return Progress(
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%  {task.description}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-
-
 def _caught(
-    laboratory: Laboratory,
-    mutant: Mutant,
-    seed: int,
-    progress: Callable[[], None] = lambda: None,
+    laboratory: Laboratory, mutant: Mutant, seed: int, prefix: str = ""
 ) -> Execution | None:
-    with mutant.planted():
-        return hunt(laboratory, seed, progress=progress)
+    def so_far() -> str:
+        return f"{prefix}hunting {mutant.name}, {_tried(laboratory)}"
+
+    with mutant.planted(), _progress(laboratory, so_far):
+        return hunt(laboratory, seed)
+
+
+@contextmanager
+def _progress(laboratory: Laboratory, so_far: Callable[[], str]) -> Iterator[None]:
+    """Show how far a hunt has come, for as long as the block takes."""
+    line = ProgressLine()
+    laboratory.progress = lambda: line.show(so_far)
+    try:
+        yield
+    finally:
+        line.clear()
 
 
 def _tried(laboratory: Laboratory) -> str:

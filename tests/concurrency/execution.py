@@ -41,6 +41,11 @@ class Execution:
     wrong: str | None
 
     @property
+    def count(self) -> int:
+        """How many threads there are."""
+        return len(self.program.threads)
+
+    @property
     def choices(self) -> Sequence[Choice]:
         return self.run.choices
 
@@ -78,6 +83,8 @@ class Laboratory:
         self.programs = 0
         self.schedules = 0
         """How many it has run altogether."""
+        self.progress: Callable[[], None] = lambda: None
+        """Called for each of them."""
         self._scheduler = Scheduler()
         self._lines = Lines(self._scheduler) if lines else None
         self._calls: dict[int, tuple[Operation, int]] = {}
@@ -126,6 +133,7 @@ class Laboratory:
         self, program: Program, schedule: Schedule, judged: _Judge
     ) -> Execution:
         self.schedules += 1
+        self.progress()
         locks: list[Lock] = []
 
         def new_lock() -> Lock:

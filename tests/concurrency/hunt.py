@@ -5,7 +5,6 @@ Hypothesis draws and shrinks the programs; for each, the schedules are enumerate
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
 from hypothesis import HealthCheck, Phase, find, settings
@@ -22,7 +21,6 @@ def hunt(
     seed: int,
     examples: int = EXAMPLES_MAX,
     threads: int = 2,
-    progress: Callable[[], None] = lambda: None,
 ) -> Execution | None:
     """Draw programs until one fails, and return the simplest failure found from it.
 
@@ -32,7 +30,6 @@ def hunt(
     preemptions = preemptions_in(laboratory)
 
     def fails(program: Program) -> bool:
-        progress()
         return laboratory.explore(program, preemptions).failure is not None
 
     with laboratory.open():

@@ -1,4 +1,4 @@
-"""Says what is wrong with a history of calls, in one sentence; or that nothing is."""
+"""Says what is wrong with a history of calls, and first how much money is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from tests.concurrency.ledger import Ledger
 from tests.concurrency.linearizability import Call, linearize
+from tests.concurrency.losses import lost
 from tests.concurrency.results import (
     Approval,
     Done,
@@ -34,6 +35,7 @@ from tests.concurrency.specification import (
 )
 from tests.concurrency.specification_of_payments import Attempt
 
+IN_TURN = "One call at a time"
 BUSY = (Refused(KEY_IN_PROGRESS), Refused(KEY_REUSED))
 
 
@@ -135,7 +137,21 @@ def explain(calls: Sequence[Call], initial: Ledger) -> str:
         )
     # An answer that is wrong, but in the same words as a right one, helps nobody.
     call, answered, right = min(wrong, key=lambda each: each[1] in each[2])
-    return f"{call.operation} {answered}. One call at a time: {' or '.join(right)}."
+    said = f"{call.operation} {answered}.", f"{IN_TURN}: {' or '.join(right)}."
+    return "\n".join([*_losses(calls, possible), *said])
+
+
+def _losses(calls: Sequence[Call], possible: Sequence[set[Result]]) -> Iterator[str]:
+    """Yield what is wrong with the balances in the end."""
+    for call, expected in zip(calls, possible, strict=True):
+        if isinstance(call.result, Rest) and expected:
+            said = lost(_balances(call.result), map(_balances, expected))
+            if said:
+                yield said
+
+
+def _balances(rest: Rest) -> dict[str, int]:
+    return {wallet.name: wallet.balance for wallet, _, _ in rest.wallets}
 
 
 def _sequential(

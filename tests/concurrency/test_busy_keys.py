@@ -70,8 +70,8 @@ def test_a_key_may_be_refused_though_the_overlapping_call_leaves_it_free() -> No
 
 def test_no_call_is_in_progress_when_none_overlaps() -> None:
     assert judge(with_refused(ADD, AFTER, IN_PROGRESS), TWO) == (
-        "Thread 1's add(asha, 60) key=k answered idempotency_in_progress. "
-        "One call at a time: +60, balance 160."
+        "Thread 1's add(asha, 60) key=k answered idempotency_in_progress."
+        "\nOne call at a time: +60, balance 160."
     )
     assert judge(with_refused(ADD, BEFORE, IN_PROGRESS), TWO) is not None
 
@@ -84,8 +84,8 @@ def test_no_call_is_in_progress_when_the_key_has_its_result() -> None:
         at_rest(AtRest(), wallets(MADE)),
     ]
     wrong = (
-        "Thread 1's add(asha, 60) key=k answered idempotency_in_progress. "
-        "One call at a time: +60, balance 160."
+        "Thread 1's add(asha, 60) key=k answered idempotency_in_progress."
+        "\nOne call at a time: +60, balance 160."
     )
     assert judge(overlapping, kept) == wrong
     earlier = called("2.0", ADD, BEFORE, MADE)
@@ -96,8 +96,9 @@ def test_no_call_is_in_progress_when_the_key_has_its_result() -> None:
 def test_a_key_is_reused_after_another_request_and_not_before_it() -> None:
     assert judge(with_refused(OTHER_ADD, AFTER, REUSED), TWO) is None
     assert judge(with_refused(OTHER_ADD, BEFORE, REUSED), TWO) == (
-        "Thread 0's add(asha, 60) key=k answered +60, balance 160. "
-        "One call at a time: idempotency_key_reused."
+        "20 is too much: asha should have 140 and has 160.\n"
+        "Thread 0's add(asha, 60) key=k answered +60, balance 160."
+        "\nOne call at a time: idempotency_key_reused."
     )
 
 
@@ -114,7 +115,9 @@ def test_a_key_is_not_refused_for_a_call_with_another_key_or_none(
     ]
     wrong = judge(calls, TWO)
     assert wrong is not None
-    assert f"add(asha, 60) key=k answered {refused.code}. One call at a time: " in wrong
+    assert (
+        f"add(asha, 60) key=k answered {refused.code}.\nOne call at a time: " in wrong
+    )
 
 
 def test_a_key_is_in_progress_for_its_request_and_reused_for_another() -> None:
@@ -134,8 +137,8 @@ def test_two_calls_with_a_key_are_not_both_refused_for_the_other() -> None:
 def test_a_call_does_not_overlap_itself() -> None:
     calls = [called("0.0", ADD, (0, 1), IN_PROGRESS)]
     assert judge(calls, TWO) == (
-        "Thread 0's add(asha, 60) key=k answered idempotency_in_progress. "
-        "One call at a time: +60, balance 160."
+        "Thread 0's add(asha, 60) key=k answered idempotency_in_progress."
+        "\nOne call at a time: +60, balance 160."
     )
 
 
@@ -149,6 +152,7 @@ def test_a_key_that_was_refused_meanwhile_has_no_effect() -> None:
     calls = with_refused(OTHER_ADD, MEANWHILE, REUSED)
     calls[-1] = at_rest(AtRest(), wallets(MADE, done))
     assert judge(calls, TWO) == (
-        "The wallets in the end: asha 200 (+100 +60 +40), ravi 100 (+100). "
-        "One call at a time: asha 160 (+100 +60), ravi 100 (+100)."
+        "40 is too much: asha should have 160 and has 200.\n"
+        "The wallets in the end: asha 200 (+100 +60 +40), ravi 100 (+100)."
+        "\nOne call at a time: asha 160 (+100 +60), ravi 100 (+100)."
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
 from tests.concurrency import __main__ as command
+from tests.concurrency.__main__ import PROGRESS_COLUMNS
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.trace import interpreter
 from tests.server import PROJECT, TIMEOUT_SECONDS
@@ -44,9 +46,42 @@ def test_it_lists_each_bug_in_one_line_with_what_goes_wrong(
 ) -> None:
     status, printed = run(capsys)
     assert status == 0
+    title, _, *lines = printed.splitlines()
+    assert title == f"{len(MUTANTS)} bugs that can be seeded here:"
+    for line, mutant in zip(lines, MUTANTS.values(), strict=False):
+        assert line.split(maxsplit=1) == [mutant.name, mutant.bug]
+
+
+def test_on_a_terminal_what_goes_wrong_is_a_column(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, printed = run(capsys)
     lines = printed.splitlines()
-    for number, mutant in enumerate(MUTANTS.values()):
-        assert lines[number].split(maxsplit=1) == [mutant.name, mutant.bug]
+    assert max(map(len, lines)) <= 80
+    column = lines[2].index("Nobody")
+    rows = lines[2 : lines.index("", 2)]
+    assert all(row[:column].strip() in {"", *MUTANTS} for row in rows)
+    assert {row[column - 2 : column] for row in rows} == {"  "}
+    assert {" ".join(row[column:] for row in rows)} == {
+        " ".join(mutant.bug for mutant in MUTANTS.values())
+    }
+
+
+def test_hunting_shows_its_progress_on_a_terminal_and_in_no_pipe(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command.main(["lost-update", "--seed", "0"])
+    piped = capsys.readouterr()
+    assert piped.err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    command.main(["lost-update", "--seed", "0"])
+    terminal = capsys.readouterr()
+    assert terminal.out == piped.out
+    _, *shown, cleared, rest = terminal.err.split("\r")
+    assert shown and rest == "" and not cleared.strip()
+    assert shown[0].rstrip() == "hunting lost-update, 1 programs under 1 schedules"
+    assert {len(each) for each in (*shown, cleared)} == {PROGRESS_COLUMNS}
 
 
 def test_a_name_shows_the_program_the_lanes_and_the_verdict(
@@ -60,7 +95,11 @@ def test_a_name_shows_the_program_the_lanes_and_the_verdict(
     assert "deduct(asha, 60)" in printed
     assert "reads asha: 100" in printed and "writes asha: -20" in printed
     assert printed.count("here thread 0 is stopped, and thread 1 runs") == 1
-    assert "answered -60, balance -20. One call at a time: -60, balance 40" in printed
+    assert "\n60 is lost" not in printed
+    assert (
+        "\n20 is spent that was not there: asha should have 40 and has -20." in printed
+    )
+    assert "answered -60, balance -20.\nOne call at a time: -60, balance 40" in printed
     assert "\x1b" not in printed
 
 
@@ -68,7 +107,7 @@ def test_what_is_printed_shows_the_same_failure_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     _, printed = run(capsys, "lost-update", "--seed", "0")
-    shown = printed[printed.index("At first") : printed.index("\n\nfound in")]
+    shown = printed[printed.index("At first") : printed.index("\n\nFound in")]
     words = shlex.split(shown.splitlines()[-1])
     assert words[1:3] == ["-m", "tests.concurrency"]
     ran = subprocess.run(

@@ -47,8 +47,9 @@ def test_a_lost_update_shows_in_the_wallets_at_the_end() -> None:
         at_rest(AtRest(), wallets(other, one)),
     ]
     assert judge(calls, TWO) == (
-        "The wallets in the end: asha 160 (+100 +60 +60), ravi 100 (+100). "
-        "One call at a time: asha 220 (+100 +60 +60), ravi 100 (+100)."
+        "60 is lost: asha should have 220 and has 160.\n"
+        "The wallets in the end: asha 160 (+100 +60 +60), ravi 100 (+100)."
+        "\nOne call at a time: asha 220 (+100 +60 +60), ravi 100 (+100)."
     )
 
 
@@ -58,8 +59,8 @@ def test_a_lost_update_shows_in_an_answer_when_the_calls_did_not_overlap() -> No
         called("1.0", Add("asha", 40), (2, 3), added(40, 140, "1.0")),
     ]
     assert judge(calls, TWO) == (
-        "Thread 1's add(asha, 40) answered +40, balance 140. "
-        "One call at a time: +40, balance 200."
+        "Thread 1's add(asha, 40) answered +40, balance 140."
+        "\nOne call at a time: +40, balance 200."
     )
 
 
@@ -69,7 +70,7 @@ def test_a_negative_balance_is_shown_beside_all_that_was_possible() -> None:
         called("1.0", Deduct("asha", 60), (1, 3), deducted(60, -20, "1.0")),
     ]
     assert judge(calls, TWO) == (
-        "Thread 1's deduct(asha, 60) answered -60, balance -20. One call at a time: "
+        "Thread 1's deduct(asha, 60) answered -60, balance -20.\nOne call at a time: "
         "-60, balance 40 or insufficient_funds amount=60 balance=40."
     )
 
@@ -82,8 +83,9 @@ def test_wallets_that_nobody_has_changed_like_this_are_named() -> None:
         at_rest(AtRest(), wallets(sent)),
     ]
     assert judge(calls, TWO) == (
-        "The wallets in the end: asha 40 (+100 -60), ravi 100 (+100). "
-        "One call at a time: asha 100 (+100), ravi 100 (+100)."
+        "60 is lost: asha should have 100 and has 40.\n"
+        "The wallets in the end: asha 40 (+100 -60), ravi 100 (+100)."
+        "\nOne call at a time: asha 100 (+100), ravi 100 (+100)."
     )
 
 
@@ -91,8 +93,8 @@ def test_an_audit_that_is_not_balanced_is_shown_with_its_first_problem() -> None
     problem = "the balance is 160, but the transactions add up to 220"
     unbalanced = balanced(200, 2)._replace(problems=(problem, "and another"))
     words = (
-        "not balanced: the balance is 160, but the transactions add up to 220. "
-        "One call at a time: balanced: 2 wallets with INR 200."
+        "not balanced: the balance is 160, but the transactions add up to 220."
+        "\nOne call at a time: balanced: 2 wallets with INR 200."
     )
     calls = [called("1.0", Audit(), (0, 1), unbalanced)]
     assert judge(calls, TWO) == f"Thread 1's audit() answered {words}"
@@ -108,8 +110,8 @@ def test_an_audit_that_saw_half_of_a_transfer_is_found() -> None:
         called("1.0", Audit(), (1, 2), balanced(140, 3)),
     ]
     assert judge(calls, TWO) == (
-        "Thread 1's audit() answered balanced: 2 wallets with INR 140. "
-        "One call at a time: balanced: 2 wallets with INR 200."
+        "Thread 1's audit() answered balanced: 2 wallets with INR 140."
+        "\nOne call at a time: balanced: 2 wallets with INR 200."
     )
 
 
@@ -118,15 +120,15 @@ def test_an_exception_that_nobody_expected_is_wrong() -> None:
     calls = [called("0.0", Audit(), (0, 1), failed)]
     assert judge(calls, TWO) == (
         "Thread 0's audit() answered RuntimeError: dictionary changed size during "
-        "iteration. One call at a time: balanced: 2 wallets with INR 200."
+        "iteration.\nOne call at a time: balanced: 2 wallets with INR 200."
     )
 
 
 def test_a_crash_where_no_fault_strikes_is_wrong() -> None:
     calls = [called("0.0", Add("asha", 60, faults=(2,)), (0, 1), CRASHED)]
     assert judge(calls, TWO) == (
-        "Thread 0's add(asha, 60) crash at write 2 answered Crash. "
-        "One call at a time: +60, balance 160."
+        "Thread 0's add(asha, 60) crash at write 2 answered Crash."
+        "\nOne call at a time: +60, balance 160."
     )
 
 
@@ -136,7 +138,7 @@ def test_a_read_of_the_past_is_wrong() -> None:
         called("1.0", Get("asha"), (2, 3), Snapshot("asha", "INR", 100)),
     ]
     assert judge(calls, TWO) == (
-        "Thread 1's get(asha) answered asha 100. One call at a time: asha 160."
+        "Thread 1's get(asha) answered asha 100.\nOne call at a time: asha 160."
     )
 
 
@@ -152,13 +154,13 @@ def test_an_answer_that_is_wrong_in_the_words_of_a_right_one_is_shown_last() -> 
     ]
     alone = Program({"asha": 100}).ledger()
     assert judge(calls, alone) == (
-        "The wallets in the end: asha 220 (+100 +60 +60). "
-        "One call at a time: asha 220 (+100 +60 +60)."
+        "The wallets in the end: asha 220 (+100 +60 +60)."
+        "\nOne call at a time: asha 220 (+100 +60 +60)."
     )
     report = Report((problem,), 1, 3, (Totals("INR", 220, 220, 0),))
     assert judge([*calls, at_rest(Audit(), report)], alone) == (
-        f"audit() in the end: not balanced: {problem}. "
-        "One call at a time: balanced: 1 wallets with INR 220."
+        f"audit() in the end: not balanced: {problem}."
+        "\nOne call at a time: balanced: 1 wallets with INR 220."
     )
 
 

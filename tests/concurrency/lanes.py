@@ -1,0 +1,281 @@
+"""Shows the steps of a run as lanes: a column for each thread, a row for each step.
+
+What stands to the right is where in the code the step was made, and that line of code
+if there is room. A line across the lanes is a switch that the schedule asked for while
+a thread could have run on. No row is wider than it may be: the code is left out first,
+then the function, and an answer takes several rows before the place is left out.
+"""
+
+from __future__ import annotations
+
+import linecache
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from rich.text import Text
+
+from tests.concurrency.judge import in_words
+from tests.concurrency.scheduler import Choice, Lock, Run, Site, Step
+from tests.concurrency.values import name_in
+from wallet_app.store import Wallet
+
+LANE_MIN, LANE_MAX = 20, 52
+NUMBER = 6
+"""Characters for the number of a step."""
+
+GAP = 2
+"""Characters between a lane and what is to its right."""
+
+ANSWER_MAX = 28
+"""What an answer is wrapped to, if otherwise the place would have to go."""
+
+CODE_MIN = 32
+"""With less room than this, a line of code says too little."""
+
+LINES_MAX, LINES_FIRST, LINES_LAST = 10, 2, 6
+"""Of more lines of code than that in a row, only the first and the last are shown."""
+
+COLOURS = ("cyan", "magenta", "yellow", "green")
+FATAL = "bold red"
+
+
+class Shown(Protocol):
+    """What lanes must know of an execution."""
+
+    @property
+    def run(self) -> Run: ...
+
+    @property
+    def preempted(self) -> Mapping[int, Choice]: ...
+
+    @property
+    def count(self) -> int:
+        """How many threads there are."""
+        ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a trace; no thread means that it goes across the lanes."""
+
+    number: int | None
+    thread: int | None
+    what: str
+    text: str
+    style: str = ""
+    place: str = ""
+    function: str = ""
+    code: str = ""
+
+
+class Layout(NamedTuple):
+    """How wide each lane is, and what stands to the right of each row."""
+
+    widths: list[int]
+    right: list[str]
+
+    @property
+    def end(self) -> int:
+        """Where the lanes end."""
+        return NUMBER + sum(self.widths) + GAP * len(self.widths)
+
+    @property
+    def width(self) -> int:
+        longest = max(map(len, self.right), default=0)
+        return self.end + longest if longest else self.end - GAP
+
+
+def lanes(execution: Shown, columns: int) -> Text:
+    """Return the steps of an execution, side by side."""
+    rows = list(_folded(_rows(execution)))
+    layout = _layout(rows, execution.count, columns)
+    text = Text().append("step".ljust(NUMBER), "bold")
+    for thread, width in enumerate(layout.widths):
+        text.append(f"thread {thread}".ljust(width + GAP), f"bold {_colour(thread)}")
+    text.rstrip()
+    for row, right in zip(rows, layout.right, strict=True):
+        for line in _lines(row, right, layout):
+            text.append("\n").append(line)
+    return text
+
+
+# How wide everything is
+
+
+def _layout(rows: Sequence[Row], count: int, columns: int) -> Layout:
+    """Return the fullest layout that fits."""
+    wide = _widths(rows, count, LANE_MAX)
+    tight = _widths(rows, count, ANSWER_MAX)
+    nothing = [""] * len(rows)
+    places = [row.place for row in rows]
+    functions = [f"{row.place} {row.function}".rstrip() for row in rows]
+    for layout in (
+        *_with_code(rows, wide, columns),
+        *_with_code(rows, tight, columns),
+        Layout(wide, functions),
+        Layout(tight, functions),
+        Layout(wide, places),
+        Layout(tight, places),
+        Layout(wide, nothing),
+        Layout(tight, nothing),
+    ):
+        if layout.width <= columns:
+            return layout
+    each = max((columns - NUMBER + GAP) // count - GAP, 1)
+    return Layout([min(width, each) for width in tight], nothing)
+
+
+def _with_code(
+    rows: Sequence[Row], widths: list[int], columns: int
+) -> Iterator[Layout]:
+    """Yield the layout that shows lines of code, if there is room for them."""
+    longest = max((len(row.place) for row in rows), default=0) + GAP
+    room = columns - Layout(widths, []).end - longest
+    if room >= CODE_MIN:
+        coded = [f"{row.place:{longest}}{_cut(row.code, room)}" for row in rows]
+        yield Layout(widths, [each.rstrip() for each in coded])
+
+
+def _widths(rows: Sequence[Row], count: int, answer_max: int) -> list[int]:
+    """Return how wide each lane must be, within bounds."""
+    widths = [LANE_MIN] * count
+    for row in rows:
+        if row.thread is not None:
+            most = answer_max if row.what == "return" else LANE_MAX
+            width = min(len(row.text), most)
+            widths[row.thread] = max(widths[row.thread], width)
+    return widths
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _lines(row: Row, right: str, layout: Layout) -> Iterator[Text]:
+    """Yield a row, in more than one line if it has to wrap."""
+    if row.thread is None:
+        across = f"----- {row.text} -----"
+        yield Text(across.ljust(layout.end - GAP, "-"), row.style)
+        return
+    width = layout.widths[row.thread]
+    before = sum(each + GAP for each in layout.widths[: row.thread])
+    cells = [_cut(row.text, width)]
+    if row.what in ("invoke", "return"):
+        cells = textwrap.wrap(
+            row.text, width, subsequent_indent="  ", break_on_hyphens=False
+        )
+    number = "" if row.number is None else f"{row.number:4}"
+    for cell in cells:
+        line = Text().append(number.ljust(NUMBER), "dim").append(" " * before)
+        line.append(cell, row.style or _colour(row.thread))
+        if right:
+            line.append(" " * (layout.end - len(line)) + right, "dim")
+        line.rstrip()
+        yield line
+        number = right = ""
+
+
+def _colour(thread: int) -> str:
+    return COLOURS[thread % len(COLOURS)]
+
+
+# What the rows are
+
+
+def _folded(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows without those that say nothing new: a balance that a thread reads
+    again before anything else happens, and what is in the middle of many lines."""
+    for (what, _), group in groupby(rows, key=lambda row: (row.what, row.thread)):
+        alike = list(group)
+        if what == "read":
+            yield from _last_reads(alike)
+        elif what == "line" and len(alike) > LINES_MAX:
+            left_out = len(alike) - LINES_FIRST - LINES_LAST
+            yield from alike[:LINES_FIRST]
+            yield Row(None, alike[0].thread, "gap", f"… {left_out} lines …", "dim")
+            yield from alike[-LINES_LAST:]
+        else:
+            yield from alike
+
+
+def _last_reads(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield the last of the rows that read the same, with how many there are."""
+    count = Counter(row.text for row in rows)
+    last = {row.text: row for row in rows}
+    for row in rows:
+        if row is last[row.text]:
+            times = count[row.text]
+            yield replace(row, text=f"{row.text} (×{times})") if times > 1 else row
+
+
+def _rows(execution: Shown) -> list[Row]:
+    preempted = execution.preempted
+    rows: list[Row] = []
+    number: int | None = None
+    for step in execution.run.steps:
+        if step.number is not None and step.number in preempted:
+            stopped = preempted[step.number].default
+            text = f"here thread {stopped} is stopped, and thread {step.thread} runs"
+            rows.append(Row(None, None, "switch", text, FATAL))
+        if step.what in ("start", "call"):
+            number = step.number  # shown with the call that begins here
+            continue
+        rows.append(_row(step, number if step.what == "invoke" else step.number))
+    if execution.run.deadlock is not None:
+        for waiter in execution.run.deadlock.waiters:
+            text = f"waits for {waiter.lock.name} for ever"
+            row = Row(None, waiter.thread, "wait", text, FATAL)
+            rows.append(_placed(row, waiter.site))
+    return rows
+
+
+def _row(step: Step, number: int | None) -> Row:
+    thread, what = step.thread, step.what
+    match what, step.subject:
+        case "invoke", operation:
+            return Row(number, thread, what, str(operation), "bold")
+        case "return", str(answer):
+            return Row(number, thread, what, f"= {answer}", "bold")
+        case "return", result:
+            return Row(number, thread, what, f"= {in_words(result)}", "bold")
+        case "acquire", Lock() as lock:
+            row = Row(number, thread, what, f"locks {lock.name}")
+        case "release", Lock() as lock:
+            row = Row(number, thread, what, f"unlocks {lock.name}")
+        case "read", Wallet() as wallet:
+            row = Row(number, thread, what, f"reads {named(wallet)}: {step.value}")
+        case "write", Wallet() as wallet:
+            row = Row(number, thread, what, f"writes {named(wallet)}: {step.value}")
+        case "crash", Wallet() as wallet:
+            text = f"crashes, not writing {named(wallet)}: {step.value}"
+            row = Row(number, thread, what, text, FATAL)
+        case "line", (str(file), int(line)):
+            source = linecache.getline(file, line).strip()
+            place = f"{Path(file).name}:{line}"
+            return Row(number, thread, what, source, place=place)
+        case _:
+            raise TypeError(f"no words for {what} {step.subject!r}")
+    return _placed(row, step.site)
+
+
+def _placed(row: Row, site: Site | None) -> Row:
+    """Return the row with its place in the code."""
+    if site is None:
+        return row
+    code, line = site.statement.frames[0]
+    file = code.co_filename
+    return replace(
+        row,
+        place=f"{Path(file).name}:{line}",
+        function=f"in {code.co_name}",
+        code=linecache.getline(file, line).strip(),
+    )
+
+
+def named(wallet: Wallet) -> str:
+    return name_in(wallet.currency, wallet.identity.user_id)
