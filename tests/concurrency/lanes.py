@@ -31,7 +31,7 @@ NUMBER = 6
 GAP = 2
 """Characters between a lane and what is to its right."""
 
-ANSWER_MAX = 28
+ANSWER_MAX = 24
 """What an answer is wrapped to, if otherwise the place would have to go."""
 
 CODE_MIN = 32

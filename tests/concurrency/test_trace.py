@@ -97,7 +97,7 @@ def test_locks_are_named_after_their_wallets_and_crashes_are_shown() -> None:
         assert row in rows, row
 
 
-WRAPPED = "        +60, balance 160"
+WRAPPED = "        ravi +60, balance 160"
 TRANSFER = "      = asha -60, balance 40; ravi +60, balance 160"
 
 
@@ -105,9 +105,9 @@ TRANSFER = "      = asha -60, balance 40; ravi +60, balance 160"
     ("columns", "written", "answered"),
     [
         (120, r" +money\.py:\d+  +wallet\.balance = balance$", TRANSFER),
-        (80, r" +money\.py:\d+ in move$", TRANSFER),
+        (80, r" +money\.py:\d+  +wallet\.balance = balance$", WRAPPED),
         (64, r" +money\.py:\d+ in move$", WRAPPED),
-        (60, r" +money\.py:\d+$", WRAPPED),
+        (50, r" +money\.py:\d+$", WRAPPED),
         (40, "$", WRAPPED),
     ],
 )
