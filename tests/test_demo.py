@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -24,14 +25,16 @@ from wallet_app import create_app
 from wallet_app.api import wallet_api
 from wallet_app.demo.demo import Demo
 from wallet_app.demo.inbox import BODY_BYTES_MAX
-from wallet_app.demo.people import ASHA, FIRST, PEOPLE_MAX, WEEKS
+from wallet_app.demo.people import ASHA, FIRST, OPENED, PEOPLE_MAX, WEEKS
 from wallet_app.demo.request_log import BYTES_MAX, ENTRIES_MAX
+from wallet_app.demo.state import NEWEST_MAX, OLDEST_MAX, PAYMENTS_MAX
 from wallet_app.domain.spending import Limits
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 JSON = "application/json"
+EMPTY_INBOX = {"failing": False, "messages": [], "webhook": None, "deliveries": []}
 
 
 @pytest.fixture
@@ -61,6 +64,11 @@ def get(page: FlaskClient, path: str) -> Any:
     return response.get_json()
 
 
+def state(page: FlaskClient, part: str, **query: object) -> Any:
+    """Return what the page is told of one part."""
+    return page.get("/demo/state", query_string=query).get_json()[part]
+
+
 def put(page: FlaskClient, path: str, **body: object) -> TestResponse:
     return page.put(path, json=body)
 
@@ -71,7 +79,7 @@ def put(page: FlaskClient, path: str, **body: object) -> TestResponse:
 def test_people_begin_with_money_and_a_past_that_balances(
     demo: Demo, page: FlaskClient
 ) -> None:
-    people = get(page, "/demo/people")["people"]
+    people = state(page, "book")["people"]
     assert [each["name"] for each in people] == [each.name for each in FIRST]
     wallets = get(page, f"/users/{ASHA}/wallets")["wallets"]
     assert [wallet["currency"] for wallet in wallets] == ["INR", "USD"]
@@ -106,11 +114,11 @@ def test_a_person_is_added_by_any_name_and_so_many_at_most(page: FlaskClient) ->
     name = '<img src=x onerror="alert(1)">'
     added = post(page, "/demo/people", {"name": name})
     assert added.status_code == 201 and added.get_json()["name"] == name
-    assert added.get_json() in get(page, "/demo/people")["people"]
+    assert added.get_json() in state(page, "book")["people"]
     for number in range(PEOPLE_MAX - len(FIRST) - 1):
         assert post(page, "/demo/people", {"name": f"{number}"}).status_code == 201
     assert_problem(post(page, "/demo/people", {"name": "late"}), 400, "too_many_people")
-    assert len(get(page, "/demo/people")["people"]) == PEOPLE_MAX
+    assert len(state(page, "book")["people"]) == PEOPLE_MAX
 
 
 @pytest.mark.parametrize(
@@ -124,7 +132,7 @@ def test_what_is_no_name_is_refused(page: FlaskClient, body: dict[str, Any]) -> 
 def test_a_reset_begins_a_new_ledger_for_the_same_people(
     demo: Demo, page: FlaskClient
 ) -> None:
-    old = get(page, "/demo/people")["ledger"]
+    old = state(page, "book")["ledger"]
     wallet, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
     post(page, "/demo/people", {"name": "Maya"})
     put(page, "/demo/inbox", failing=True)
@@ -132,12 +140,12 @@ def test_a_reset_begins_a_new_ledger_for_the_same_people(
     begun = demo.service
     assert post(page, "/demo/reset", {}).get_json()["ledger"] != old
     assert not begun.health().is_running and demo.service.health().is_running
-    assert get(page, "/demo/people")["people"] == [
+    assert state(page, "book")["people"] == [
         {"userId": each.user_id, "name": each.name} for each in FIRST
     ]
     assert_problem(page.get(f"/wallet/{wallet['id']}"), 404, "wallet_not_found")
     assert get(page, "/audit")["balanced"]
-    assert get(page, "/demo/inbox") == {"failing": False, "messages": []}
+    assert state(page, "inbox") == EMPTY_INBOX
     again, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
     body = {"walletId": again["id"], "amount": 5}
     for replayed in (None, "true"):
@@ -154,16 +162,65 @@ def test_the_currencies_are_those_of_the_service(page: FlaskClient) -> None:
     assert "XAU" not in digits
 
 
-def test_wallets_and_payments_are_listed_newest_first(page: FlaskClient) -> None:
-    of_asha = get(page, f"/users/{ASHA}/wallets")["wallets"]
-    first = get(page, "/wallets?limit=2")
-    assert (first["total"], first["totalPages"]) == (5, 3)
-    assert get(page, "/wallets?limit=2&page=3")["wallets"] == of_asha[:1]
-    body = {"walletId": of_asha[0]["id"], "amount": 5, "bankAccount": "sandbox-ok"}
-    paid = [post(page, "/wallet/deposit", body).get_json() for _ in range(3)]
-    path = f"/payments?walletId={of_asha[0]['id']}&limit=2"
-    assert get(page, path)["payments"] == paid[:0:-1]
-    assert get(page, f"/payments?walletId={of_asha[1]['id']}")["payments"] == []
+# What the page follows
+
+
+def test_the_state_has_what_has_changed_and_nothing_else(page: FlaskClient) -> None:
+    first = get(page, "/demo/state")
+    everything = {"book", "phone", "inbox", "payments", "fraud", "outside", "storm"}
+    assert set(first) == everything | {"since", "requests"}
+    since = first["since"]
+    same = page.get("/demo/state", query_string={"since": since}).get_json()
+    assert same == {"since": since, "requests": []}
+    wallet_id = first["book"]["wallets"][0]["id"]
+    post(page, "/wallet/add", {"walletId": wallet_id, "amount": 5})
+    changed = page.get("/demo/state", query_string={"since": since}).get_json()
+    assert set(changed) == {"since", "book", "requests"}
+    put(page, "/demo/fraud", walletId=wallet_id, watched=True)
+    since = {"since": changed["since"]}
+    changed = page.get("/demo/state", query_string=since).get_json()
+    assert changed["fraud"]["watched"] == [wallet_id] and "book" not in changed
+    nonsense = page.get("/demo/state", query_string={"since": "a.b"}).get_json()
+    assert everything <= set(nonsense)
+    too_long = page.get("/demo/state", query_string={"since": "a" * 300})
+    assert_problem(too_long, 400, "invalid_request")
+
+
+def test_the_state_has_every_wallet_or_of_very_many_the_newest_and_the_oldest(
+    demo: Demo, page: FlaskClient
+) -> None:
+    ids = [each["id"] for each in state(page, "book")["wallets"]]
+    assert len(ids) == len(OPENED)
+    for _ in range(NEWEST_MAX + OLDEST_MAX):
+        ids.append(demo.service.create_wallet(str(uuid4())).id)
+    shown = [each["id"] for each in state(page, "book")["wallets"]]
+    assert shown == ids[:OLDEST_MAX] + ids[-NEWEST_MAX:]
+
+
+def test_the_state_has_the_payments_of_one_wallet_newest_first(
+    page: FlaskClient,
+) -> None:
+    wallet, other = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    body = {"walletId": wallet["id"], "amount": 5, "bankAccount": "sandbox-ok"}
+    paid = [
+        post(page, "/wallet/deposit", body).get_json() for _ in range(PAYMENTS_MAX + 1)
+    ]
+    payments = state(page, "payments", walletId=wallet["id"])
+    assert payments["payments"] == paid[:0:-1] and payments["total"] == len(paid)
+    assert state(page, "payments", walletId=other["id"])["payments"] == []
+
+
+def test_the_state_has_the_webhook_of_the_page_and_its_deliveries(
+    page: FlaskClient,
+) -> None:
+    for host in ("receiver.example", "9.9.9.9"):
+        body = {"url": f"http://{host}/demo/inbox", "events": ["wallet.created"]}
+        own = post(page, "/webhooks", body).get_json()
+    post(page, "/wallet/create", {"userId": str(uuid4())})
+    answer = page.get("/demo/state", headers={"Host": "9.9.9.9"})
+    inbox = answer.get_json()["inbox"]
+    assert inbox["webhook"]["id"] == own["id"]
+    assert [each["type"] for each in inbox["deliveries"]] == ["wallet.created"]
 
 
 # The phone
@@ -177,13 +234,13 @@ def test_codes_arrive_on_the_phone_and_confirm_there(
     asked = post(
         page, "/wallet/deduct", {"walletId": wallet["id"], "amount": 60}
     ).get_json()
-    (text,) = get(page, "/demo/phone")["messages"]
+    (text,) = state(page, "phone")["messages"]
     assert text == asked | {"otp": "493817"}
     assert f"The code of approval {asked['approvalId']} is 493817" in caplog.text
     path = f"/approvals/{asked['approvalId']}/confirm"
     assert post(page, path, {"otp": text["otp"]}).status_code == 200
     post(page, "/wallet/deduct", {"walletId": wallet["id"], "amount": 61})
-    texts = get(page, "/demo/phone")["messages"]
+    texts = state(page, "phone")["messages"]
     assert [text["amount"] for text in texts] == [61, 60]
 
 
@@ -192,10 +249,10 @@ def test_codes_arrive_on_the_phone_and_confirm_there(
 
 def test_fraud_rules_watch_the_wallets_that_somebody_chose(page: FlaskClient) -> None:
     wallet, other = get(page, f"/users/{ASHA}/wallets")["wallets"]
-    fraud = get(page, "/demo/fraud")
+    fraud = state(page, "fraud")
     assert fraud["watched"] == [] and fraud["thresholds"]["velocityCount"] == 10
     put(page, "/demo/fraud", walletId=wallet["id"], watched=True)
-    assert get(page, "/demo/fraud")["watched"] == [wallet["id"]]
+    assert state(page, "fraud")["watched"] == [wallet["id"]]
     statuses = [
         post(page, "/wallet/deduct", {"walletId": each["id"], "amount": 1}).status_code
         for each in (wallet, other)
@@ -217,13 +274,13 @@ def test_the_requests_of_every_client_are_logged_and_equal_ones_counted(
 ) -> None:
     wallet, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
     page.get("/audit", headers={"Wallet-Page": "quiet"})
-    get(page, "/demo/phone")
+    state(page, "phone")
     body = {"walletId": wallet["id"], "amount": 5}
     for _ in range(3):
         post(page, "/wallet/add", body)
     page.post("/wallet/add", json={"amount": 0}, headers={"Wallet-Page": "a"})
     post(page, "/nowhere", {})
-    log = get(page, "/demo/requests")["requests"]
+    log = state(page, "requests")
     assert [(each["path"], each["status"], each["count"]) for each in log] == [
         (f"/users/{ASHA}/wallets", 200, 1),
         ("/wallet/add", 200, 3),
@@ -232,7 +289,7 @@ def test_the_requests_of_every_client_are_logged_and_equal_ones_counted(
     ]
     assert json.loads(log[1]["body"]) == body and log[3]["body"] == ""
     assert [each["page"] for each in log] == [None, None, "a", None]
-    later = get(page, f"/demo/requests?after={log[1]['version']}")["requests"]
+    later = state(page, "requests", after=log[1]["version"])
     assert later == log[2:]
 
 
@@ -241,7 +298,7 @@ def test_the_log_of_requests_is_bounded(page: FlaskClient) -> None:
         page.get(f"/nowhere/{number}")
     body = json.dumps({"userId": "x" * BYTES_MAX})
     page.post("/wallet/create", data=body, content_type=JSON)
-    log = get(page, "/demo/requests")["requests"]
+    log = state(page, "requests")
     assert len(log) == ENTRIES_MAX and log[0]["path"] == "/nowhere/6"
     assert log[-1]["status"] == 400 and log[-1]["body"] == ""
 
@@ -269,28 +326,31 @@ def deliver(page: FlaskClient, headers: Mapping[str, str], body: bytes) -> int:
 def test_the_inbox_verifies_what_comes_with_the_library(page: FlaskClient) -> None:
     body = b'{"type": "wallet.created"}'
     assert deliver(page, signed("msg_1", body), body) == 204
-    assert put(page, "/demo/inbox", secret=SECRET).status_code == 200
+    assert put(page, "/demo/inbox", secret=SECRET).status_code == 204
     assert deliver(page, signed("msg_2", body), body) == 204
     assert deliver(page, signed("msg_3", body), body + b" ") == 401
     assert deliver(page, {}, b"\xff") == 401
-    messages = get(page, "/demo/inbox")["messages"]
+    messages = state(page, "inbox")["messages"]
     assert [each["verified"] for each in messages] == [False, False, True, None]
     assert [each["messageId"] for each in messages] == ["", "msg_3", "msg_2", "msg_1"]
     assert messages[2]["body"] == body.decode()
 
 
 def test_the_inbox_fails_as_long_as_it_is_told_to(page: FlaskClient) -> None:
-    assert put(page, "/demo/inbox", failing=True).get_json()["failing"] is True
+    put(page, "/demo/inbox", failing=True)
+    assert state(page, "inbox")["failing"] is True
     assert deliver(page, {}, b"{}") == 503
-    assert put(page, "/demo/inbox", secret=SECRET).get_json()["failing"] is True
-    assert put(page, "/demo/inbox", failing=False).get_json()["failing"] is False
+    put(page, "/demo/inbox", secret=SECRET)
+    assert state(page, "inbox")["failing"] is True
+    put(page, "/demo/inbox", failing=False)
+    assert state(page, "inbox")["failing"] is False
     assert deliver(page, signed("msg_1", b"{}"), b"{}") == 204
 
 
 def test_the_inbox_keeps_the_latest(page: FlaskClient) -> None:
     for number in range(105):
         deliver(page, {"webhook-id": str(number)}, b"{}")
-    messages = get(page, "/demo/inbox")["messages"]
+    messages = state(page, "inbox")["messages"]
     assert [each["messageId"] for each in messages] == [
         str(number) for number in range(104, 4, -1)
     ]
@@ -300,7 +360,7 @@ def test_the_inbox_keeps_no_message_that_is_too_long(page: FlaskClient) -> None:
     assert deliver(page, {"webhook-id": "fits"}, b"x" * BODY_BYTES_MAX) == 204
     refused = page.post("/demo/inbox", data=b"x" * (BODY_BYTES_MAX + 1))
     assert_problem(refused, 413, "request_entity_too_large")
-    (kept,) = get(page, "/demo/inbox")["messages"]
+    (kept,) = state(page, "inbox")["messages"]
     assert kept["messageId"] == "fits"
 
 
@@ -311,7 +371,7 @@ def test_what_the_inbox_cannot_use_is_refused(
     page: FlaskClient, body: dict[str, Any]
 ) -> None:
     assert_problem(put(page, "/demo/inbox", **body), 400, "invalid_request")
-    assert get(page, "/demo/inbox") == {"failing": False, "messages": []}
+    assert state(page, "inbox") == EMPTY_INBOX
 
 
 # The page
@@ -320,7 +380,7 @@ def test_what_the_inbox_cannot_use_is_refused(
 def test_the_page_and_what_belongs_to_it_are_for_its_own_origin(
     page: FlaskClient,
 ) -> None:
-    for path in ("/demo/phone", "/demo/people"):
+    for path in ("/demo/state", "/demo/currencies"):
         response = page.get(path, headers={"Origin": "http://wallets.example"})
         assert_problem(response, 403, "forbidden")
 
@@ -351,7 +411,7 @@ def test_the_page_takes_scripts_and_styles_from_its_own_server_alone(
 
 def test_without_the_setting_there_is_no_page_and_nothing_of_it() -> None:
     client = create_app(WalletService()).test_client()
-    for path in ("/", "/page/app.js", "/demo/people", "/demo/phone", "/demo/inbox"):
+    for path in ("/", "/page/app.js", "/demo/people", "/demo/state", "/demo/storm"):
         assert_problem(client.get(path), 404, "not_found")
 
 
@@ -360,7 +420,7 @@ def test_under_plain_gunicorn_there_is_no_page_and_no_people() -> None:
     with running(CONFIGURED) as server:
         plain = Api(server)
         assert plain.ask("GET", "/", 404)["code"] == "not_found"
-        assert plain.ask("GET", "/demo/people", 404)["code"] == "not_found"
+        assert plain.ask("GET", "/demo/state", 404)["code"] == "not_found"
         assert plain.get("/audit")["wallets"] == 0
     with running(DEMO) as server:
-        assert len(Api(server).get("/demo/people")["people"]) == len(FIRST)
+        assert len(Api(server).get("/demo/state")["book"]["people"]) == len(FIRST)

@@ -58,7 +58,7 @@ def test_messages_arrive_verified_and_are_retried_while_the_receiver_fails(
 def outcomes(api: Api) -> tuple[tuple[str, list[int]], tuple[str, list[int]]]:
     """Return the id and the answers of the latest message that failed at first: those
     until it was received, and all."""
-    received = list(reversed(api.get("/demo/inbox")["messages"]))
+    received = list(reversed(api.get("/demo/state")["inbox"]["messages"]))
     failed = next(each["messageId"] for each in received if each["answer"] == 503)
     answers = [each["answer"] for each in received if each["messageId"] == failed]
     return (failed, answers[: answers.index(204)]), (failed, answers)

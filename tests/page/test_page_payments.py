@@ -106,7 +106,7 @@ def test_payments_survive_a_reload_and_a_parked_one_is_retried(
     visit.on("tab-bank").click()
     expect(payments.first).to_contain_text("Deposit of $2.00, sandbox-ok")
     expect(payments.last).to_contain_text("Withdrawal of $7.00, sandbox-down")
-    visit.page.route("**/payments?*", parked_instead)
+    visit.page.route("**/demo/state?*", parked_instead)
     expect(payments.last.get_by_test_id("payment-status")).to_have_text("PARKED")
     visit.page.route(f"**{path}/retry", lambda route: route.fulfill(json=api.get(path)))
     payments.last.get_by_test_id("payment-retry").click()
@@ -119,5 +119,7 @@ def parked_instead(route: Route) -> None:
     """Answer as the service does when six attempts have failed."""
     answer = route.fetch()
     body = answer.json()
-    body["payments"][-1] |= {"status": "PARKED", "lastError": "no answer"}
+    if "payments" in body:
+        last = body["payments"]["payments"][-1]
+        last |= {"status": "PARKED", "lastError": "no answer"}
     route.fulfill(response=answer, json=body)

@@ -73,11 +73,11 @@ def test_a_form_says_that_its_movement_waits_until_it_no_longer_does(
     expect(problem).to_have_text("Cancelled: nothing has moved.")
     expect(form.get_by_test_id("result")).to_be_hidden()
 
-    visit.page.route("**/approvals/*", expired)
+    visit.page.route("**/demo/state?*", expired)
     send(visit, "transfer", to=target, amount="102")
     expect(problem).to_have_text("The code has expired: nothing has moved.")
     expect(texts.first.get_by_test_id("phone-status")).to_have_text("Expired")
-    visit.page.unroute("**/approvals/*")
+    visit.page.unroute("**/demo/state?*")
 
     send(visit, "transfer", to=target, amount="103")
     says(form, re.compile("^This waits for a code"))
@@ -94,4 +94,8 @@ def test_a_form_says_that_its_movement_waits_until_it_no_longer_does(
 def expired(route: Route) -> None:
     """Answer as the service does five minutes later."""
     answer = route.fetch()
-    route.fulfill(response=answer, json=answer.json() | {"status": "EXPIRED"})
+    body = answer.json()
+    for approval in body.get("phone", {"approvals": []})["approvals"]:
+        if approval["status"] == "PENDING":
+            approval["status"] = "EXPIRED"
+    route.fulfill(response=answer, json=body)

@@ -61,6 +61,6 @@ def test_the_demo_data_is_reset_by_a_button(visit: Visit, api: Api) -> None:
     visit.on("reset").click()
     expect(visit.on("ledger")).to_contain_text("The ledger is new")
     expect(owner.card).to_have_count(0)
-    assert len(api.get("/demo/people")["people"]) == 4
+    assert len(api.get("/demo/state")["book"]["people"]) == 4
     expect(visit.on("storm-books")).to_contain_text("5 wallets")
     expect(visit.on("history-row")).not_to_have_count(0)

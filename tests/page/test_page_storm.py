@@ -72,15 +72,101 @@ def test_a_storm_stops_when_it_is_told_to(visit: Visit, api: Api) -> None:
         re.compile("^[1-9][0-9,]* of 10,000 transfers answered")
     )
     expect(visit.on("storm-start")).to_be_disabled()
+    expect(visit.on("storm-start")).to_be_focused()
     visit.on("storm-stop").click()
     expect(status).to_have_text(
         re.compile("^Stopped after [0-9,]+ of 10,000 transfers")
     )
     expect(visit.on("storm-sum-words")).to_have_text("The same to the paisa.")
     expect(visit.on("storm-start")).to_be_enabled()
+    expect(visit.on("storm-stop")).to_be_focused()
     ended = api.get("/audit")["transactions"]
     visit.on("audit-now").click()
     expect(visit.on("storm-books")).to_contain_text(f"{ended:,} transactions")
+
+
+MONEY = r"₹[0-9,]+\.[0-9]{2}"
+
+
+def test_without_locks_money_is_lost_and_the_page_shows_how(
+    visit: Visit, api: Api
+) -> None:
+    before = api.get("/audit")
+    subject, light = visit.on("storm-subject"), visit.on("storm-books")
+    expect(subject).to_have_text("This server")
+    visit.on("storm-unlocked").click()
+    expect(subject).to_have_text("A service without locks, in a process of its own")
+    done = re.compile(r"^Done: 1,000 of 1,000 transfers")
+    expect(visit.on("storm-status")).to_have_text(done, timeout=STORM_MILLISECONDS)
+    expect(light).to_have_attribute("data-state", "broken")
+    expect(light).to_contain_text("The books do not balance")
+    sums = [visit.on(f"storm-sum-{when}").inner_text() for when in ("before", "after")]
+    first, last = (Decimal(re.sub("[₹,]", "", each)) for each in sums)
+    assert first.scaleb(2) == before["currencies"]["INR"]["balances"] != last.scaleb(2)
+    what = "has vanished" if last < first else "came from nowhere"
+    lost = f"₹{indian(abs(last - first))} {what}."
+    expect(visit.on("storm-sum-words")).to_have_text(lost)
+    losses = visit.on("losses")
+    expect(losses.locator("h2")).to_have_text(f"Without locks: {lost}")
+    differences = losses.get_by_test_id("loss").locator("b.bad").all_inner_texts()
+    amounts = [Decimal(re.sub("[₹,+]", "", each)) for each in minus(differences)]
+    assert sum(amounts) == last - first
+    breaks = r"^[1-9][0-9,]* of 2,002 transactions do not begin from the balance"
+    expect(visit.on("losses-breaks")).to_have_text(re.compile(breaks))
+
+    lanes = visit.on("lanes")
+    steps = [
+        each.removeprefix("Transfer ")
+        for each in lanes.locator("> *").all_inner_texts()
+    ]
+    one, two, reads, reads_too, writes, writes_over, end = steps
+    assert reads == reads_too and re.fullmatch(rf".+’s balance: {MONEY}", reads)
+    start = Decimal(re.sub("[₹,]", "", reads.rpartition(" ")[2]))
+    for letter, title, written in (("A", one, writes), ("B", two, writes_over)):
+        match = re.fullmatch(
+            rf"{letter}: ({MONEY}) (from|to) (Asha Rao|Ravi Kumar)", title
+        )
+        assert match, title
+        amount = Decimal(re.sub("[₹,]", "", match[1]))
+        after = start + (amount if match[2] == "from" else -amount)
+        assert written.removesuffix(", over it") == f"writes ₹{indian(after)}"
+    assert end.startswith(f"Both read ₹{indian(start)} before either wrote.")
+
+    assert api.get("/audit") == before, "the server's own money"
+    expect(visit.on("storm-unlocked")).to_be_focused()
+    visit.on("audit-now").click()
+    expect(light).to_have_attribute("data-state", "balanced")
+    expect(subject).to_have_text("This server")
+
+
+def minus(texts: list[str]) -> list[str]:
+    return [each.replace("−", "-") for each in texts]
+
+
+def test_a_storm_without_locks_stops_when_it_is_told_to(visit: Visit) -> None:
+    visit.on("storm-transfers").fill("10,000")
+    visit.on("storm-unlocked").click()
+    status = visit.on("storm-status")
+    expect(status).to_have_text(re.compile("^[1-9][0-9,]* of 10,000"))
+    visit.on("storm-stop").click()
+    expect(status).to_have_text(re.compile("^Stopped after [0-9,]+ of 10,000"))
+    expect(visit.on("storm-unlocked")).to_be_enabled()
+    expect(visit.on("storm-stop")).to_be_focused()
+
+
+def test_a_storm_is_shown_to_who_comes_while_it_runs_and_to_nobody_later(
+    visit: Visit, api: Api
+) -> None:
+    api.post("/demo/storm", 202, clients=2, transfers=10_000, locks=False)
+    status = visit.on("storm-status")
+    expect(status).to_have_text(re.compile("^[1-9][0-9,]* of 10,000"))
+    visit.page.reload()
+    expect(status).to_have_text(re.compile("^[1-9][0-9,]* of 10,000"))
+    visit.on("storm-stop").click()
+    expect(status).to_have_text(re.compile("^Stopped after"))
+    visit.page.reload()
+    expect(visit.on("storm-books")).to_have_attribute("data-state", "balanced")
+    expect(status).to_have_text("Ready.")
 
 
 def test_a_storm_is_no_larger_than_it_says(visit: Visit) -> None:

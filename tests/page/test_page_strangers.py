@@ -39,7 +39,7 @@ def test_the_browser_runs_no_script_but_the_servers_own_files(visit: Visit) -> N
 ATTACK = """async ([url, walletId]) => {
     const texts = [];
     const read = (path) => fetch(url + path).then((answer) => answer.text());
-    for (const path of ["/audit", "/demo/phone", `/wallet/${walletId}`]) {
+    for (const path of ["/audit", "/demo/state", `/wallet/${walletId}`]) {
         await read(path).then((text) => texts.push(text), () => {});
     }
     const body = JSON.stringify({ walletId, amount: 1 });
@@ -78,7 +78,7 @@ def test_a_page_of_another_origin_neither_reads_nor_triggers_anything(
 ) -> None:
     wallet_id = api.open_wallet(100)
     api.post(f"/wallet/{wallet_id}/freeze", 200, reason="Card stolen")
-    before = api.get("/audit"), api.get("/demo/inbox")
+    before = api.get("/audit"), api.get("/demo/state")["inbox"]
     with elsewhere() as port:
         for name in ("127.0.0.1", "localhost"):
             with browser.new_context() as context:
@@ -91,7 +91,7 @@ def test_a_page_of_another_origin_neither_reads_nor_triggers_anything(
                 page.evaluate(FORM, f"{server.url}/wallet/{wallet_id}/unfreeze")
                 expect(page.locator("body")).to_contain_text("forbidden")
     assert api.get(f"/wallet/{wallet_id}")["frozenReason"] == "Card stolen"
-    assert (api.get("/audit"), api.get("/demo/inbox")) == before
+    assert (api.get("/audit"), api.get("/demo/state")["inbox"]) == before
 
 
 def test_a_name_that_a_stranger_points_here_is_answered_nothing(
@@ -100,7 +100,7 @@ def test_a_name_that_a_stranger_points_here_is_answered_nothing(
     port = server.url.rpartition(":")[2]
     with browser.new_context() as context:
         page = context.new_page()
-        for path in ("/", "/audit", "/demo/phone"):
+        for path in ("/", "/audit", "/demo/state"):
             answer = page.goto(f"http://{REBOUND}:{port}{path}")
             assert answer and answer.status == 403
             assert json.loads(page.locator("body").inner_text())["code"] == "forbidden"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import replace
+from itertools import islice
 from threading import Lock
 from typing import Any
 from uuid import uuid4
@@ -18,10 +19,13 @@ from flask import Flask
 from msgspec import structs
 
 from wallet_app.api import wallet_api
-from wallet_app.demo import demo_views, guard, lists
+from wallet_app.demo import demo_views, guard
 from wallet_app.demo.inbox import Inbox
 from wallet_app.demo.people import DemoClock, People
 from wallet_app.demo.request_log import RequestLog
+from wallet_app.demo.storm.report import SECONDS_MAX, Order, Report, StormWallet
+from wallet_app.demo.storm.storms import Storms
+from wallet_app.domain.errors.families import Invalid
 from wallet_app.domain.fraud_signals import Thresholds
 from wallet_app.services.approvals.approval import ApprovalSnapshot
 from wallet_app.services.approvals.codes import CHANNELS
@@ -33,6 +37,17 @@ TEXTS_MAX = 20
 """Codes that the phone shows, newest first."""
 
 
+STORM_CURRENCY = "INR"
+STORM_WALLETS_MAX = 300
+
+
+class TooFewWallets(Invalid):
+    """A transfer takes two wallets."""
+
+    code, title = "too_few_wallets", "Too few wallets"
+    message = "It takes two INR wallets: open another one."
+
+
 class Demo:
     """A service, and what else the page shows. `ledger` names this beginning of it."""
 
@@ -41,6 +56,7 @@ class Demo:
         self.settings = settings
         self._resetting = Lock()
         self.requests = RequestLog()
+        self.storms = Storms()
         self._begin()
 
     def _begin(self) -> None:
@@ -63,8 +79,9 @@ class Demo:
 
     def reset(self, app: Flask) -> None:
         """Begin again, and have the app answer with the new service. Requests that are
-        under way end with the old one."""
+        under way end with the old one, and so does a storm."""
         with self._resetting:
+            self.storms.stop()
             old = self.service
             self._begin()
             if old.health().is_running:
@@ -91,9 +108,46 @@ class Demo:
         with wallet:
             wallet.policy = structs.replace(wallet.policy, fraud=fraud)
 
+    def start_storm(
+        self,
+        address: tuple[str, int],
+        host: str,
+        *,
+        clients: int,
+        transfers: int,
+        locks: bool,
+    ) -> Report:
+        """Have clients transfer between the INR wallets, over HTTP: those of this
+        server, or of a service without locks that begins with the same balances.
+
+        Raises TooFewWallets and StormRunning.
+        """
+        order = Order(
+            id=str(uuid4()),
+            locks=locks,
+            clients=clients,
+            transfers=transfers,
+            seconds=SECONDS_MAX,
+            address=address,
+            host=host,
+            wallets=self._storm_wallets(),
+        )
+        return self.storms.start(order)
+
+    def _storm_wallets(self) -> list[StormWallet]:
+        names = {person.user_id: person.name for person in self.people.all()}
+        wallets = map(self.service.get_wallet, list(self.service.store.wallets))
+        found = [
+            StormWallet(each.id, names.get(each.user_id, "somebody"), each.balance)
+            for each in islice(wallets, STORM_WALLETS_MAX)
+            if each.currency == STORM_CURRENCY
+        ]
+        if len(found) < 2:
+            raise TooFewWallets
+        return found
+
     def register(self, app: Flask) -> None:
         """Add the page and its conveniences to the app."""
         guard.register(app)
         self.requests.register(app)
         app.register_blueprint(demo_views.blueprint(self))
-        app.register_blueprint(lists.blueprint(self))

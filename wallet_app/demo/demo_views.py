@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, current_app, request, send_from_directory
 from marshmallow import fields
+from marshmallow.validate import Range
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from wallet_app.api.incoming.body import BodyReader
@@ -16,12 +17,12 @@ from wallet_app.api.incoming.query import read_query
 from wallet_app.api.outgoing.answers import answer
 from wallet_app.api.outgoing.camel import CamelSchema
 from wallet_app.demo.guard import POLICY
-from wallet_app.demo.inbox import Inbox
 from wallet_app.demo.people import PEOPLE_MAX
+from wallet_app.demo.state import state_of
+from wallet_app.demo.storm.report import CLIENTS_MAX, TRANSFERS_MAX, TRANSFERS_MIN
 from wallet_app.domain.currencies import MINOR_DIGITS
 from wallet_app.domain.errors.families import Invalid, member
 from wallet_app.domain.errors.request_errors import InvalidRequest
-from wallet_app.services.json_forms import Json, JsonObject
 
 if TYPE_CHECKING:
     from wallet_app.demo.demo import Demo
@@ -30,6 +31,7 @@ PAGE = Path(__file__).parent / "page"
 
 NAME_LENGTH_MAX = 60
 SECRET_LENGTH_MAX = 200
+SINCE_LENGTH_MAX = 200
 
 
 class TooManyPeople(Invalid):
@@ -40,24 +42,15 @@ class TooManyPeople(Invalid):
     maximum: int = member(PEOPLE_MAX)
 
 
-class FraudThresholds(JsonObject):
-    """Where the fraud rules begin to see fraud. Amounts are in minor units."""
-
-    velocity_count: int
-    velocity_seconds: int
-    spike_factor: int
-    spike_count: int
-    new_payee_amount: int
-    drain_percent: int
-    drain_seconds: int
-    drain_amount: int
-    structuring_percent: int
-    structuring_count: int
-    structuring_seconds: int
-
-
 class PersonBody(CamelSchema):
     name = Text(1, NAME_LENGTH_MAX, required=True)
+
+
+class Count(fields.Integer):
+    """A whole number within bounds."""
+
+    def __init__(self, least: int, most: int) -> None:
+        super().__init__(strict=True, required=True, validate=Range(least, most))
 
 
 class Switch(fields.Boolean):
@@ -69,8 +62,16 @@ class Switch(fields.Boolean):
         return value
 
 
-class RequestsQuery(CamelSchema):
+class StateQuery(CamelSchema):
+    since = Text(0, SINCE_LENGTH_MAX, load_default="")
     after = QueryInteger(load_default=0)
+    wallet_id = UuidText(load_default=None)
+
+
+class StormBody(CamelSchema):
+    clients = Count(1, CLIENTS_MAX)
+    transfers = Count(TRANSFERS_MIN, TRANSFERS_MAX)
+    locks = Switch(required=True)
 
 
 class WatchBody(CamelSchema):
@@ -89,7 +90,7 @@ def blueprint(demo: Demo) -> Blueprint:
     """Return the routes of a demo server."""
     routes = Blueprint("demo", __name__)
     read_person, read_inbox = BodyReader(PersonBody()), BodyReader(InboxBody())
-    read_watch = BodyReader(WatchBody())
+    read_watch, read_storm = BodyReader(WatchBody()), BodyReader(StormBody())
 
     @routes.get("/")
     def page() -> Response:
@@ -99,9 +100,10 @@ def blueprint(demo: Demo) -> Blueprint:
     def file(name: str) -> Response:
         return _file(name)
 
-    @routes.get("/demo/people")
-    def list_people() -> Response:
-        return answer({"ledger": demo.ledger, "people": demo.people.all()})
+    @routes.get("/demo/state")
+    def state() -> Response:
+        query = read_query(StateQuery())
+        return answer(state_of(demo, request.host, **query))
 
     @routes.post("/demo/people")
     def add_person() -> Response:
@@ -123,27 +125,10 @@ def blueprint(demo: Demo) -> Blueprint:
             exchanges.setdefault(other, []).append(base)
         return answer({"minorDigits": dict(MINOR_DIGITS), "exchanges": exchanges})
 
-    @routes.get("/demo/phone")
-    def texts() -> Response:
-        return answer({"messages": list(demo.phone)})
-
-    @routes.get("/demo/requests")
-    def requests() -> Response:
-        after = read_query(RequestsQuery())["after"]
-        return answer({"requests": demo.requests.since(after)})
-
-    @routes.get("/demo/fraud")
-    def fraud() -> Response:
-        return answer(_fraud_json(demo))
-
     @routes.put("/demo/fraud")
     def set_fraud() -> Response:
         demo.watch(**read_watch())
-        return answer(_fraud_json(demo))
-
-    @routes.get("/demo/inbox")
-    def messages() -> Response:
-        return answer(_inbox_json(demo.inbox))
+        return Response(status=204)
 
     @routes.put("/demo/inbox")
     def set_inbox() -> Response:
@@ -154,7 +139,7 @@ def blueprint(demo: Demo) -> Blueprint:
             except ValueError:
                 raise InvalidRequest("That is no secret of a webhook.") from None
         demo.inbox.is_failing = body.get("failing", demo.inbox.is_failing)
-        return answer(_inbox_json(demo.inbox))
+        return Response(status=204)
 
     @routes.post("/demo/inbox")
     def receive() -> Response:
@@ -164,7 +149,23 @@ def blueprint(demo: Demo) -> Blueprint:
             raise RequestEntityTooLarge
         return Response(status=status)
 
+    @routes.post("/demo/storm")
+    def start_storm() -> Response:
+        return answer(demo.start_storm(address(), request.host, **read_storm()), 202)
+
+    @routes.delete("/demo/storm")
+    def stop_storm() -> Response:
+        demo.storms.stop()
+        return Response(status=204)
+
     return routes
+
+
+def address() -> tuple[str, int]:
+    """Return where this server is reached from its own machine."""
+    name: str = request.environ["SERVER_NAME"]
+    port = int(request.environ["SERVER_PORT"])
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name, name), port
 
 
 def _file(name: str) -> Response:
@@ -173,14 +174,3 @@ def _file(name: str) -> Response:
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "no-cache"
     return response
-
-
-def _fraud_json(demo: Demo) -> Json:
-    return {
-        "thresholds": FraudThresholds.of(demo.fraud_thresholds),
-        "watched": demo.watched(),
-    }
-
-
-def _inbox_json(inbox: Inbox) -> Json:
-    return {"failing": inbox.is_failing, "messages": inbox.messages()}

@@ -1,7 +1,7 @@
 // The page, wired: which part is notified of what.
 
 import { read, Refusal, send } from "./api.js";
-import { follow, startBank } from "./bank.js";
+import { showAtOnce, startBank } from "./bank.js";
 import { startBatch } from "./batch.js";
 import { startBench } from "./bench.js";
 import { book } from "./book.js";
@@ -15,31 +15,33 @@ import { startLimits } from "./limits.js";
 import { startMoves } from "./moves.js";
 import { startOutside } from "./outside.js";
 import { startPhone } from "./phone.js";
-import { poll } from "./poll.js";
-import { rupees, showAudit, showNoAudit, showSums } from "./readout.js";
+import { showNoAudit, showOwnBooks } from "./readout.js";
 import { startSelects } from "./selects.js";
 import { startCategories } from "./slugs.js";
+import { follow, startState } from "./state.js";
 import { isStorming, startStorm } from "./storm-form.js";
 import { startTabs } from "./tabs.js";
 import { startWallets } from "./wallets.js";
 
-const BALANCES_MILLISECONDS = 1500;
+let refreshState;
+let isAway = true; // until the first answer
 
-let refreshBook;
-let refreshPhone;
-let isAway = false;
+/** Read the state at once. */
+function refresh() {
+  return refreshState();
+}
 
 /** What follows an action: the balances, and whatever else its answer is about. */
 async function after(answer) {
-  if (answer?.direction) follow(answer); // a payment
-  if (answer?.approvalId) await refreshPhone();
-  await refreshBook();
+  if (answer?.direction) showAtOnce(answer); // a payment
+  await refresh();
 }
 
-async function lookAtBook() {
+/** Look at the state; say while the server is away that it is. */
+async function around(look) {
   try {
-    if (book.people.length === 0) await book.load();
-    else await book.refresh();
+    if (!book.isLoaded) await book.load();
+    await look();
     byId("connection").hidden = true;
     if (isAway) await lookAtBooks();
     isAway = false;
@@ -55,9 +57,7 @@ async function lookAtBook() {
 
 /** Show whether the books balance, of the ledger that there is now. */
 async function lookAtBooks() {
-  const audit = await read("/audit");
-  showAudit(audit);
-  showSums(rupees(audit), null);
+  showOwnBooks(await read("/audit"));
 }
 
 async function sayLedgerIsNew() {
@@ -68,7 +68,7 @@ async function sayLedgerIsNew() {
 async function reset() {
   if (!confirm("Reset the demo data? All that happened since the start is gone then.")) return;
   await send("POST", "/demo/reset", {});
-  await refreshBook();
+  await refresh();
 }
 
 startBench();
@@ -79,9 +79,14 @@ startLimits();
 startMoves(after);
 startBatch(after);
 startExchange(after);
-startBank(after);
+startBank(after, refresh);
 startHistory(isStorming);
 startWallets(after);
+startPhone(after);
+startInbox(refresh);
+startOutside();
+startFraud(refresh);
+startStorm(refresh);
 const outcome = new Outcome(byId("wallets"));
 byId("reset").addEventListener("click", () => outcome.attempt(reset));
 byId("ledger-close").addEventListener("click", () => {
@@ -89,13 +94,5 @@ byId("ledger-close").addEventListener("click", () => {
   byId("main").focus();
 });
 book.addEventListener("ledger", () => outcome.attempt(sayLedgerIsNew));
-refreshBook = poll(BALANCES_MILLISECONDS, lookAtBook);
-// These write amounts at once, so they wait until the currencies are known.
-const startOthers = () => {
-  refreshPhone = startPhone(after);
-  startInbox();
-  startOutside();
-  startFraud();
-  startStorm(refreshBook);
-};
-book.addEventListener("change", startOthers, { once: true });
+follow("book", (part) => book.show(part));
+refreshState = startState(around, () => book.chosenId);

@@ -1,16 +1,15 @@
 // Deposits and withdrawals, and the payments of the chosen wallet: what becomes of each is
 // noted as it is seen, until it ends or is parked.
 
-import { read, send } from "./api.js";
+import { send } from "./api.js";
 import { countText, fromJson, toJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { movedAmountOf, onSubmit, Outcome } from "./forms.js";
-import { poll } from "./poll.js";
+import { follow } from "./state.js";
 import { clockTime, secondsUntil } from "./times.js";
 import { sayDone } from "./waiting.js";
 
-const PAYMENTS_MAX = 50;
 const STEPS_MAX = 20;
 
 /** Of the chosen wallet, newest first; and what was seen of each, by its id. */
@@ -19,7 +18,8 @@ let steps = new Map();
 let walletId = null;
 let afterMovement;
 
-export function startBank(after) {
+/** Start the bank's form and payments. `refresh` reads the state at once. */
+export function startBank(after, refresh) {
   afterMovement = after;
   const form = byId("bank-form");
   onSubmit(form, pay);
@@ -27,7 +27,7 @@ export function startBank(after) {
     const isDeposit = form.elements.direction.value === "deposit";
     form.querySelector("button").textContent = isDeposit ? "Deposit" : "Withdraw";
   });
-  const refresh = poll(500, lookAtPayments);
+  follow("payments", showPayments);
   book.onChange(() => {
     if (walletId === book.chosenId) return;
     walletId = book.chosenId;
@@ -50,28 +50,17 @@ async function pay(form, outcome) {
 }
 
 /** Show a payment at once, before the others are read again. */
-export function follow(payment) {
+export function showAtOnce(payment) {
   const others = payments.filter(({ id }) => id !== payment.id);
   put([payment, ...others]);
 }
 
-/** Read the payments of the chosen wallet, while they are seen or one is on its way. */
-async function lookAtPayments() {
-  const walletId = book.chosenId;
-  const isWaiting = payments.some(({ status }) => status === "PENDING");
-  if (!walletId || !(isWaiting || byId("bank-form").checkVisibility())) return;
-  const path = `/payments?walletId=${walletId}&limit=${PAYMENTS_MAX}`;
-  const page = await read(path);
+/** Show the payments of the chosen wallet, unless they are those of the one before. */
+function showPayments({ walletId, payments: newest, total }) {
   if (walletId !== book.chosenId) return;
-  const isAnyDone = page.payments.some(isDoneNow);
-  put(page.payments);
-  const isMore = page.total > page.payments.length;
-  byId("payments-words").textContent = isMore ? `the latest of ${countText(page.total)}` : "";
-  if (isAnyDone) await afterMovement();
-}
-
-function isDoneNow({ id, status }) {
-  return status !== "PENDING" && payments.find((each) => each.id === id)?.status === "PENDING";
+  put(newest);
+  const isMore = total > newest.length;
+  byId("payments-words").textContent = isMore ? `the latest of ${countText(total)}` : "";
 }
 
 function put(newest) {
@@ -123,7 +112,7 @@ function createPayment({ id }) {
   const element = fromTemplate("payment-template");
   const outcome = new Outcome(element);
   slot(element, "retry").addEventListener("click", () =>
-    outcome.attempt(async () => follow(await send("POST", `/payments/${id}/retry`, {}))),
+    outcome.attempt(async () => showAtOnce(await send("POST", `/payments/${id}/retry`, {}))),
   );
   return element;
 }

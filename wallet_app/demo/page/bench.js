@@ -2,12 +2,12 @@
 // other clients.
 
 import { countText } from "./amounts.js";
-import { isOwn, read, report, send, watchActions } from "./api.js";
+import { isOwn, report, send, watchActions } from "./api.js";
 import { curlLine } from "./curl.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { Outcome } from "./forms.js";
 import { indentJson } from "./json.js";
-import { poll } from "./poll.js";
+import { follow } from "./state.js";
 
 const ENTRIES_MAX = 50;
 const ANSWER_LENGTH_MAX = 20_000; // characters of one answer that are shown
@@ -31,7 +31,7 @@ export function startBench() {
     put(entry);
     showLatest(entry);
   });
-  poll(1500, lookAtOthers);
+  follow("requests", showOthers);
 }
 
 /** Put an entry in its place by time, instead of the one with its id. */
@@ -42,10 +42,10 @@ function put(entry) {
   show();
 }
 
-/** Read what other clients have asked the server for. */
-async function lookAtOthers() {
-  const { requests } = await read(`/demo/requests?after=${seen}`);
+/** Show what other clients have asked the server for. */
+function showOthers(requests) {
   for (const each of requests) {
+    if (each.version <= seen) continue;
     seen = each.version;
     if (isOwn(each)) continue;
     const url = location.origin + each.path;

@@ -5,7 +5,6 @@
 import { read } from "./api.js";
 import { formatAmount, fromJson } from "./amounts.js";
 
-const PAGES_MAX = 3; // of a hundred wallets each
 const STRANGERS_MAX = 20;
 
 class Book extends EventTarget {
@@ -14,24 +13,28 @@ class Book extends EventTarget {
   minorDigits = {};
   exchanges = {}; // by currency: those that there is a rate to
   chosenId = null;
-  #ledger = null;
+  #shown = null;
 
+  get isLoaded() {
+    return this.people.length > 0;
+  }
+
+  /** Read what does not change while the server runs. */
   async load() {
     const { minorDigits, exchanges } = await read("/demo/currencies");
     Object.assign(this, { minorDigits, exchanges });
-    await this.refresh();
   }
 
-  async refresh() {
-    const { people, ledger } = await read("/demo/people", "high");
-    const isOther = this.#ledger !== null && ledger !== this.#ledger;
-    this.#ledger = ledger;
-    nameApart(people);
-    const all = await readWallets();
-    this.people = [...people, ...strangersAmong(all, people)];
+  /** Show the people and wallets, oldest first, as the server has them now. */
+  show(part) {
+    if (part === this.#shown) return;
+    const { people, wallets, ledger } = part;
+    const isOther = this.#shown !== null && ledger !== this.#shown.ledger;
+    this.#shown = part;
+    this.people = [...namedApart(people), ...strangersAmong(wallets, people)];
     this.wallets = new Map();
     for (const person of this.people) {
-      const own = all.filter(({ userId }) => userId === person.userId);
+      const own = wallets.filter(({ userId }) => userId === person.userId);
       for (const each of own) this.wallets.set(each.walletId, walletOf(each, person));
     }
     if (!this.wallets.has(this.chosenId)) {
@@ -79,19 +82,6 @@ class Book extends EventTarget {
   }
 }
 
-/** Read the wallets, oldest first: the newest and, of very many, the oldest. */
-async function readWallets() {
-  const wallets = new Map();
-  let last = 1;
-  for (let page = 1; page <= Math.min(last, PAGES_MAX); page += 1) {
-    const number = page === PAGES_MAX ? last : page;
-    const answer = await read(`/wallets?limit=100&page=${number}`, "high");
-    for (const each of answer.wallets) wallets.set(each.walletId, each);
-    last = answer.totalPages;
-  }
-  return [...wallets.values()].reverse();
-}
-
 /** Return the users that the page has no name of, who came over the API; the newest. */
 function strangersAmong(wallets, people) {
   const known = new Set(people.map(({ userId }) => userId));
@@ -105,15 +95,16 @@ function walletOf(answer, person) {
 }
 
 /** Number the people whose names look the same: Asha Rao, Asha Rao (2). */
-function nameApart(people) {
+function namedApart(people) {
   const taken = new Set();
-  for (const person of people) {
-    const own = person.name;
-    for (let number = 2; taken.has(lookOf(person.name)); number += 1) {
-      person.name = `${own} (${number})`;
+  return people.map((person) => {
+    let { name } = person;
+    for (let number = 2; taken.has(lookOf(name)); number += 1) {
+      name = `${person.name} (${number})`;
     }
-    taken.add(lookOf(person.name));
-  }
+    taken.add(lookOf(name));
+    return { ...person, name };
+  });
 }
 
 function lookOf(name) {

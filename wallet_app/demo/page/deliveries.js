@@ -1,37 +1,22 @@
 // What the service sends to the page's webhook, and what became of each delivery.
 
-import { read, send } from "./api.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
-import { poll } from "./poll.js";
 import { clockTime, secondsUntil } from "./times.js";
 
-const SHOWN_MAX = 40;
-
-let refresh;
-
-/** `webhookNow()` returns the webhook there is; `outcome` shows what is refused. */
-export function startDeliveries(webhookNow, outcome) {
-  refresh = poll(1500, async () => {
-    const webhook = webhookNow();
-    const path = `/webhooks/${webhook?.id}/deliveries`;
-    const deliveries = webhook ? (await read(`${path}?limit=${SHOWN_MAX}`)).deliveries : [];
-    byId("deliveries-empty").hidden = deliveries.length > 0;
-    keep(byId("deliveries"), deliveries, {
-      key: (delivery) => delivery.id,
-      create: (delivery) => createDelivery(`${path}/${delivery.id}/redeliver`, outcome),
-      update: showDelivery,
-    });
+/** Show the deliveries to a webhook. `redeliver` sends one again, by its path. */
+export function showDeliveries({ webhook, deliveries }, redeliver) {
+  byId("deliveries-empty").hidden = deliveries.length > 0;
+  keep(byId("deliveries"), deliveries, {
+    key: (delivery) => delivery.id,
+    create: (delivery) => createDelivery(webhook, delivery, redeliver),
+    update: showDelivery,
   });
 }
 
-function createDelivery(path, outcome) {
+function createDelivery(webhook, delivery, redeliver) {
   const element = fromTemplate("delivery-template");
-  slot(element, "redeliver").addEventListener("click", () =>
-    outcome.attempt(async () => {
-      await send("POST", path, {});
-      await refresh();
-    }),
-  );
+  const path = `/webhooks/${webhook.id}/deliveries/${delivery.id}/redeliver`;
+  slot(element, "redeliver").addEventListener("click", () => redeliver(path));
   return element;
 }
 

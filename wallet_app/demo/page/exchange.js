@@ -20,7 +20,7 @@ export function startExchange(after) {
   outcomeOfExchange = onSubmit(byId("exchange-form"), use);
   byId("quote-form").addEventListener("input", forget);
   book.onChange(() => quote && quote.fromWalletId !== book.chosenId && forget());
-  poll(250, async () => showTimeLeft());
+  poll(() => 250, async () => showTimeLeft());
 }
 
 async function getQuote(form, outcome) {

@@ -60,8 +60,8 @@ function linkTo({ href, words }) {
 }
 
 /**
- * Have a form call `act(form, outcome)` when it is sent. While that runs it is not sent
- * again. `walletIdOf` returns the wallet of which a refusal may speak.
+ * Have a form call `act(form, outcome, button)` when it is sent. While that runs it is not
+ * sent again. `walletIdOf` returns the wallet of which a refusal may speak.
  */
 export function onSubmit(form, act, walletIdOf = () => book.chosenId) {
   const outcome = new Outcome(form);
@@ -73,7 +73,7 @@ export function onSubmit(form, act, walletIdOf = () => book.chosenId) {
     clearFields(form);
     outcome.clear();
     try {
-      await act(form, outcome);
+      await act(form, outcome, event.submitter);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const isMarked = markFields(form, errorsOf(error, walletIdOf()));

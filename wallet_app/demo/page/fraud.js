@@ -1,16 +1,13 @@
 // The fraud rules: which wallets they watch, where each begins to see fraud, and what they
 // have flagged.
 
-import { read, send } from "./api.js";
+import { send } from "./api.js";
 import { countText, fromJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { Outcome } from "./forms.js";
-import { pollWhileSeen } from "./outside.js";
+import { follow } from "./state.js";
 import { clockTime } from "./times.js";
-
-const MILLISECONDS = 1500;
-const SHOWN_MAX = 20;
 
 /** What each rule looks for, by its thresholds `t`. */
 const RULES = [
@@ -22,32 +19,28 @@ const RULES = [
 ];
 const VERDICTS = { review: "needs a code", block: "blocked" };
 
-let refresh;
-
-export function startFraud() {
+/** Start the fraud rules. `refresh` reads the state at once. */
+export function startFraud(refresh) {
   const outcome = new Outcome(byId("fraud-problem"));
-  refresh = pollWhileSeen("fraud-rules", MILLISECONDS, look);
-  book.onChange(() => refresh());
-  byId("fraud-watched").addEventListener("change", () => outcome.attempt(watch));
+  let shown;
+  const show = (fraud) => {
+    shown = fraud;
+    byId("fraud-watched").checked = fraud.watched.includes(book.chosenId);
+    showRules(fraud.thresholds);
+    showAlerts(fraud.alerts);
+  };
+  follow("fraud", show);
+  book.onChange(() => shown && show(shown));
+  byId("fraud-watched").addEventListener("change", () => outcome.attempt(() => watch(refresh)));
 }
 
-async function watch() {
+async function watch(refresh) {
   const body = { walletId: book.chosenId, watched: byId("fraud-watched").checked };
   try {
     await send("PUT", "/demo/fraud", body);
   } finally {
     await refresh();
   }
-}
-
-async function look() {
-  const walletId = book.chosenId;
-  const { thresholds, watched } = await read("/demo/fraud");
-  const { alerts } = await read(`/fraud/alerts?limit=${SHOWN_MAX}`);
-  if (walletId !== book.chosenId) return;
-  byId("fraud-watched").checked = watched.includes(walletId);
-  showRules(thresholds);
-  showAlerts(alerts);
 }
 
 function showRules(thresholds) {

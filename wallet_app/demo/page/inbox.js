@@ -1,12 +1,12 @@
 // The webhook of this page: registering it at this very server, what its receiver got,
 // and a switch that makes the receiver fail.
 
-import { read, send } from "./api.js";
-import { startDeliveries } from "./deliveries.js";
+import { send } from "./api.js";
+import { showDeliveries } from "./deliveries.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { Outcome } from "./forms.js";
 import { indentJson } from "./json.js";
-import { poll } from "./poll.js";
+import { follow } from "./state.js";
 import { clockTime } from "./times.js";
 
 const EVENTS = [
@@ -28,9 +28,20 @@ const SEALS = new Map([
 
 let webhook = null;
 
-export function startInbox() {
+/** Start the inbox. `refresh` reads the state at once. */
+export function startInbox(refresh) {
   const outcome = new Outcome(byId("webhook-problem"));
-  const refresh = poll(1500, look);
+  follow("inbox", (inbox) => {
+    webhook = inbox.webhook;
+    showState(inbox.failing);
+    showMessages(inbox.messages);
+    showDeliveries(inbox, redeliver);
+  });
+  const redeliver = (path) =>
+    outcome.attempt(async () => {
+      await send("POST", path, {});
+      await refresh();
+    });
   const onClick = (id, action) =>
     byId(id).addEventListener("click", () =>
       outcome.attempt(async () => {
@@ -43,7 +54,6 @@ export function startInbox() {
   onClick("inbox-failing", () =>
     send("PUT", "/demo/inbox", { failing: byId("inbox-failing").checked }),
   );
-  startDeliveries(() => webhook, outcome);
 }
 
 async function register() {
@@ -52,20 +62,8 @@ async function register() {
   await send("PUT", "/demo/inbox", { secret: created.secret });
 }
 
-/** Delete the webhook; from now on nobody asks for its deliveries. */
 async function forget() {
-  const path = `/webhooks/${webhook.id}`;
-  webhook = null;
-  await send("DELETE", path);
-}
-
-async function look() {
-  const url = `${location.origin}/demo/inbox`;
-  const { webhooks } = await read("/webhooks");
-  webhook = webhooks.find((each) => each.url === url) ?? null;
-  const inbox = await read("/demo/inbox");
-  showState(inbox.failing);
-  showMessages(inbox.messages);
+  await send("DELETE", `/webhooks/${webhook.id}`);
 }
 
 function showState(isFailing) {

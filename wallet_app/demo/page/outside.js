@@ -1,37 +1,23 @@
 // What stands beside the wallets: the house's wallets, and the sandbox bank's own books.
 
-import { read } from "./api.js";
 import { fromJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep } from "./dom.js";
-import { poll } from "./poll.js";
-
-const MILLISECONDS = 2000;
+import { follow } from "./state.js";
 
 export function startOutside() {
-  pollWhileSeen("liquidity", MILLISECONDS, showLiquidity);
-  pollWhileSeen("bank-books", MILLISECONDS, showBankBooks);
-}
-
-/** Run `work` now and then, and at once when the element with this id is seen. */
-export function pollWhileSeen(id, milliseconds, work) {
-  const element = byId(id);
-  const refresh = poll(milliseconds, async () => {
-    if (element.checkVisibility()) await work();
+  follow("outside", ({ liquidity, bank }) => {
+    showLiquidity(liquidity);
+    showBankBooks(bank);
   });
-  new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && refresh())
-    .observe(element.parentElement);
-  return refresh;
 }
 
-async function showLiquidity() {
-  const { wallets } = await read("/fx/liquidity");
+function showLiquidity(wallets) {
   const lines = wallets.map(({ currency, balance }) => [currency, balance, currency]);
   showLines("liquidity", lines, "Nothing was exchanged yet.");
 }
 
-async function showBankBooks() {
-  const { currencies } = await read("/sandbox-bank");
+function showBankBooks(currencies) {
   const lines = Object.entries(currencies).flatMap(([currency, { paidIn, paidOut }]) => [
     [`${currency}, paid into wallets`, paidIn, currency],
     [`${currency}, paid out of wallets`, paidOut, currency],

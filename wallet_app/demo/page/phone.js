@@ -1,14 +1,15 @@
 // The phone of the person who must confirm: the codes that came, and what became of each.
 
-import { read, Refusal, send } from "./api.js";
+import { send } from "./api.js";
 import { fromJson } from "./amounts.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { fieldRefusal, onSubmit } from "./forms.js";
 import { poll } from "./poll.js";
 import { REASONS } from "./refusals.js";
+import { follow } from "./state.js";
 import { clockTime, minutesText, secondsUntil } from "./times.js";
-import { settle, waitingIds } from "./waiting.js";
+import { settle } from "./waiting.js";
 
 const WORDS = {
   CONFIRMED: "Confirmed",
@@ -18,40 +19,26 @@ const WORDS = {
 };
 
 /** What is known of each approval, by its id: newer than its text message. */
-const approvals = new Map();
+let approvals = new Map();
 
 let afterAction;
-let refresh;
 
 /** Start the phone. `after` runs after each action on it, with its answer. */
 export function startPhone(after) {
   afterAction = after;
-  refresh = poll(1500, look);
-  poll(1000, async () => {
+  follow("phone", look);
+  poll(() => 1000, async () => {
     byId("phone-time").textContent = clockTime(Date.now()).slice(0, 5);
   });
-  return refresh;
 }
 
-async function look() {
-  const { messages } = await read("/demo/phone", "high");
+function look({ messages, approvals: known }) {
   const latest = new Map(messages.toReversed().map((text) => [text.approvalId, text]));
-  for (const id of new Set([...latest.keys(), ...waitingIds()])) {
-    const isOpen = (approvals.get(id)?.status ?? "PENDING") === "PENDING";
-    if (isOpen) approvals.set(id, await read(`/approvals/${id}`).catch(orWhatItSaid(id, latest)));
-    settle(approvals.get(id));
-  }
-  for (const id of approvals.keys()) if (!latest.has(id)) approvals.delete(id);
+  // The service forgets old approvals, which have expired; the phone keeps its texts.
+  approvals = new Map([...latest].map(([id, text]) => [id, { ...text, status: "EXPIRED" }]));
+  for (const each of known) approvals.set(each.approvalId, each);
+  for (const each of approvals.values()) settle(each);
   show(messages.map((text) => ({ ...text, isLatest: latest.get(text.approvalId) === text })));
-}
-
-/** The service forgets old approvals; the phone keeps its texts. */
-function orWhatItSaid(approvalId, texts) {
-  return (error) => {
-    if (!(error instanceof Refusal)) throw error;
-    const text = texts.get(approvalId) ?? { approvalId, status: "PENDING" };
-    return error.status === 404 ? { ...text, status: "EXPIRED" } : text;
-  };
 }
 
 function show(texts) {
@@ -70,7 +57,7 @@ function createText({ approvalId, otp, walletId }) {
   const element = fromTemplate("text-template");
   const form = slot(element, "form");
   const path = `/approvals/${approvalId}`;
-  const act = (name, body) => send("POST", `${path}/${name}`, body).finally(refresh);
+  const act = (name, body) => send("POST", `${path}/${name}`, body).finally(() => afterAction());
   form.elements.otp.id = `code-${approvalId}-${otp}`; // which an error at the field refers to
   const confirm = async () => {
     const answer = await act("confirm", { otp: codeOf(form) });

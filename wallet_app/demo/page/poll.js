@@ -5,22 +5,26 @@ import { Refusal } from "./api.js";
 
 const DELAY_MAX_MILLISECONDS = 15_000;
 
-/** Run `work` now and then; return a function that runs it at once. */
-export function poll(milliseconds, work) {
+/**
+ * Run `work` now and then; return a function that runs it at once. `delayNow` returns the
+ * milliseconds from one round to the next.
+ */
+export function poll(delayNow, work) {
   let timer;
   let running = null;
-  let delay = milliseconds;
+  let failures = 0;
 
   async function round() {
     clearTimeout(timer);
     try {
       await work();
-      delay = milliseconds;
+      failures = 0;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      delay = Math.min(delay * 2, DELAY_MAX_MILLISECONDS);
+      failures += 1;
     } finally {
       running = null;
+      const delay = Math.min(delayNow() * 2 ** failures, DELAY_MAX_MILLISECONDS);
       if (!document.hidden) timer = setTimeout(start, delay);
     }
   }

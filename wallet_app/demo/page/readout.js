@@ -1,24 +1,44 @@
-// What the storm shows: the books' light, the sums before and after, progress, speed,
-// latencies and answers.
+// What the storm shows: whose books, their light, the sums before and after, progress,
+// speed, latencies and answers.
 
 import { fromJson } from "./amounts.js";
 import { showColumns } from "./bars.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
-import { percentile } from "./series.js";
+import { isGoing } from "./state.js";
 
 const COUNT = new Intl.NumberFormat("en");
+const PROBLEMS_MAX = 100; // that one audit lists
 const BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500]; // milliseconds, the last is open
 
-/** Show an audit; return whether the books balance. */
-export function showAudit(audit) {
-  const { balanced, wallets, transactions, problems } = audit;
-  const count = COUNT.format(transactions);
+/** Show this server's own books: an audit, and its sum as that before a storm. */
+export function showOwnBooks(audit) {
+  showSubject(true);
+  showAudit(audit);
+  showSums({ sumBefore: audit.currencies.INR?.balances ?? 0, sumAfter: null, locks: true });
+}
+
+/** Say whose books are shown: this server's, or those of a service without locks. */
+export function showSubject(hasLocks) {
+  setText("subject", hasLocks ? "This server" : "A service without locks, in a process of its own");
+  byId("storm").classList.toggle("unlocked", !hasLocks);
+}
+
+/** Show an audit: whether the books balance, and what is wrong with them. */
+export function showAudit({ balanced, wallets, transactions, problems }) {
+  const count = `${COUNT.format(wallets)} wallets, ${COUNT.format(transactions)} transactions`;
+  const wrong = typeof problems === "number"
+    ? `${count}: the audit finds ${problemsWords(problems)}.`
+    : problems.map(({ detail }) => detail).join(" ");
   setText("books-words", balanced ? "The books balance" : "The books do not balance");
-  setText("books-detail", balanced
-    ? `${COUNT.format(wallets)} wallets, ${count} transactions, every one of them proved.`
-    : problems.map(({ detail }) => detail).join(" "));
+  setText("books-detail", balanced ? `${count}, every one of them proved.` : wrong);
   byId("books").dataset.state = balanced ? "balanced" : "broken";
+}
+
+/** Count problems, of which an audit lists so many at most. */
+function problemsWords(count) {
+  if (count >= PROBLEMS_MAX) return `${PROBLEMS_MAX} problems or more`;
+  return count === 1 ? "one problem" : `${count} problems`;
 }
 
 export function showNoAudit(words) {
@@ -27,59 +47,71 @@ export function showNoAudit(words) {
   byId("books").dataset.state = "unknown";
 }
 
-/** Return the sum of all INR wallets in an audit. */
-export function rupees(audit) {
-  return fromJson(audit.currencies.INR?.balances ?? 0);
-}
-
-export function showSums(before, after) {
+function showSums({ sumBefore, sumAfter, locks }) {
+  const [before, after] = [sumBefore, sumAfter].map((sum) => (sum === null ? null : fromJson(sum)));
   const money = (minor) => (minor === null ? "–" : book.money(minor, "INR"));
   setText("sum-before", money(before));
   setText("sum-after", money(after));
   const isKnown = before !== null && after !== null;
-  const isSame = before === after;
-  byId("sum-after").dataset.state = isKnown && isSame ? "same" : "";
-  setText("sum-words", isKnown ? sumWords(before, after) : "");
+  const difference = isKnown ? after - before : 0n;
+  byId("sum-after").dataset.state = !isKnown ? "" : difference === 0n ? "same" : "other";
+  setText("sum-words", isKnown ? sumWords(difference, locks) : "");
 }
 
-function sumWords(before, after) {
-  if (before === after) return "The same to the paisa.";
-  const difference = book.money(after - before, "INR");
-  return `${difference} of difference: money came or went by other actions meanwhile.`;
+/** Say what the difference of the sums means. */
+export function sumWords(difference, hasLocks) {
+  if (difference === 0n) return "The same to the paisa.";
+  const money = book.money(difference < 0n ? -difference : difference, "INR");
+  if (!hasLocks) return `${money} ${difference < 0n ? "has vanished" : "came from nowhere"}.`;
+  return `${money} of difference: money came or went by other actions meanwhile.`;
 }
 
-/** Show how far a storm has come. */
-export function showStorm(storm, audits) {
-  const { answered, transfers } = storm;
+/** Show how far a storm has come, by the server's report. */
+export function showStorm(report) {
+  const { figures, transfers, audit, audits, balanced } = report;
+  const { answered, milliseconds } = figures;
+  showSubject(report.locks);
+  if (audit) showAudit(audit);
+  showSums(report);
   const progress = byId("storm-progress");
   progress.max = transfers;
   progress.value = answered;
-  setText("storm-words", progressWords(storm));
-  setText("figure-rate", answered ? COUNT.format(Math.round(answered / storm.seconds)) : "–");
-  setText("figure-audits", audits.made ? `${audits.balanced} of ${audits.made}` : "–");
-  const ascending = Float64Array.from(storm.milliseconds).sort();
-  for (const [id, share] of [["p50", 0.5], ["p95", 0.95], ["p99", 0.99]]) {
-    setText(`figure-${id}`, answered ? `${percentile(ascending, share).toFixed(1)} ms` : "–");
+  setText("storm-words", progressWords(report));
+  const rate = Math.round((answered * 1000) / Math.max(1, milliseconds));
+  setText("figure-rate", answered ? COUNT.format(rate) : "–");
+  setText("figure-audits", audits ? `${COUNT.format(balanced)} of ${COUNT.format(audits)}` : "–");
+  for (const share of ["p50", "p95", "p99"]) {
+    const time = (figures[`${share}Microseconds`] / 1000).toFixed(1);
+    setText(`figure-${share}`, answered ? `${time} ms` : "–");
   }
-  showColumns(byId("latencies"), columnsOf(ascending));
-  showAnswers(storm.answers);
+  showColumns(byId("latencies"), columnsOf(figures.latencies));
+  showAnswers(Object.entries(figures.answers));
 }
 
-function progressWords({ isRunning, isServerGone, answered, transfers, seconds }) {
-  if (!isRunning && answered === 0) return "Ready.";
+/** Show that no storm was made yet. */
+export function showNoStorm() {
+  setText("storm-words", "Ready.");
+  showColumns(byId("latencies"), columnsOf([...BOUNDS, null].map(() => 0)));
+}
+
+function progressWords({ state, figures, transfers, problem }) {
+  const { answered, milliseconds } = figures;
   const count = `${COUNT.format(answered)} of ${COUNT.format(transfers)} transfers`;
-  if (isServerGone) return `The server does not answer: stopped after ${count}.`;
-  if (isRunning) return `${count} answered`;
-  const end = answered < transfers ? "Stopped after" : "Done:";
-  return `${end} ${count} in ${seconds.toFixed(1)} seconds.`;
+  switch (state) {
+    case "STARTING":
+      return "The clients’ process starts.";
+    case "RUNNING":
+      return `${count} answered`;
+    case "DONE":
+      return `Done: ${count} in ${(milliseconds / 1000).toFixed(1)} seconds.`;
+    case "STOPPED":
+      return `Stopped after ${count}. ${problem}`.trim();
+    default:
+      return `${problem} Stopped after ${count}.`;
+  }
 }
 
-function columnsOf(milliseconds) {
-  const counts = BOUNDS.map(() => 0).concat(0);
-  for (const each of milliseconds) {
-    const index = BOUNDS.findIndex((bound) => each <= bound);
-    counts[index === -1 ? BOUNDS.length : index] += 1;
-  }
+function columnsOf(counts) {
   return counts.map((count, index) => ({ label: labelOf(index), count }));
 }
 
@@ -88,7 +120,7 @@ function labelOf(index) {
 }
 
 function showAnswers(answers) {
-  const sorted = [...answers].sort(([one], [other]) => one.localeCompare(other));
+  const sorted = answers.sort(([one], [other]) => one.localeCompare(other));
   keep(byId("answers"), sorted, {
     key: ([outcome]) => outcome,
     create: () => fromTemplate("answer-template"),

@@ -38,8 +38,3 @@ function roundStep(least) {
   while (unit * 10n <= least) unit *= 10n;
   return [1n, 2n, 5n, 10n].map((times) => unit * times).find((step) => step >= least) ?? 1n;
 }
-
-/** Return what a share (0.5, 0.95) of the ascending numbers does not exceed. */
-export function percentile(ascending, share) {
-  return ascending[Math.max(0, Math.ceil(ascending.length * share) - 1)];
-}

@@ -1,58 +1,45 @@
-// The storm's form, and the audits that go on while it runs.
+// The storm's form: it has the server make a storm, and shows what the server reports.
 
-import { read, Refusal, send } from "./api.js";
+import { send } from "./api.js";
 import { reportMany } from "./bench.js";
-import { book } from "./book.js";
 import { byId } from "./dom.js";
 import { fieldRefusal, onSubmit } from "./forms.js";
-import { rupees, showAudit, showNoAudit, showStorm, showSums } from "./readout.js";
-import { Storm } from "./storm.js";
+import { showLosses } from "./losses.js";
+import { showAudit, showNoStorm, showOwnBooks, showStorm } from "./readout.js";
+import { follow, isGoing } from "./state.js";
 
-const SHOW_MILLISECONDS = 150;
-const AUDIT_MILLISECONDS = 300;
 const LIMITS = { clients: [1, 50], transfers: [100, 10_000] };
 
-let storm = null;
+/** The latest report; of a storm that was over before this visit, nothing is shown. */
+let latest;
 
 export function isStorming() {
-  return storm !== null;
+  return isGoing(latest);
 }
 
-/** Start the form. `refresh` reads the balances at once. */
-export async function startStorm(refresh) {
-  const outcome = onSubmit(byId("storm-form"), (form) => run(form, refresh));
-  byId("storm-stop").addEventListener("click", () => storm?.stop());
-  byId("audit-now").addEventListener("click", () =>
-    outcome.attempt(async () => showAudit(await send("GET", "/audit"))),
-  );
-  showStorm(new Storm([], 0, LIMITS.transfers[1]), { made: 0, balanced: 0 });
-  await outcome.attempt(async () => {
-    const audit = await read("/audit");
-    showAudit(audit);
-    showSums(rupees(audit), null);
+/** Start the form. `refresh` reads the state at once. */
+export function startStorm(refresh) {
+  const form = byId("storm-form");
+  const outcome = onSubmit(form, async (_form, _outcome, button) => {
+    if (isStorming()) return;
+    const body = { clients: countOf(form, "clients"), transfers: countOf(form, "transfers") };
+    body.locks = button?.id !== "storm-unlocked";
+    await send("POST", "/demo/storm", body, { quiet: true });
+    await refresh();
+    byId("readout").scrollIntoView({ block: "nearest" }); // on a phone it is below
   });
+  byId("storm-stop").addEventListener("click", () =>
+    outcome.attempt(() => isStorming() && send("DELETE", "/demo/storm", undefined, { quiet: true })),
+  );
+  byId("audit-now").addEventListener("click", () => outcome.attempt(auditNow));
+  showNoStorm();
+  follow("storm", show);
 }
 
-async function run(form, refresh) {
-  const clients = countOf(form, "clients");
-  const transfers = countOf(form, "transfers");
-  const walletIds = book.walletsIn("INR").map((wallet) => wallet.walletId);
-  if (walletIds.length < 2) throw new Refusal("It takes two INR wallets: open another one.");
-  const audits = { made: 0, balanced: 0 };
-  const before = await audit(audits);
-  showSums(before, null);
-  storm = new Storm(walletIds, clients, transfers);
-  setRunning(true);
-  byId("readout").scrollIntoView({ block: "nearest" }); // on a phone it is below
-  try {
-    await whileItRuns(storm, audits, refresh);
-  } finally {
-    finish(storm, audits);
-    storm = null;
-    setRunning(false);
-  }
-  showSums(before, await audit(audits));
-  await refresh();
+async function auditNow() {
+  const audit = await send("GET", "/audit");
+  if (byId("storm").classList.contains("unlocked")) showOwnBooks(audit);
+  else showAudit(audit);
 }
 
 /** Read a whole number within its limits. */
@@ -67,62 +54,31 @@ function countOf(form, name) {
   return count;
 }
 
-/** Run a storm, with its figures and the audits kept up to date. */
-async function whileItRuns(storm, audits, refresh) {
-  const timer = setInterval(() => showStorm(storm, audits), SHOW_MILLISECONDS);
-  let isOver = false;
-  const auditing = keepAuditing(audits, refresh, () => isOver);
-  try {
-    await storm.run();
-  } finally {
-    isOver = true;
-    clearInterval(timer);
-    await auditing;
-  }
+function show(report) {
+  if (report === latest) return;
+  const [before, isFirst] = [latest, latest === undefined];
+  latest = report;
+  setRunning(isStorming());
+  if (report === null || (isFirst && !isStorming())) return;
+  showStorm(report);
+  showLosses(report);
+  if (isGoing(before) && !isStorming()) putOnBench(report);
 }
 
-/** Audit again and again, one audit after the other, and never two at a time. */
-async function keepAuditing(audits, refresh, isOver) {
-  while (!isOver()) {
-    await audit(audits).catch(nothingBut(Refusal));
-    await refresh();
-    await new Promise((resolve) => setTimeout(resolve, AUDIT_MILLISECONDS));
-  }
-}
-
-function nothingBut(kind) {
-  return (error) => {
-    if (!(error instanceof kind)) throw error;
-    showNoAudit(error.message);
-  };
-}
-
-/** Audit once, and return the sum of all INR wallets. */
-async function audit(audits) {
-  const answer = await read("/audit", "high");
-  audits.made += 1;
-  if (answer.balanced) audits.balanced += 1;
-  showAudit(answer);
-  return rupees(answer);
-}
-
+/** A button that does nothing now keeps the focus, so it is not disabled. */
 function setRunning(isRunning) {
-  byId("storm-stop").disabled = !isRunning;
-  byId("storm-form").querySelector(".primary").disabled = isRunning;
+  byId("storm-stop").ariaDisabled = String(!isRunning);
+  for (const id of ["storm-start", "storm-unlocked"]) byId(id).ariaDisabled = String(isRunning);
   byId("storm").classList.toggle("running", isRunning);
 }
 
-function finish(storm, audits) {
-  showStorm(storm, audits);
-  if (!storm.example) return;
-  const { answered, transfers, clients } = storm;
-  const words = `Storm: ${answered} of ${transfers} × POST /wallet/transfer, ${clients} clients`;
-  const example = {
-    method: "POST",
-    url: `${location.origin}/wallet/transfer`,
-    text: JSON.stringify(storm.example),
-    milliseconds: storm.seconds * 1000,
-  };
-  const seconds = storm.seconds.toFixed(3);
-  reportMany(words, example, { seconds, answers: Object.fromEntries(storm.answers), audits });
+/** Put one line on the bench for all transfers of a storm. */
+function putOnBench({ url, clients, transfers, locks, audits, balanced, figures }) {
+  const { answered, milliseconds, answers, example } = figures;
+  if (!example) return;
+  const where = locks ? "" : ", without locks";
+  const words = `Storm${where}: ${answered} of ${transfers} × POST /wallet/transfer, ${clients} clients`;
+  const request = { method: "POST", url: `${url}/wallet/transfer`, text: JSON.stringify(example), milliseconds };
+  const seconds = (milliseconds / 1000).toFixed(3);
+  reportMany(words, request, { seconds, answers, audits: { made: audits, balanced } });
 }

@@ -18,10 +18,6 @@ export function sayDone(outcome, { approvalId }, done) {
   waiting.set(approvalId, { outcome, shown: outcome.shown, done });
 }
 
-export function waitingIds() {
-  return [...waiting.keys()];
-}
-
 /** Say what became of a movement, where it is still said that it waits. */
 export function settle({ approvalId, status }) {
   const each = waiting.get(approvalId);
