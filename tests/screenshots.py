@@ -22,6 +22,7 @@ PICTURES = PROJECT / "wallet_app/demo/pictures"
 STORM_MILLISECONDS = 120_000
 
 DESKTOP = {"width": 1280, "height": 800}
+MARGIN = 24
 PHONE = {"width": 390, "height": 844}
 
 TRACED, SEED = "lost-update", 0
@@ -66,6 +67,7 @@ def main() -> int:
             ("phone", {"viewport": PHONE, "color_scheme": "light", "has_touch": True}),
         ):
             _photograph(browser, server.url, PICTURES / f"{name}.png", options)
+        _photograph_losses(browser, server.url)
     _draw_trace(PICTURES / "trace.svg")
     for picture in sorted(PICTURES.iterdir()):
         print(f"{picture.relative_to(PROJECT)}  {picture.stat().st_size:,} bytes")
@@ -81,6 +83,35 @@ def _photograph(browser: Browser, url: str, path: Path, options: Any) -> None:
         expect(visit.on("storm-sum-words")).to_have_text("The same to the paisa.")
         _tidy(visit)
         visit.page.screenshot(path=path)
+
+
+def _photograph_losses(browser: Browser, url: str) -> None:
+    """Make the series of a storm without locks: meanwhile, afterwards, and one update
+    that was lost."""
+    with (
+        opened(browser, viewport=DESKTOP, reduced_motion="reduce") as page,
+        visiting(page, url) as visit,
+    ):
+        visit.on("storm-transfers").fill("2,000")
+        visit.on("storm-unlocked").click()
+        half_way = re.compile("^1,[0-9]{3} of 2,000 transfers answered")
+        status, readout = visit.on("storm-status"), page.locator("#readout")
+        expect(status).to_have_text(half_way, timeout=STORM_MILLISECONDS)
+        readout.screenshot(path=PICTURES / "unlocked-1.png")
+        done = re.compile("^Done: 2,000 of 2,000 transfers")
+        expect(status).to_have_text(done, timeout=STORM_MILLISECONDS)
+        expect(visit.on("lanes")).to_be_visible()
+        readout.screenshot(path=PICTURES / "unlocked-2.png")
+        visit.page.locator("#latest").evaluate("(element) => element.remove()")
+        losses = visit.on("losses")
+        losses.evaluate("(element) => element.scrollIntoView({ block: 'center' })")
+        box = losses.bounding_box()
+        assert box is not None
+        top, height = box["y"] - MARGIN, box["height"] + 2 * MARGIN
+        page.screenshot(
+            path=PICTURES / "unlocked-3.png",
+            clip={"x": 0, "y": top, "width": DESKTOP["width"], "height": height},
+        )
 
 
 def _tidy(visit: Visit) -> None:

@@ -108,7 +108,8 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(
 
 def test_the_pictures_of_the_readme_are_there_and_take_nothing_from_elsewhere() -> None:
     pictures = PROJECT / "wallet_app/demo/pictures"
-    names = ("storm-light.png", "storm-dark.png", "phone.png", "trace.svg")
+    names = ["storm-light.png", "storm-dark.png", "phone.png", "trace.svg"]
+    names += [f"unlocked-{number}.png" for number in (1, 2, 3)]
     assert sorted(each.name for each in pictures.iterdir()) == sorted(names)
     for picture in pictures.iterdir():
         assert picture.stat().st_size < 250_000
@@ -119,6 +120,7 @@ def test_the_pictures_of_the_readme_are_there_and_take_nothing_from_elsewhere() 
     assert set(re.findall(r"https?://[^\"' )]*", drawn)) <= {
         "http://www.w3.org/2000/svg"
     }
-    readme = (PROJECT / "README.md").read_text()
-    for named in re.findall(r"!\[[^]]*\]\(([^):]+)\)", readme):
-        assert Path(PROJECT, named).exists(), named
+    for folder in (PROJECT, pictures.parent):
+        readme = (folder / "README.md").read_text()
+        for named in re.findall(r"!\[[^]]*\]\(([^):]+)\)", readme):
+            assert Path(folder, named).exists(), named
