@@ -303,6 +303,30 @@ def test_the_log_of_requests_is_bounded(page: FlaskClient) -> None:
     assert log[-1]["status"] == 400 and log[-1]["body"] == ""
 
 
+# Storms
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("clients", 0),
+        ("clients", 51),
+        ("clients", "2"),
+        ("clients", 1.5),
+        ("transfers", 99),
+        ("transfers", 10_001),
+        ("locks", 0),
+    ],
+)
+def test_a_storm_is_no_larger_than_it_may_be(
+    page: FlaskClient, field: str, value: object
+) -> None:
+    body = {"clients": 2, "transfers": 100, "locks": True, field: value}
+    problem = assert_problem(post(page, "/demo/storm", body), 400, "invalid_request")
+    assert set(problem["errors"]) == {field}
+    assert state(page, "storm") is None
+
+
 # The inbox
 
 
@@ -383,6 +407,14 @@ def test_the_page_and_what_belongs_to_it_are_for_its_own_origin(
     for path in ("/demo/state", "/demo/currencies"):
         response = page.get(path, headers={"Origin": "http://wallets.example"})
         assert_problem(response, 403, "forbidden")
+
+
+def test_a_page_of_another_origin_starts_no_storm(page: FlaskClient) -> None:
+    body = {"clients": 2, "transfers": 100, "locks": True}
+    headers = {"Origin": "http://wallets.example"}
+    response = page.post("/demo/storm", json=body, headers=headers)
+    assert_problem(response, 403, "forbidden")
+    assert state(page, "storm") is None
 
 
 def test_a_form_of_another_origin_that_navigates_is_refused(page: FlaskClient) -> None:

@@ -77,7 +77,6 @@ const WORDS = {
   idempotency_in_progress: () => `The first one is still running. ${AGAIN}`,
   idempotency_keys_exhausted: () => `The server is busy. ${AGAIN}`,
   too_many_people: () => "There are as many people as the page shows.",
-  too_few_wallets: () => "It takes two INR wallets: open another one.",
   storm_running: () => "A storm is running: stop it first.",
 };
 
