@@ -3,6 +3,7 @@ without locks. No process and no connection: clients are made by hand."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from random import Random
 from threading import Event
@@ -13,7 +14,7 @@ from flask.testing import FlaskClient
 
 from tests.ledgers import SECOND, Clock
 from wallet_app import create_app
-from wallet_app.demo.storm.client import NO_ANSWER
+from wallet_app.demo.storm.client import NO_ANSWER, Client
 from wallet_app.demo.storm.conduct import Conductor, history_of
 from wallet_app.demo.storm.losses import losses
 from wallet_app.demo.storm.report import (
@@ -52,6 +53,24 @@ class Scripted:
         self.is_closed = True
 
 
+def storm_of(
+    transfers: int,
+    connect: Callable[[], Client],
+    *,
+    clients: int = 1,
+    seconds: int = 60,
+    monotonic: Callable[[], int] = time.monotonic_ns,
+) -> Storm:
+    return Storm(
+        WALLETS,
+        clients=clients,
+        transfers=transfers,
+        seconds=seconds,
+        connect=connect,
+        monotonic=monotonic,
+    )
+
+
 def ended(storm: Storm) -> Storm:
     storm.start()
     assert storm.wait(TIMEOUT_SECONDS)
@@ -65,7 +84,7 @@ def test_clients_make_all_transfers_between_different_wallets() -> None:
         clients.append(Scripted(lambda: MOVED))
         return clients[-1]
 
-    storm = ended(Storm(WALLETS, 3, 200, 60, connect))
+    storm = ended(storm_of(200, connect, clients=3))
     assert len(clients) == 3 and all(client.is_closed for client in clients)
     asked = [each for client in clients for each in client.asked]
     assert {each[:2] for each in asked} == {("POST", "/wallet/transfer")}
@@ -92,7 +111,7 @@ def test_what_a_client_was_not_told_has_moved_is_not_counted_as_moved() -> None:
         (NO_ANSWER, {}),
     ]
     client = Scripted(iter(answers).__next__)
-    storm = ended(Storm(WALLETS[:2], 1, 5, 60, lambda: client))
+    storm = ended(storm_of(5, lambda: client))
     assert storm.figures().answers == {
         "200 moved": 1,
         "202 waits for a code": 1,
@@ -116,7 +135,7 @@ def test_latencies_are_counted_by_bounds_and_percentiles() -> None:
         return MOVED
 
     client = Scripted(answer)
-    storm = Storm(WALLETS, 1, 100, 60, lambda: client, monotonic=clock)
+    storm = storm_of(100, lambda: client, monotonic=clock)
     figures = ended(storm).figures()
     columns = dict(zip((*BOUNDS_MILLISECONDS, None), figures.latencies))
     assert {bound: count for bound, count in columns.items() if count} == {
@@ -140,7 +159,7 @@ def test_a_storm_stops_when_it_is_told_to() -> None:
         return MOVED
 
     client = Scripted(answer)
-    storm = Storm(WALLETS, 1, 100, 60, lambda: client)
+    storm = storm_of(100, lambda: client)
     assert ended(storm).figures().answered == 10 and storm.why_stopped == ""
 
 
@@ -152,13 +171,13 @@ def test_a_storm_stops_when_its_time_is_over() -> None:
         return MOVED
 
     client = Scripted(answer)
-    storm = ended(Storm(WALLETS, 1, 100, 5, lambda: client, monotonic=clock))
+    storm = ended(storm_of(100, lambda: client, seconds=5, monotonic=clock))
     assert storm.figures().answered == 5 and storm.why_stopped == "Its time was over."
 
 
 def test_a_storm_stops_when_the_service_is_gone() -> None:
     client = Scripted(lambda: (NO_ANSWER, {}))
-    storm = ended(Storm(WALLETS, 1, 1_000, 60, lambda: client))
+    storm = ended(storm_of(1_000, lambda: client))
     assert storm.figures().answered == SILENCES_MAX
     assert storm.why_stopped == "The service does not answer."
 
@@ -208,7 +227,7 @@ def test_with_locks_nothing_is_lost_whatever_the_storm_is_called(locks: bool) ->
     client, wallets = opened([100_000, 50_000])
     reports: list[Report] = []
     conductor = Conductor(
-        ordered(wallets, locks), "url", lambda: client, reports.append
+        ordered(wallets, locks), "url", connect=lambda: client, emit=reports.append
     )
     conductor.run()
     report = reports[-1]
@@ -245,7 +264,7 @@ def test_a_storm_that_is_stopped_says_so() -> None:
         reported.set()
 
     order = ordered(wallets)
-    conductor = Conductor(order, "url", lambda: Held(app.app), emit)
+    conductor = Conductor(order, "url", connect=lambda: Held(app.app), emit=emit)
     conductor.stopped.set()
     conductor.run()
     report = reports[-1]
@@ -257,7 +276,7 @@ def test_a_storm_that_is_stopped_says_so() -> None:
 def test_a_service_that_does_not_answer_fails_the_storm() -> None:
     reports: list[Report] = []
     silent = Scripted(lambda: (NO_ANSWER, {}))
-    Conductor(ordered([]), "url", lambda: silent, reports.append).run()
+    Conductor(ordered([]), "url", connect=lambda: silent, emit=reports.append).run()
     (report,) = reports
     assert report.state is StormState.FAILED
     assert report.problem == "GET /audit was not answered." and silent.is_closed
@@ -296,7 +315,10 @@ def transfer(change: int, balance_after: int, other: str = "ravi") -> Json:
 def lost_in(*history: Json) -> LostUpdate | None:
     """Return the example of a lost update in Asha's history."""
     found = losses(
-        [ASHA, RAVI], {}, {"asha": 0, "ravi": 0}, {"asha": history, "ravi": []}
+        [ASHA, RAVI],
+        changes={},
+        balances={"asha": 0, "ravi": 0},
+        histories={"asha": history, "ravi": []},
     )
     return found.example
 
@@ -352,9 +374,9 @@ def test_a_wallet_should_have_what_the_answers_say() -> None:
     }
     found = losses(
         [ASHA, RAVI],
-        {"asha": 40, "ravi": -40},
-        {"asha": 480, "ravi": 260},
-        histories,
+        changes={"asha": 40, "ravi": -40},
+        balances={"asha": 480, "ravi": 260},
+        histories=histories,
     )
     assert found.wrong == [WrongBalance("Asha", expected=540, balance=480)]
     assert (found.breaks, found.transactions) == (1, 6)

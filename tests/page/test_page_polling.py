@@ -23,7 +23,8 @@ START = """async () => {
     window.isAway = true;
     window.rounds = [];
     window.setHidden = (isHidden) => {
-        Object.defineProperty(document, "hidden", { configurable: true, value: isHidden });
+        const hidden = { configurable: true, value: isHidden };
+        Object.defineProperty(document, "hidden", hidden);
         document.dispatchEvent(new Event("visibilitychange"));
     };
     poll(() => 1500, async () => {

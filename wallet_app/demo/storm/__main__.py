@@ -39,7 +39,8 @@ def main() -> None:
 def _conduct(order: Order) -> None:
     host, port = order.address
     connect = partial(HttpClient, order.address, order.host)
-    conductor = Conductor(order, f"http://{host}:{port}", connect, emit)
+    url = f"http://{host}:{port}"
+    conductor = Conductor(order, url, connect=connect, emit=emit)
     Thread(target=_stop_at_end_of_stdin, args=(conductor,), daemon=True).start()
     conductor.run()
 

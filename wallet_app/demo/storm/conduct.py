@@ -35,6 +35,7 @@ class Conductor:
         self,
         order: Order,
         url: str,
+        *,
         connect: Callable[[], Client],
         emit: Callable[[Report], None],
     ) -> None:
@@ -59,10 +60,10 @@ class Conductor:
         report.sum_before = self._audit(client)
         storm = Storm(
             [wallet.id for wallet in order.wallets],
-            order.clients,
-            order.transfers,
-            order.seconds,
-            self._connect,
+            clients=order.clients,
+            transfers=order.transfers,
+            seconds=order.seconds,
+            connect=self._connect,
         )
         storm.start()
         rounds = 0
@@ -88,10 +89,10 @@ class Conductor:
         report.audits += 1
         report.balanced += audit["balanced"]
         report.audit = StormAudit(
-            audit["balanced"],
-            audit["wallets"],
-            audit["transactions"],
-            len(audit["problems"]),
+            balanced=audit["balanced"],
+            wallets=audit["wallets"],
+            transactions=audit["transactions"],
+            problems=len(audit["problems"]),
         )
         total: int = audit["currencies"].get("INR", {"balances": 0})["balances"]
         return total
@@ -101,7 +102,12 @@ class Conductor:
         for wallet in self._order.wallets:
             balances[wallet.id] = get(client, f"/wallet/{wallet.id}")["balance"]
             histories[wallet.id] = history_of(client, wallet.id)
-        return losses(self._order.wallets, storm.changes, balances, histories)
+        return losses(
+            self._order.wallets,
+            changes=storm.changes,
+            balances=balances,
+            histories=histories,
+        )
 
 
 def history_of(client: Client, wallet_id: str) -> list[Json]:

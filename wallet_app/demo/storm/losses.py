@@ -21,6 +21,7 @@ Histories = Mapping[str, Sequence[Json]]
 
 def losses(
     wallets: Sequence[StormWallet],
+    *,
     changes: Mapping[str, int],
     balances: Mapping[str, int],
     histories: Histories,

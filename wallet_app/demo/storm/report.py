@@ -60,7 +60,16 @@ class Figures(JsonObject):
     example: Json | None
 
 
-NO_FIGURES = Figures(0, 0, 0, 0, 0, [0] * (len(BOUNDS_MILLISECONDS) + 1), {}, None)
+NO_FIGURES = Figures(
+    answered=0,
+    milliseconds=0,
+    p50_microseconds=0,
+    p95_microseconds=0,
+    p99_microseconds=0,
+    latencies=[0] * (len(BOUNDS_MILLISECONDS) + 1),
+    answers={},
+    example=None,
+)
 
 
 class StormAudit(JsonObject):

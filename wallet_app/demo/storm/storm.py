@@ -32,6 +32,7 @@ class Storm:
     def __init__(
         self,
         wallet_ids: Sequence[str],
+        *,
         clients: int,
         transfers: int,
         seconds: int,
