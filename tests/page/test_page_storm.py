@@ -102,9 +102,11 @@ def test_without_locks_money_is_lost_and_the_page_shows_how(
     expect(light).to_contain_text("The books do not balance")
     sums = [visit.on(f"storm-sum-{when}").inner_text() for when in ("before", "after")]
     first, last = (Decimal(re.sub("[₹,]", "", each)) for each in sums)
-    assert first.scaleb(2) == before["currencies"]["INR"]["balances"] != last.scaleb(2)
+    assert first.scaleb(2) == before["currencies"]["INR"]["balances"]
     what = "has vanished" if last < first else "came from nowhere"
     lost = f"₹{indian(abs(last - first))} {what}."
+    if last == first:  # what came and what went can be the same, by chance
+        lost = "The same to the paisa."
     expect(visit.on("storm-sum-words")).to_have_text(lost)
     losses = visit.on("losses")
     expect(losses.locator("h2")).to_have_text(f"Without locks: {lost}")

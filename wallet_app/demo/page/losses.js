@@ -23,7 +23,7 @@ export function showLosses({ losses, sumBefore, sumAfter }) {
     update: showWallet,
   });
   byId("lanes").hidden = example === null;
-  byId("lanes-words").textContent = example ? "" : "No two neighbours began from one balance: storm again.";
+  byId("lanes-words").textContent = example ? "" : "No two transactions in a row began from the same balance: try more clients.";
   if (example) showLanes(example);
   if (wasHidden) place.scrollIntoView({ block: "nearest" });
 }
