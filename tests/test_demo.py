@@ -134,6 +134,9 @@ def test_a_reset_begins_a_new_ledger_for_the_same_people(
 ) -> None:
     old = state(page, "book")["ledger"]
     wallet, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    euros = {"userId": ASHA, "currency": "EUR"}
+    opened = post(page, "/wallet/create", euros).get_json()
+    post(page, "/wallet/deduct", {"walletId": wallet["id"], "amount": 5})
     post(page, "/demo/people", {"name": "Maya"})
     put(page, "/demo/inbox", failing=True)
     demo.service.background.start()
@@ -143,10 +146,11 @@ def test_a_reset_begins_a_new_ledger_for_the_same_people(
     assert state(page, "book")["people"] == [
         {"userId": each.user_id, "name": each.name} for each in FIRST
     ]
-    assert_problem(page.get(f"/wallet/{wallet['id']}"), 404, "wallet_not_found")
+    assert_problem(page.get(f"/wallet/{opened['id']}"), 404, "wallet_not_found")
+    again, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
+    assert again["balance"] == wallet["balance"]
     assert get(page, "/audit")["balanced"]
     assert state(page, "inbox") == EMPTY_INBOX
-    again, _ = get(page, f"/users/{ASHA}/wallets")["wallets"]
     body = {"walletId": again["id"], "amount": 5}
     for replayed in (None, "true"):
         made = page.post("/wallet/add", json=body, headers={"Idempotency-Key": "k"})

@@ -12,15 +12,15 @@ from collections import deque
 from dataclasses import replace
 from threading import Lock
 from typing import Any
-from uuid import uuid4
 
 from flask import Flask
 from msgspec import structs
+from uuid_utils import uuid4
 
 from wallet_app.api import wallet_api
 from wallet_app.demo import demo_views, guard
 from wallet_app.demo.inbox import Inbox
-from wallet_app.demo.people import DemoClock, People
+from wallet_app.demo.people import DemoClock, DemoIds, People
 from wallet_app.demo.request_log import RequestLog
 from wallet_app.demo.storm.report import SECONDS_MAX, Order, Report, StormWallet
 from wallet_app.demo.storm.storms import Storms
@@ -55,16 +55,20 @@ class Demo:
         self.ledger = str(uuid4())
         self.phone: deque[ApprovalRequest] = deque(maxlen=TEXTS_MAX)
         self.inbox = Inbox()
-        clock = DemoClock(self._injected.get("clock", time.time_ns))
-        injected = self._injected | {"clock": clock, "send_code": self._send}
-        self.service = WalletService(self.settings, **injected)
+        self._clock = DemoClock(self._injected.get("clock", time.time_ns))
+        ids = DemoIds(self._injected.get("new_id", uuid4))
+        own = {"clock": self._clock, "new_id": ids, "send_code": self._send}
+        self.service = WalletService(self.settings, **self._injected | own)
         self._channel = CHANNELS[self.settings.otp_channel](
             self.service.outbox, self.service.clock
         )
-        self.people = People(self.service, clock)
+        self.people = People(self.service, self._clock, ids)
 
     def _send(self, approval: ApprovalSnapshot, code: str) -> None:
-        """Send a code by the channel of the settings, and to the phone."""
+        """Send a code by the channel of the settings, and to the phone. Those of what
+        happened before the start are sent to nobody."""
+        if self._clock.set_back_ns:
+            return
         self._channel(approval, code)
         self.phone.appendleft(ApprovalRequest.of(approval, otp=code))
 

@@ -1,16 +1,30 @@
 """Some people with money, so that there is something to see. All of it is made up.
 
 Their money moves by the same use cases as everybody's, under a clock that goes through
-the days before the start.
+the days before the start. What the examples of the API description name is theirs, so
+that each can be tried at once.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from threading import Lock
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from wallet_app.domain.clock import SECOND, Clock
-from wallet_app.domain.spending import Policy
+from uuid_utils import UUID
+
+from wallet_app.domain.clock import SECOND, Clock, NewId
+from wallet_app.domain.errors.example_values import (
+    APPROVAL_ID,
+    PAYMENT_ID,
+    SOURCE_ID,
+    TARGET_ID,
+    TRANSACTION_ID,
+    USER_ID,
+    WEBHOOK_ID,
+)
+from wallet_app.domain.spending import Limits, Policy
+from wallet_app.services.events import EventType
 from wallet_app.services.json_forms import JsonObject
 from wallet_app.services.service import WalletService
 
@@ -19,7 +33,8 @@ PEOPLE_MAX = 100
 
 DAY = 86_400 * SECOND
 
-ASHA, RAVI, MEI, ZOE = (str(UUID(int=(0xDE30 << 112) + n)) for n in range(1, 5))
+ASHA = USER_ID
+RAVI, MEI, ZOE = (str(UUID(int=(0xDE30 << 112) + n)) for n in range(2, 5))
 
 
 class Person(JsonObject):
@@ -43,6 +58,12 @@ OPENED = (
 )
 """Whose wallets there are, and what was first put into each, in minor units."""
 
+EXAMPLES = {
+    (ASHA, "INR"): (SOURCE_ID, TRANSACTION_ID),
+    (RAVI, "INR"): (TARGET_ID,),
+}
+"""The wallets that the API description names, and the first transaction of one."""
+
 WEEKS = 4
 SPENT = (
     (0, "groceries", 184_050, "Market on the corner"),
@@ -54,6 +75,9 @@ SPENT = (
 """What is spent in each week from an INR wallet: day, category, amount, and on what."""
 
 RENT = (1_250_000, "rent", "My half of the rent")
+RECEIVER = "https://receiver.example/wallets"
+"""It does not exist (RFC 2606), and is sent what seldom happens."""
+
 SALARY = (6_400_000, "salary", "Salary")
 
 
@@ -68,13 +92,28 @@ class DemoClock:
         return self._clock() - self.set_back_ns
 
 
+class DemoIds:
+    """The injected ids, but first those that are said to come."""
+
+    def __init__(self, new_id: NewId) -> None:
+        self._new_id = new_id
+        self.coming: deque[UUID] = deque()
+
+    def __call__(self) -> UUID:
+        return self.coming.popleft() if self.coming else self._new_id()
+
+    def expect(self, *ids: str) -> None:
+        """Say which ids come next."""
+        self.coming.extend(map(UUID, ids))
+
+
 class People:
     """Everybody who has a name on the page."""
 
-    def __init__(self, service: WalletService, clock: DemoClock) -> None:
+    def __init__(self, service: WalletService, clock: DemoClock, ids: DemoIds) -> None:
         self._lock = Lock()
         self._people = list(FIRST)
-        _make_past(service, clock)
+        _make_past(service, clock, ids)
 
     def all(self) -> list[Person]:
         with self._lock:
@@ -90,17 +129,18 @@ class People:
         return person
 
 
-def _make_past(service: WalletService, clock: DemoClock) -> None:
+def _make_past(service: WalletService, clock: DemoClock, ids: DemoIds) -> None:
     """Make the weeks before the start. Limits and fraud rules hold from now on only:
     they would hold what happened before."""
     clock.set_back_ns = (7 * WEEKS + 1) * DAY
-    ids, policies = {}, {}
+    wallets, policies = {}, {}
     for user, currency, amount in OPENED:
-        wallet_id = ids[user, currency] = service.create_wallet(user, currency).id
+        ids.expect(*EXAMPLES.get((user, currency), ()))
+        wallet_id = wallets[user, currency] = service.create_wallet(user, currency).id
         wallet = service.store.wallets[wallet_id]
         policies[wallet_id], wallet.policy = wallet.policy, Policy()
         service.add(wallet_id, amount, "opening", "To begin with")
-    asha, ravi = ids[ASHA, "INR"], ids[RAVI, "INR"]
+    asha, ravi, mei = wallets[ASHA, "INR"], wallets[RAVI, "INR"], wallets[MEI, "JPY"]
     for _ in range(WEEKS):
         service.transfer(ravi, asha, *RENT)
         service.add(ravi, *SALARY)
@@ -109,8 +149,17 @@ def _make_past(service: WalletService, clock: DemoClock) -> None:
                 if at == day:
                     service.deduct(asha, amount, category, description)
             clock.set_back_ns -= DAY
-    service.deduct(ids[MEI, "JPY"], 18_400, "travel", "Train to Kyoto")
-    service.deduct(ids[ZOE, "EUR"], 4_390, "food", "Dîner")
+    ids.expect(PAYMENT_ID)
+    service.deposit(mei, 60_000, "sandbox-ok")
+    service.background.run_due()
+    service.deduct(mei, 18_400, "travel", "Train to Kyoto")
+    service.store.wallets[mei].policy = Policy(limits=Limits(approval_threshold=50_000))
+    ids.expect(str(ids()), APPROVAL_ID)  # first that of the transaction that waits
+    service.deduct(mei, 120_000, "travel", "Flight to Osaka")
+    service.cancel_approval(APPROVAL_ID)
+    service.deduct(wallets[ZOE, "EUR"], 4_390, "food", "Dîner")
     for wallet_id, policy in policies.items():
         service.store.wallets[wallet_id].policy = policy
+    ids.expect(WEBHOOK_ID)
+    service.create_webhook(RECEIVER, [EventType.PAYMENT_FAILED])
     clock.set_back_ns = 0

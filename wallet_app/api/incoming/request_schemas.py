@@ -28,7 +28,7 @@ class BodySchema(CamelSchema):
 
 
 class CreateBody(BodySchema):
-    example = {"userId": USER_ID}
+    example = {"userId": USER_ID, "currency": "EUR"}
     user_id = fields.UserId(required=True)
     currency = fields.CurrencyCode(
         allow_none=True,

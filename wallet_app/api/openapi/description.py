@@ -20,6 +20,7 @@ from werkzeug.routing import Rule
 
 from wallet_app.api.incoming.fields import Operations
 from wallet_app.api.incoming.idempotency_header import KEY, KEY_LENGTH_MAX
+from wallet_app.api.openapi.examples import PATH_IDS
 from wallet_app.api.openapi.links import links_of
 from wallet_app.api.openapi.operation import Operation, operation_of
 from wallet_app.api.openapi.problem_schemas import examples_of, form_of, name_of
@@ -50,6 +51,7 @@ IDEMPOTENCY_KEY = {
 REPLAYED = {
     "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
 }
+THE_PAGE = {"url": "/", "description": "Back to the page"}
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
 ENUMS = {"Currency": CURRENCIES, "FraudRule": FRAUD_RULES, "FlagVerdict": FLAG_VERDICTS}
 """Enumerations that are no classes, by the names that they have in the description."""
@@ -58,6 +60,8 @@ ENUMS = {"Currency": CURRENCIES, "FraudRule": FRAUD_RULES, "FlagVerdict": FLAG_V
 def describe(app: Flask, tags: Mapping[str, str]) -> Described:
     """Return the API description of an app; `tags` describes its blueprints by name."""
     spec = _new_spec(tags)
+    if any(rule.rule == "/" for rule in app.url_map.iter_rules()):
+        spec.options["externalDocs"] = THE_PAGE
     rules, operations = zip(*_operations(app), strict=True)
     for rule, operation in zip(rules, operations, strict=True):
         for schema in _schemas_of_parts(operation):
@@ -73,7 +77,7 @@ def describe(app: Flask, tags: Mapping[str, str]) -> Described:
                 }
             },
             parameters=[
-                {"name": each, "in": "path", "schema": UUID_SCHEMA}
+                {"name": each, "in": "path", "schema": UUID_SCHEMA, **_example(each)}
                 for each in operation.path_ids
             ],
         )
@@ -110,6 +114,10 @@ def _operations(app: Flask) -> Iterator[tuple[Rule, Operation]]:
                     refusals=operation.refusals + ([NotFound] if path_ids else []),
                 ),
             )
+
+
+def _example(path_id: str) -> Described:
+    return {"example": PATH_IDS[path_id]} if path_id in PATH_IDS else {}
 
 
 def _method(rule: Rule) -> str:

@@ -13,10 +13,15 @@ from wallet_app.api.outgoing import answers
 from wallet_app.api.outgoing.csv_answers import csv_chunks
 from wallet_app.domain import transactions
 from wallet_app.domain.errors.example_values import (
+    APPROVAL_ID,
+    DELIVERY_ID,
     MOVED_AT,
+    PAYMENT_ID,
     SOURCE_ID,
     TARGET_ID,
+    TRANSACTION_ID,
     USER_ID,
+    WEBHOOK_ID,
 )
 from wallet_app.domain.transactions import HOUSE, TransactionType, WalletStatus
 from wallet_app.gateways.bank import Direction
@@ -40,6 +45,17 @@ from wallet_app.services.payments.payment import BankAnswer
 from wallet_app.services.webhooks.delivery_log import DeliveryStatus
 
 T = TypeVar("T", bound=JsonObject)
+
+PATH_IDS = {
+    "userId": USER_ID,
+    "walletId": SOURCE_ID,
+    "transactionId": TRANSACTION_ID,
+    "approvalId": APPROVAL_ID,
+    "paymentId": PAYMENT_ID,
+    "webhookId": WEBHOOK_ID,
+    "deliveryId": DELIVERY_ID,
+}
+"""What the ids in a path name. All but the delivery are there under the demo server."""
 
 
 def example(form: type[T], **given: object) -> T:
@@ -75,6 +91,7 @@ def _example(info: inspect.Type) -> Any:
 _OPENED_AT = "2026-01-01T00:00:00.000Z"
 
 WALLET = example(Wallet, balance=0, created_at=_OPENED_AT, updated_at=_OPENED_AT)
+CREATED = replace(WALLET, currency="EUR")
 _SOURCE = example(Wallet, created_at=_OPENED_AT)
 _TARGET = replace(_SOURCE, id=TARGET_ID, wallet_id=TARGET_ID, balance=15_000)
 WALLETS = answers.Wallets([_SOURCE])

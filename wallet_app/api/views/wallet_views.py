@@ -25,7 +25,7 @@ blueprint = Blueprint("wallets", __name__)
 
 @blueprint.post("/wallet/create")
 @takes_command(CreateBody())
-@answers(201, examples.WALLET, Location="The wallet.")
+@answers(201, examples.CREATED, Location="The wallet.")
 @refuses(WalletExists)
 def create_wallet(command: dict[str, Any]) -> Response:
     """Create a wallet
