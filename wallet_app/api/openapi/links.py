@@ -1,13 +1,15 @@
 """Which operations can follow an answer, in the API description (OpenAPI Links).
 
-An operation follows an answer that has what it takes, in its path or its body, by the
-same name. So a new operation is linked to without a word here.
+An operation follows an answer that has what it takes, in its path, query or body, by
+the same name. So a new operation is linked to without a word here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from marshmallow import Schema
 
 from wallet_app.api.openapi.operation import Operation
 from wallet_app.api.outgoing.answers import (
@@ -17,8 +19,11 @@ from wallet_app.api.outgoing.answers import (
     NewWebhook,
     Quote,
     Transfer,
+    WalletPage,
 )
 from wallet_app.services.json_forms import Approval, JsonObject, Payment, Wallet
+
+_FIRST, _SECOND = "$response.body#/wallets/0", "$response.body#/wallets/1"
 
 GIVEN: Mapping[type, Mapping[str, Any]] = {
     Wallet: {
@@ -28,6 +33,13 @@ GIVEN: Mapping[type, Mapping[str, Any]] = {
         "operations": [
             {"type": "ADD", "walletId": "$response.body#/id", "amount": 15_000}
         ],
+    },
+    WalletPage: {
+        "walletId": f"{_FIRST}/id",
+        "fromWalletId": f"{_FIRST}/id",
+        "toWalletId": f"{_SECOND}/id",
+        "userId": f"{_FIRST}/userId",
+        "operations": [{"type": "ADD", "walletId": f"{_FIRST}/id", "amount": 15_000}],
     },
     Movement: {"transactionId": "$response.body#/transaction/id"},
     Transfer: {
@@ -56,16 +68,24 @@ def links_of(
     given = GIVEN.get(type(answer), {})
     links: dict[str, dict[str, Any]] = {}
     for target in operations:
-        body_fields = target.body.load_fields.values() if target.body else ()
-        in_body = {str(each.data_key) for each in body_fields} & given.keys()
-        takes = in_body.union(target.path_ids)
-        if target is source or not takes or not takes <= given.keys():
+        parameters = _chosen(given, [*target.path_ids, *_names(target.query)])
+        body = _chosen(given, _names(target.body))
+        if target is source or not parameters.keys() >= set(target.path_ids):
             continue
-        links[target.name] = {"operationId": target.name}
-        if target.path_ids:
-            parameters = {each: given[each] for each in target.path_ids}
+        if parameters or body:
+            links[target.name] = {"operationId": target.name}
+        if parameters:
             links[target.name]["parameters"] = parameters
-        if in_body:
-            body = {each: given[each] for each in sorted(in_body)}
+        if body:
             links[target.name]["requestBody"] = body
     return links
+
+
+def _names(schema: Schema | None) -> Iterable[str]:
+    return (
+        [str(each.data_key) for each in schema.load_fields.values()] if schema else []
+    )
+
+
+def _chosen(given: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: given[name] for name in names if name in given}
