@@ -137,7 +137,8 @@ class PageQuery(CamelSchema):
     limit = fields.QueryInteger(
         validate=Range(1, PAGE_LIMIT_MAX), load_default=PAGE_LIMIT
     )
-    page = fields.QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=1)
+    # Not described as a default: clients would send it, and with `before`, too.
+    page = fields.QueryInteger(validate=Range(1, AMOUNT_MAX), load_default=lambda: 1)
 
 
 class ApprovalsQuery(PageQuery):

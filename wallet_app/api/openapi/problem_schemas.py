@@ -6,9 +6,10 @@ import inspect
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Annotated, Any, get_type_hints
+from types import NoneType
+from typing import Annotated, Any, Union, get_args, get_type_hints
 
-from msgspec import Meta, Struct, defstruct
+from msgspec import UNSET, Meta, Struct, UnsetType, defstruct
 from werkzeug.exceptions import HTTPException
 
 from wallet_app.api.openapi.operation import Refusal
@@ -53,15 +54,20 @@ def form_of(refusal: Refusal) -> type[Struct]:
 
 
 def _values(refusal: type[WalletError]) -> list[Any]:
-    """Return the names of the values that a refusal carries, their types in JSON, and
-    the default of those that may be left out."""
+    """Return the values that a refusal carries, by name, and their types in JSON."""
     types = get_type_hints(refusal)
-    return [
+    values = [
         (each.name, _type_in_json(each.name, types[each.name]))
-        + ((None,) if each.default is None else ())
         for each in fields(refusal)
         if each.metadata["is_member"]
     ]
+    if "values" in vars(refusal):  # which leaves out those that are None
+        return [(name, _given_or_not(type), UNSET) for name, type in values]
+    return values
+
+
+def _given_or_not(type: Any) -> Any:
+    return Union[*[each for each in get_args(type) if each is not NoneType], UnsetType]
 
 
 def _type_in_json(name: str, type: Any) -> Any:
