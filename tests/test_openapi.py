@@ -14,10 +14,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings
 from jsonschema_rs import validator_for
-from schemathesis.specs.openapi.checks import positive_data_acceptance
+from schemathesis.config import SchemathesisConfig
 from uuid_utils import UUID
 
 from tests.ledgers import Ids, new_service
+from tests.server import PROJECT
 from wallet_app import create_app
 from wallet_app.api.incoming.request_schemas import (
     AmountBody,
@@ -49,7 +50,11 @@ def service_of_the_examples() -> WalletService:
 
 service = service_of_the_examples()
 app = create_app(service)
-schema = schemathesis.openapi.from_wsgi("/openapi.json", app)
+schema = schemathesis.openapi.from_wsgi(
+    "/openapi.json",
+    app,
+    config=SchemathesisConfig.from_path(PROJECT / "tests/schemathesis.toml"),
+)
 
 EXAMPLES_MAX = settings().max_examples * 3 // 10
 """In addition to those that schemathesis enumerates: each boundary of each field."""
@@ -195,8 +200,7 @@ def description(client: FlaskClient) -> dict[str, Any]:
 @schema.parametrize()
 @settings(deadline=None, max_examples=EXAMPLES_MAX)
 def test_the_service_answers_as_it_is_described(case: schemathesis.Case[Any]) -> None:
-    # Left out: that valid data is always accepted. Funds may refuse it.
-    response = case.call_and_validate(excluded_checks=[positive_data_acceptance])
+    response = case.call_and_validate()
     if case.meta and case.meta.generation.mode.is_positive and not is_special(case):
         refused = response.status_code >= 400 and response.json()["code"]
         assert refused != "invalid_request"
