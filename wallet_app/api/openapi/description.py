@@ -51,7 +51,12 @@ IDEMPOTENCY_KEY = {
 REPLAYED = {
     "Idempotent-Replayed": "`true` where this is the kept answer to an earlier request."
 }
-THE_PAGE = {"url": "/", "description": "Back to the page"}
+ABOUT = (
+    "Wallets that are created, credited, debited and transferred between. Amounts are "
+    "integers of minor units. Every error is a problem document (RFC 9457). There is "
+    "no authentication: whoever reaches the server may do everything."
+)
+BACK_TO_PAGE = "\n\n[Back to the page](/)"
 UUID_SCHEMA = {"type": "string", "format": "uuid"}
 ENUMS = {"Currency": CURRENCIES, "FraudRule": FRAUD_RULES, "FlagVerdict": FLAG_VERDICTS}
 """Enumerations that are no classes, by the names that they have in the description."""
@@ -59,9 +64,8 @@ ENUMS = {"Currency": CURRENCIES, "FraudRule": FRAUD_RULES, "FlagVerdict": FLAG_V
 
 def describe(app: Flask, tags: Mapping[str, str]) -> Described:
     """Return the API description of an app; `tags` describes its blueprints by name."""
-    spec = _new_spec(tags)
-    if any(rule.rule == "/" for rule in app.url_map.iter_rules()):
-        spec.options["externalDocs"] = THE_PAGE
+    has_page = any(rule.rule == "/" for rule in app.url_map.iter_rules())
+    spec = _new_spec(tags, ABOUT + (BACK_TO_PAGE if has_page else ""))
     rules, operations = zip(*_operations(app), strict=True)
     for rule, operation in zip(rules, operations, strict=True):
         for schema in _schemas_of_parts(operation):
@@ -125,18 +129,13 @@ def _method(rule: Rule) -> str:
     return method
 
 
-def _new_spec(tags: Mapping[str, str]) -> APISpec:
+def _new_spec(tags: Mapping[str, str], about: str) -> APISpec:
     return APISpec(
         title="Wallet service",
         version="1",
         openapi_version="3.1.0",
         plugins=[MarshmallowPlugin()],
-        info={
-            "description": "Wallets that are created, credited, debited and "
-            "transferred between. Amounts are integers of minor units. Every error "
-            "is a problem document (RFC 9457). There is no authentication: whoever "
-            "reaches the server may do everything."
-        },
+        info={"description": about},
         servers=[{"url": "/"}],
         security=[],
         tags=[{"name": name, "description": text} for name, text in tags.items()],
