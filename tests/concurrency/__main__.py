@@ -10,6 +10,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -18,10 +19,12 @@ from rich.text import Text
 from tests.concurrency.difference import difference
 from tests.concurrency.execution import Execution, Laboratory
 from tests.concurrency.hunt import hunt, preemptions_in
+from tests.concurrency.lanes import lanes
 from tests.concurrency.mutants import MUTANTS, Mutant
+from tests.concurrency.one_file import OPENED, OneFile
 from tests.concurrency.programs import Program, program_from, schedule_from
 from tests.concurrency.scheduler import Diverged, Schedule
-from tests.concurrency.trace import columns_of, filled, report
+from tests.concurrency.trace import columns_of, filled, report, verdict
 
 SERVICE_SECONDS = 30.0
 SERVICE_THREADS = 3
@@ -64,6 +67,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     mutant = MUTANTS[arguments.name] if arguments.name else None
     if arguments.replay is not None:
         return _replay(console, mutant, arguments.lines, *arguments.replay)
+    if arguments.code is not None:
+        file, code = arguments.code
+        return _code(console, file, code, arguments.preemptions)
     if arguments.service is not None:
         return _service(console, seed, arguments.service, arguments.lines)
     if arguments.all:
@@ -115,6 +121,19 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar=("PROGRAM", "SCHEDULE"),
         help="run one program under one schedule, as a failure prints them",
     )
+    what.add_argument(
+        "--code",
+        nargs="+",
+        metavar=("FILE", "CALL"),
+        help="explore the wallets of a file that you have written: each CALL in a "
+        "thread of its own, switched between lines",
+    )
+    parser.add_argument(
+        "--preemptions",
+        type=int,
+        default=1,
+        help="how often --code stops a thread in one run (1)",
+    )
     parser.add_argument(
         "--lines",
         action="store_true",
@@ -126,12 +145,20 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             f"no seeded bug has the name {arguments.name!r}; "
             "without arguments, the command lists them"
         )
-    if arguments.name and (arguments.all or arguments.service):
+    if arguments.name and (arguments.all or arguments.service or arguments.code):
         parser.error("a NAME goes with --diff, --replay and --seed only")
     if arguments.diff and not arguments.name:
         parser.error("--diff needs the NAME of a seeded bug")
     if arguments.lines and not (arguments.replay or arguments.service):
         parser.error("--lines goes with --replay and --service only")
+    if arguments.code:
+        file, *calls = arguments.code
+        if not calls:
+            parser.error("--code needs a FILE and at least one CALL")
+        try:
+            arguments.code = file, OneFile(Path(file), calls)
+        except Exception as error:  # noqa: BLE001 - whatever was written is no code
+            parser.error(f"cannot run that: {error}")
     if arguments.replay:
         try:
             program, schedule = arguments.replay
@@ -258,6 +285,22 @@ def _service(console: Console, seed: int, seconds: float, lines: bool) -> int:
         "bold green",
     )
     return 0
+
+
+def _code(console: Console, file: str, code: OneFile, preemptions: int) -> int:
+    """Explore code that somebody has written; 1 says that it is wrong."""
+    failure = code.failure(preemptions)
+    if failure is None:
+        bound = f"{preemptions} preemption{'s' * (preemptions != 1)}"
+        held = f"{file} held: all {code.schedules:,} schedules with up to {bound}."
+        _say(console, held, len(f"{file} held"), "bold green")
+        return 0
+    opened = ", ".join(f"{name} {held}" for name, held in OPENED.items())
+    console.print(f"At first: {opened}\n")
+    _print(console, lanes(failure, console.width))
+    console.print()
+    _print(console, verdict(failure.wrong, console.width))
+    return 1
 
 
 def _replay(

@@ -18,7 +18,15 @@ from tests.concurrency.ledger import Ledger
 from tests.concurrency.linearizability import Call
 from tests.concurrency.outbox import Listener
 from tests.concurrency.programs import SETUP, Program
-from tests.concurrency.scheduler import Choice, Lock, Run, Schedule, Scheduler, explore
+from tests.concurrency.scheduler import (
+    Choice,
+    Lock,
+    Run,
+    Schedule,
+    Scheduler,
+    explore,
+    preempted,
+)
 from tests.concurrency.specification import Operation
 from tests.concurrency.switch_points import Lines, watched_balances
 from tests.concurrency.values import name_in
@@ -51,13 +59,7 @@ class Execution:
 
     @property
     def preempted(self) -> dict[int, Choice]:
-        """The steps at which the schedule took the baton from a thread that could
-        have run on."""
-        return {
-            choice.step: choice
-            for choice in self.run.choices
-            if choice.preempts and choice.step in self.schedule
-        }
+        return preempted(self.run, self.schedule)
 
 
 @dataclass

@@ -158,6 +158,16 @@ class Run:
         self.deadlock: Deadlock | None = None
 
 
+def preempted(run: Run, schedule: Schedule) -> dict[int, Choice]:
+    """Return the steps at which the schedule took the baton from a thread that could
+    have run on."""
+    return {
+        choice.step: choice
+        for choice in run.choices
+        if choice.preempts and choice.step in schedule
+    }
+
+
 class Lock:
     """A lock whose waiters the scheduler knows. Acquiring it is a switch point.
 
