@@ -19,6 +19,7 @@ from rich.text import Text
 from tests.concurrency.difference import difference
 from tests.concurrency.execution import Execution, Laboratory
 from tests.concurrency.hunt import hunt, preemptions_in
+from tests.concurrency.judge import IN_TURN
 from tests.concurrency.lanes import lanes
 from tests.concurrency.mutants import MUTANTS, Mutant
 from tests.concurrency.one_file import OPENED, OneFile
@@ -294,6 +295,7 @@ def _code(console: Console, file: str, code: OneFile, preemptions: int) -> int:
         bound = f"{preemptions} preemption{'s' * (preemptions != 1)}"
         held = f"{file} held: all {code.schedules:,} schedules with up to {bound}."
         _say(console, held, len(f"{file} held"), "bold green")
+        _say(console, f"{IN_TURN}, they answer: {' / '.join(code.answers())}.")
         return 0
     opened = ", ".join(f"{name} {held}" for name, held in OPENED.items())
     console.print(f"At first: {opened}\n")

@@ -102,6 +102,11 @@ class OneFile:
         finally:
             self._scheduler.close()
 
+    def answers(self) -> Sequence[str]:
+        """Return what the calls answer one at a time, in the order in which they are
+        given."""
+        return self._in_turn([""] * len(self._calls))[0].answers
+
     def _execute(self, schedule: Schedule) -> FileExecution:
         self.schedules += 1
         module = self._opened()

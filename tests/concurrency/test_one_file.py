@@ -161,7 +161,10 @@ def test_the_command_shows_what_it_found(
     assert command.main(["--code", str(path), ADD, ADD, "--preemptions", "2"]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(f"{path} held: all ")
-    assert printed.endswith(" schedules with up to 2 preemptions.\n")
+    assert printed.endswith(
+        " schedules with up to 2 preemptions.\n"
+        "One call at a time, they answer: +60, balance 160 / +60, balance 220.\n"
+    )
     path.write_text(RIGHT.replace("with wallet.lock", "if True"))
     assert command.main(["--code", str(path), ADD, ADD]) == 1
     printed = capsys.readouterr().out
