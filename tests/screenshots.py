@@ -26,7 +26,7 @@ MARGIN = 24
 PHONE = {"width": 390, "height": 844}
 
 TRACED, SEED = "lost-update", 0
-TRACE_COLUMNS = 134
+TRACE_COLUMNS = 100
 """As wide as its last line, which is to be copied."""
 
 SVG = """\
@@ -133,7 +133,7 @@ def _draw_trace(path: Path) -> None:
         record=True, width=TRACE_COLUMNS, file=io.StringIO(), highlight=False
     )
     console.print(f"[bold]{mutant.name}[/]: {mutant.bug}\n")
-    console.print(report(failure, mutant.name, mutant.lines))
+    console.print(report(failure, mutant.name, mutant.lines, TRACE_COLUMNS))
     console.save_svg(
         str(path),
         title=f"python -m tests.concurrency {TRACED} --seed {SEED}",
