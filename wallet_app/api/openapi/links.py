@@ -15,6 +15,7 @@ from wallet_app.api.openapi.operation import Operation
 from wallet_app.api.outgoing.answers import (
     Batch,
     Deliveries,
+    History,
     Movement,
     NewWebhook,
     Quote,
@@ -47,6 +48,7 @@ GIVEN: Mapping[type, Mapping[str, Any]] = {
         "fromWalletId": "$response.body#/from/wallet/id",
         "toWalletId": "$response.body#/to/wallet/id",
     },
+    History: {"transactionId": "$response.body#/transactions/0/id"},
     Batch: {"transactionId": "$response.body#/results/0/transaction/id"},
     Quote: {"quoteId": "$response.body#/quoteId"},
     Approval: {"approvalId": "$response.body#/approvalId"},
