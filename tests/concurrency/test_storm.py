@@ -66,7 +66,7 @@ def test_a_wrong_round_is_shown_call_by_call_and_explained() -> None:
     calls = [line for line in lines if re.match(r" *\d+ to +\d+  \S", line)]
     assert len(calls) == THREADS * CALLS + 2
     assert "in the end:" in calls[-1]
-    why = lines[len(calls)]
+    why = "\n".join(lines[len(calls) :])
     assert "One call at a time:" in why or "no one order of the calls" in why
 
 
