@@ -20,7 +20,7 @@ from tests.concurrency.difference import difference
 from tests.concurrency.execution import Execution, Laboratory
 from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.judge import IN_TURN
-from tests.concurrency.lanes import lanes
+from tests.concurrency.lanes import LANE_MIN, lanes
 from tests.concurrency.mutants import MUTANTS, Mutant
 from tests.concurrency.one_file import OPENED, OneFile
 from tests.concurrency.programs import Program, program_from, schedule_from
@@ -181,7 +181,7 @@ def _list(console: Console) -> int:
     _print(console, Text(f"{len(MUTANTS)} bugs that can be seeded here:\n", "bold"))
     indent = max(map(len, MUTANTS)) + 2
     for mutant in MUTANTS.values():
-        bug = textwrap.wrap(mutant.bug, columns - indent)
+        bug = textwrap.wrap(mutant.bug, max(columns - indent, LANE_MIN))
         row = Text(mutant.name.ljust(indent), "bold cyan")
         _print(console, row.append(f"\n{' ' * indent}".join(bug), "not bold default"))
     console.print()
