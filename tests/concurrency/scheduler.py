@@ -33,7 +33,7 @@ import contextlib
 import sys
 import threading
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FrameType
@@ -53,6 +53,12 @@ GIVE_UP_SECONDS = 60.0
 STEPS_MAX = 100_000
 """Of one run. Programs of tests have some dozens, line by line some hundreds."""
 
+UNSHOWN = {__file__, contextlib.__file__}
+"""Files that are left out where a place in the code is shown."""
+
+FIRST, LAST = -1, -2
+"""The numbers of the threads that prepare a run, and that look when it is over."""
+
 _SLICES = 10
 _FRAMES = 2  # of a lock's call site that are remembered
 
@@ -65,6 +71,14 @@ class Aborted(BaseException):
 class Diverged(Exception):
     """The schedule names a thread that cannot make the step, or a step that the run
     does not come to."""
+
+
+class Redundant(Exception):
+    """The run is given up, because all that could come of it is known."""
+
+    def __init__(self, waiters: tuple[Waiter, ...]) -> None:
+        super().__init__("the run is given up")
+        self.waiters = waiters
 
 
 class Endless(Exception):
@@ -87,10 +101,14 @@ class Choice(NamedTuple):
     have run on. Where that thread waits or has ended, a switch is free."""
 
 
+Choose = Callable[[Choice, "Sequence[Step]"], int | None]
+"""Says which thread makes a step, after these; None gives the run up."""
+
+
 class Step:
     """Something that a thread did; `number` is None where no switch was possible."""
 
-    __slots__ = ("number", "thread", "what", "subject", "value", "site")
+    __slots__ = ("number", "thread", "what", "subject", "value", "site", "touches")
 
     def __init__(self, number: int | None, thread: int, what: str, subject: Any):
         self.number = number
@@ -99,6 +117,7 @@ class Step:
         self.subject = subject
         self.value: Any = None
         self.site: Site | None = None
+        self.touches: Any = None
 
 
 class Site(NamedTuple):
@@ -119,11 +138,27 @@ class Site(NamedTuple):
         )
 
 
+Key = tuple[int | None, int]
+"""The thread that has made something, and how many it had made before."""
+
+
+class Waitable(Protocol):
+    """What a thread can wait for: it goes on when this is not `locked`."""
+
+    name: str
+    key: Key
+    holder: int | None
+    site: Site | None
+
+    @property
+    def locked(self) -> bool: ...
+
+
 class Waiter(NamedTuple):
     """A thread of a deadlock: what it waits for, and who has that."""
 
     thread: int
-    lock: Lock
+    lock: Waitable
     site: Site
     holder: int | None
     holder_site: Site | None
@@ -138,14 +173,16 @@ class Deadlock(NamedTuple):
     def __str__(self) -> str:
         lines = []
         for thread, lock, site, holder, taken_at, ended in self.waiters:
-            whom = "itself" if holder == thread else f"thread {holder}"
-            if holder is None:
-                whom = "nobody who runs"
-            lines.append(f"thread {thread} waits for {lock.name} at {site}")
-            lines.append(
-                f"    held by {whom}{', which has ended,' if ended else ''} "
-                f"since {taken_at or 'before'}"
-            )
+            who = f"thread {thread}" if thread >= 0 else "who comes next"
+            lines.append(f"{who} waits for {lock.name} at {site}")
+            if isinstance(lock, Lock):
+                whom = "itself" if holder == thread else f"thread {holder}"
+                if holder is None or holder < 0:
+                    whom = "nobody who runs"
+                lines.append(
+                    f"    held by {whom}{', which has ended,' if ended else ''} "
+                    f"since {taken_at or 'before'}"
+                )
         return "\n".join(lines)
 
 
@@ -177,14 +214,18 @@ class Lock:
 
     def __init__(self, scheduler: Scheduler, name: str) -> None:
         self.name = name
+        self.key = scheduler.new_key()
         self.holder: int | None = None
         self.locked = False
         self.site: Site | None = None
         self._scheduler = scheduler
 
-    def acquire(self) -> bool:
-        self._scheduler.take(self, sys._getframe(1))
-        return True
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        frame = sys._getframe(1)
+        if blocking:
+            return self._scheduler.take(self, frame, is_timed=timeout >= 0)
+        self._scheduler.step("try", self)
+        return not self.locked and self._scheduler.take(self, frame)
 
     def release(self) -> None:
         if not self.locked:
@@ -193,8 +234,7 @@ class Lock:
         self._scheduler.happened("release", self)
 
     def __enter__(self) -> bool:
-        self._scheduler.take(self, sys._getframe(1))
-        return True
+        return self._scheduler.take(self, sys._getframe(1))
 
     def __exit__(self, *failure: object) -> None:
         self.release()
@@ -210,9 +250,14 @@ class _Thread:
         self.body: Callable[[], object] | None = None
         self.started = False
         self.ended = True
-        self.waits_for: Lock | None = None
+        self.waits_for: Waitable | None = None
+        self.is_timed = False
         self.site: Site | None = None
         self.ident: int | None = None
+
+    @property
+    def can_go_on(self) -> bool:
+        return self.waits_for is None or not self.waits_for.locked
 
 
 class Scheduler:
@@ -222,9 +267,15 @@ class Scheduler:
         self._slice_seconds = hang_seconds / _SLICES
         self._pool: list[_Thread] = []
         self._threads: list[_Thread] = []
+        self._spawned: list[Callable[[], object]] = []
+        self._made: Counter[int | None] = Counter()
+        self._bodies: list[_Thread] = []
+        self._first: _Thread | None = None
+        self._last: _Thread | None = None
         self._current: _Thread | None = None
         self._schedule = RUN_ON
-        self._number = 0
+        self._choose_next: Choose | None = None
+        self._number = self._aside = 0
         self._aborting = False
         self._failure: BaseException | None = None
         self._ending = threading.Lock()
@@ -236,35 +287,74 @@ class Scheduler:
     def new_lock(self, name: str = "a lock") -> Lock:
         return Lock(self, name)
 
+    def new_key(self) -> Key:
+        """Return what something that a thread makes is known by in every run."""
+        self._made[self.thread] += 1
+        return self.thread, self._made[self.thread]
+
+    def spawn(self, body: Callable[[], object]) -> int | None:
+        """Start one more thread in this run, or in the next one. Nobody waits for its
+        end: a run is over when its bodies have ended, and these can do nothing more.
+        Return its number, if it is known yet."""
+        if self._me() is None:
+            self._spawned.append(body)
+            return None
+        return self._begin_thread(body).number
+
     def run(
-        self, bodies: Sequence[Callable[[], object]], schedule: Schedule = RUN_ON
+        self,
+        bodies: Sequence[Callable[[], object]],
+        schedule: Schedule = RUN_ON,
+        *,
+        choose: Choose | None = None,
+        first: Callable[[], object] | None = None,
+        last: Callable[[], object] | None = None,
     ) -> Run:
-        """Run each body in a thread of its own until all have ended.
+        """Run each body in a thread of its own until all have ended. Before them comes
+        the first one, alone; the last one comes when nobody can do anything more. With
+        `choose` no schedule is needed.
 
         Returns what happened; a deadlock is part of that. Raises what a body raised,
-        Diverged, Endless and Hung.
+        Diverged, Redundant, Endless and Hung.
         """
-        while len(self._pool) < len(bodies):
-            self._pool.append(self._new_thread(len(self._pool)))
-        self._threads = self._pool[: len(bodies)]
-        for thread, body in zip(self._threads, bodies, strict=True):
-            thread.body, thread.waits_for = body, None
-            thread.started = thread.ended = False
+        self._threads = []
+        self._choose_next = choose
+        self._bodies = [self._begin_thread(body) for body in bodies]
+        self._first = None if first is None else self._begin_thread(first, FIRST)
+        self._last = None if last is None else self._begin_thread(last, LAST)
+        for body in self._spawned:
+            self._begin_thread(body)
+        self._spawned = []
         self._schedule = schedule
-        self._number = 0
+        self._number = self._aside = 0
         self._aborting = False
         self._failure = None
         self.run_now = Run()
-        first = self._choose(None)
-        if first is not None:
-            self._hand_to(first)
+        beginning = self._choose(None)
+        if beginning is not None:
+            self._hand_to(beginning)
             self._wait_until_done()
         self._current = None
+        self._made.clear()
         if self._failure is None and max(schedule, default=-1) >= self._number:
             self._failure = Diverged(f"the run ends before step {max(schedule)}")
         if self._failure is not None:
             raise self._failure
         return self.run_now
+
+    def _begin_thread(
+        self, body: Callable[[], object], number: int | None = None
+    ) -> _Thread:
+        """Let a pooled thread run a body from its next turn on."""
+        if len(self._threads) == len(self._pool):
+            self._pool.append(self._new_thread(len(self._pool)))
+        thread = self._pool[len(self._threads)]
+        counted = sum(each.number >= 0 for each in self._threads)
+        thread.number = counted if number is None else number
+        thread.body, thread.waits_for = body, None
+        thread.started = thread.ended = False
+        self._threads.append(thread)
+        return thread
 
     def close(self) -> None:
         """Let the pooled threads end; the next run starts new ones."""
@@ -295,8 +385,11 @@ class Scheduler:
 
     def _begin(self, me: _Thread, what: str, subject: Any = None) -> Step:
         step = Step(self._number, me.number, what, subject)
-        self._number += 1
-        self.run_now.steps.append(step)
+        if self._is_aside():
+            self._aside += 1
+        else:
+            self._number += 1
+            self.run_now.steps.append(step)
         return step
 
     def happened(self, what: str, subject: Any = None) -> int:
@@ -304,25 +397,43 @@ class Scheduler:
         that grows with each thing that happens."""
         me = self._me()
         steps = self.run_now.steps
-        if me is not None and not self._aborting:
+        if me is not None and not self._aborting and not self._is_aside():
             steps.append(Step(None, me.number, what, subject))
         return len(steps)
 
-    def take(self, lock: Lock, frame: FrameType | None) -> None:
-        """Acquire the lock for the thread that has the baton, when it is free."""
+    def take(self, lock: Lock, frame: FrameType | None, is_timed: bool = False) -> bool:
+        """Acquire the lock for the thread that has the baton, when it is free. Return
+        whether it is free; with a time-out it need not be."""
+        if not self.wait("acquire", lock, frame, is_timed):
+            return False
+        lock.locked, lock.holder, lock.site = True, self.thread, None
+        if self._current is not None:
+            lock.site = self._current.site
+        return True
+
+    def wait(
+        self,
+        what: str,
+        event: Waitable,
+        frame: FrameType | None,
+        is_timed: bool = False,
+    ) -> bool:
+        """Wait until this is not locked. A wait with a time-out also ends, and returns
+        False, when no thread could run otherwise."""
         me = self._me()
         if me is None:
-            if lock.locked:
-                raise RuntimeError(f"{lock.name} was never released")
-            lock.locked = True
-            return
-        me.waits_for, me.site = lock, site_of(frame, _FRAMES)
-        step = self.step("acquire", lock)
+            if event.locked:
+                raise RuntimeError(f"{event.name} was never released")
+            return True
+        me.waits_for, me.is_timed = event, is_timed
+        me.site = site_of(frame, _FRAMES)
+        step = self.step(what, event)
         if step is None:
             raise Aborted
         step.site = me.site
         me.waits_for = None
-        lock.locked, lock.holder, lock.site = True, me.number, me.site
+        step.value = not event.locked
+        return not event.locked
 
     def _me(self) -> _Thread | None:
         """Return the thread that has the baton, which is the caller."""
@@ -336,25 +447,27 @@ class Scheduler:
 
     def _choose(self, me: _Thread | None) -> _Thread | None:
         """Say who makes the next step; None where nobody can."""
-        able = [
-            thread
-            for thread in self._threads
-            if not thread.ended
-            and (thread.waits_for is None or not thread.waits_for.locked)
-        ]
+        able = self._able()
         if not able:
             return None
-        if self._number >= STEPS_MAX:
+        if self._number + self._aside >= STEPS_MAX:
             self._failure = Endless(f"more than {STEPS_MAX} steps")
             return None
         preempts = me in able
         default = me if me is not None and preempts else able[0]
-        wanted = self._schedule.get(self._number, default.number)
+        if self._is_aside():
+            return default
+        options = tuple([thread.number for thread in able])
+        choice = Choice(self._number, default.number, options, preempts)
         if len(able) > 1:
-            options = tuple([thread.number for thread in able])
-            self.run_now.choices.append(
-                Choice(self._number, default.number, options, preempts)
-            )
+            self.run_now.choices.append(choice)
+        wanted = self._schedule.get(self._number, default.number)
+        if self._choose_next is not None:
+            chosen = self._choose_next(choice, self.run_now.steps)
+            if chosen is None:
+                self._failure = Redundant(self._deadlock().waiters)
+                return None
+            wanted = chosen
         if wanted == default.number:
             return default
         for thread in able:
@@ -362,6 +475,33 @@ class Scheduler:
                 return thread
         self._failure = Diverged(f"thread {wanted} cannot make step {self._number}")
         return None
+
+    def _able(self) -> list[_Thread]:
+        """Return the threads that can make a step. Time passes only when no thread can
+        run otherwise: then the waits with a time-out end."""
+        out: list[_Thread | None] = [self._last]
+        if self._first is not None and not self._first.ended:
+            out += self._bodies
+        alive = [each for each in self._threads if not each.ended and each not in out]
+        able = [each for each in alive if each.can_go_on]
+        if not able and self._last is not None and not self._last.ended:
+            if all(each.ended for each in self._bodies) and self._last.can_go_on:
+                able = [self._last]
+        if not able and not self._is_over():
+            able = [each for each in alive if each.is_timed]
+        return able
+
+    def _is_aside(self) -> bool:
+        """Return whether this is before or after what the bodies do."""
+        return (self._first is not None and not self._first.ended) or (
+            self._last is not None and all(each.ended for each in self._bodies)
+        )
+
+    def _is_over(self) -> bool:
+        """Return whether all bodies have ended; what they started may still wait."""
+        return all(each.ended for each in self._bodies) and (
+            self._last is None or self._last.ended
+        )
 
     def _give_way(self, me: _Thread, chosen: _Thread | None) -> None:
         """Let another thread run, and wait until it is this one's turn again."""
@@ -375,7 +515,7 @@ class Scheduler:
 
     def _give_up(self) -> None:
         """End the run early: each thread that has begun is unwound in turn."""
-        if self._failure is None:
+        if self._failure is None and not self._is_over():
             self.run_now.deadlock = self._deadlock()
         self._aborting = True
 
@@ -486,9 +626,9 @@ def site_of(frame: FrameType | None, depth: int = 1) -> Site:
     frames: list[tuple[CodeType, int]] = []
     while frame is not None and len(frames) < depth:
         file = frame.f_code.co_filename
-        if file == __file__ and frames:
+        if file in UNSHOWN and file != contextlib.__file__ and frames:
             break
-        if file not in (__file__, contextlib.__file__):
+        if file not in UNSHOWN:
             frames.append((frame.f_code, frame.f_lineno))
         frame = frame.f_back
     return Site(tuple(frames))
