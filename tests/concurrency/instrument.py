@@ -1,0 +1,344 @@
+"""Loads a Python file so that threads can be switched between its statements.
+
+The file is not changed: what runs is a copy, in which each statement that another
+thread could notice is a switch point. `self.balance += 60` is two: what it computes,
+and where it stores that.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any, TypeVar
+
+from tests.concurrency.reduction import EVERYTHING, Mode, Touch, Touches
+from tests.concurrency.scheduler import Scheduler
+from tests.concurrency.stand_ins import StandIns
+
+SWITCH, STORE, VALUE = "__switch__", "__store__", "__value_{}__"
+
+LOCKING = ("acquire", "release")
+"""Calls of these are steps of the scheduler, or belong to the statement before."""
+
+UNSEEN_CALLS = {"abs", "int", "isinstance", "range", "repr", "str"} | {
+    name
+    for name, each in vars(builtins).items()
+    if isinstance(each, type)
+    if issubclass(each, BaseException)
+}
+"""Calls that nobody notices who does not see their arguments."""
+
+READING_CALLS = set(
+    "all any bool dict enumerate filter float iter len list map max min next reversed "
+    "round set sorted sum tuple zip".split()
+)
+READING_METHODS = set("copy count get index items keys values".split())
+"""Calls that change nothing, and read what is in a list or a dictionary."""
+
+WAITING_METHODS = set(
+    "acquire join notify notify_all put put_nowait release set start task_done wait "
+    "wait_for".split()
+)
+"""Calls of what `threading` and `queue` offer. What they touch are steps of theirs."""
+
+ITEMS = "the items of something"
+"""All lists and dictionaries are one thing: two names may well stand for the same."""
+
+T = TypeVar("T")
+
+
+class Source:
+    """A Python file whose locks, threads and queues are the scheduler's.
+
+    Raises SyntaxError.
+    """
+
+    def __init__(self, path: Path, scheduler: Scheduler) -> None:
+        tree = ast.parse(path.read_text(), str(path))
+        self._touches = _Instrument(tree).touches
+        self._code = compile(ast.fix_missing_locations(tree), str(path), "exec")
+        self._path = str(path)
+        self._scheduler = scheduler
+        self._stand_ins = StandIns(scheduler)
+        self._module: ModuleType | None = None
+
+    def module(self) -> ModuleType:
+        """Return the file as a module that nobody has used; what has no state of its
+        own is not imported again.
+
+        Raises what the file raises where it is imported.
+        """
+        if self._module is None or _has_state(self._module):
+            self._module = self._imported()
+        self._stand_ins.reset()
+        return self._module
+
+    def _imported(self) -> ModuleType:
+        module = ModuleType(f"subject_{Path(self._path).stem}")
+        module.__file__ = self._path
+        vars(module).update({SWITCH: self._switch, STORE: self._store})
+        vars(module)["__builtins__"] = self._stand_ins.builtins
+        sys.modules[module.__name__] = module  # where dataclasses look for it
+        exec(self._code, vars(module))
+        return module
+
+    def _switch(self, line: int, touches: int) -> bool:
+        step = self._scheduler.step("line", (self._path, line))
+        if step is not None:
+            step.touches = self._touches[touches]
+        return True
+
+    def _store(self, line: int, touches: int, target: str, value: T) -> T:
+        step = self._scheduler.step("store", (self._path, line, target))
+        if step is not None:
+            step.touches = self._touches[touches]
+            step.value = value if isinstance(value, int | float | str) else None
+        return value
+
+
+def _has_state(module: ModuleType) -> bool:
+    """Return whether a module has variables that hold more than constants."""
+    constants = (ModuleType, type, FunctionType, int, float, str, tuple, type(None))
+    return any(
+        not isinstance(each, constants) and not callable(each)
+        for name, each in vars(module).items()
+        if not name.startswith("__")
+    )
+
+
+class _Instrument:
+    """Puts switch points into the functions of a module."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.touches: list[Touches] = []
+        """What the statement of each switch point touches."""
+        nodes = list(ast.walk(tree))
+        self._shared = {
+            name
+            for node in nodes
+            if isinstance(node, ast.Global | ast.Nonlocal)
+            for name in node.names
+        }
+        defined = (ast.FunctionDef, ast.ClassDef)
+        self._known = {node.name for node in nodes if isinstance(node, defined)}
+        self._modules = {
+            (alias.asname or alias.name).partition(".")[0]
+            for node in nodes
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        self._seen_calls = self._known | self._modules | UNSEEN_CALLS
+        if not any(isinstance(node, ast.Lambda) for node in nodes):
+            # What a variable holds that is called is a function of this module.
+            self._seen_calls |= {
+                node.id
+                for node in nodes
+                if isinstance(node, ast.Name) and not hasattr(builtins, node.id)
+            }
+        self.outside(tree.body)
+
+    def outside(self, statements: Sequence[ast.stmt]) -> None:
+        """Put switch points into the functions that are defined here."""
+        for statement in statements:
+            if isinstance(statement, ast.FunctionDef):
+                statement.body = self.block(statement.body, frozenset())
+            else:
+                for block in _blocks(statement):
+                    self.outside(block)
+
+    def block(self, statements: Sequence[ast.stmt], around: Touches) -> list[ast.stmt]:
+        """Return the statements of a function with switch points between them. Each
+        also touches what the loops `around` them go through."""
+        block: list[ast.stmt] = []
+        for statement in statements:
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                self.outside([statement])
+                block.append(statement)
+                continue
+            inside = around
+            if isinstance(statement, ast.For):
+                inside |= self._touched(statement.iter)
+            for inner in _blocks(statement):
+                inner[:] = self.block(inner, inside)
+            block += self._switched(statement, around)
+        return block
+
+    def _switched(self, statement: ast.stmt, around: Touches) -> list[ast.stmt]:
+        """Return a statement with the switch points before it and in it."""
+        match statement:
+            case ast.AugAssign() if self._is_visible(statement.target):
+                read = self._switch(statement, [statement], around)
+                return [read, *self._split(statement, around)]
+            case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+                targets = _targets(statement)
+                if any(map(self._is_visible, targets)):
+                    first = self._switch(statement, [value], around)
+                    is_visible = self._is_visible(value)
+                    statement.value = self._stored(statement, targets, value, around)
+                    return [first, statement] if is_visible else [statement]
+            case ast.While(test=test):
+                if self._is_visible(test):
+                    again = self._switch(statement, [test], around).value
+                    statement.test = ast.BoolOp(ast.And(), [again, test])
+                return [statement]
+        header = list(_header(statement))
+        if any(map(self._is_visible, header)):
+            return [self._switch(statement, header, around), statement]
+        return [statement]
+
+    def _is_visible(self, node: ast.AST | None) -> bool:
+        """Return whether another thread could notice when this is evaluated, or change
+        what comes of it."""
+        for each in ast.walk(node) if node is not None else ():
+            match each:
+                case ast.Call(func=ast.Name(id=name)) if name in UNSEEN_CALLS:
+                    continue
+                case ast.Call() | ast.Attribute() | ast.Subscript():
+                    return True
+                case ast.Name(id=name) if name in self._shared:
+                    return True
+        return False
+
+    def _split(self, statement: ast.AugAssign, around: Touches) -> list[ast.stmt]:
+        """Return `target += value` as a read and a store."""
+        target = statement.target
+        new: list[ast.stmt] = []
+
+        def kept(value: ast.expr, number: int) -> ast.Name:
+            name = VALUE.format(number)
+            new.append(ast.Assign([ast.Name(name, ast.Store())], value))
+            return ast.Name(name, ast.Load())
+
+        match target:
+            case ast.Attribute():
+                owner = kept(target.value, 1)
+                read: ast.expr = ast.Attribute(owner, target.attr, ast.Load())
+                written: ast.expr = ast.Attribute(owner, target.attr, ast.Store())
+            case ast.Subscript():
+                owner, index = kept(target.value, 1), kept(target.slice, 2)
+                read = ast.Subscript(owner, index, ast.Load())
+                written = ast.Subscript(owner, index, ast.Store())
+            case _:
+                read, written = ast.Name(target.id, ast.Load()), target
+        value = kept(read, 3)
+        changed = ast.Name(value.id, ast.Store())
+        new.append(ast.AugAssign(changed, statement.op, statement.value))
+        stored = self._stored(statement, [target], value, around)
+        new.append(ast.Assign([written], stored))
+        return [ast.copy_location(each, statement) for each in new]
+
+    def _switch(
+        self, statement: ast.stmt, nodes: Sequence[ast.AST], around: Touches
+    ) -> ast.Expr:
+        call = _call(SWITCH, statement, ast.Constant(self._noted(nodes, around)))
+        return ast.copy_location(ast.Expr(call), statement)
+
+    def _stored(
+        self,
+        statement: ast.stmt,
+        targets: Sequence[ast.expr],
+        value: ast.expr,
+        around: Touches,
+    ) -> ast.expr:
+        text = ast.Constant(", ".join(map(ast.unparse, targets)))
+        noted = ast.Constant(self._noted(targets, around))
+        return _call(STORE, statement, noted, text, value)
+
+    def _noted(self, nodes: Sequence[ast.AST], around: Touches) -> int:
+        """Note what nodes touch, and return its number."""
+        self.touches.append(around.union(*map(self._touched, nodes)))
+        return len(self.touches) - 1
+
+    def _touched(self, node: ast.AST) -> Touches:
+        """Return what is touched when this is evaluated, but for the functions of this
+        module that it calls: these have switch points of their own."""
+        touches: set[Touch] = set()
+        methods = {
+            id(each.func) for each in ast.walk(node) if isinstance(each, ast.Call)
+        }
+        for each in ast.walk(node):
+            match each:
+                case ast.Call(func=ast.Name(id=name)):
+                    if name in READING_CALLS:
+                        touches.add(Touch(ITEMS, Mode.READ))
+                    elif name not in self._seen_calls:
+                        touches.add(EVERYTHING)
+                case ast.Call(func=ast.Attribute(ast.Name(id=name), attr=method)):
+                    if name != "self" and name not in self._modules:
+                        touches |= _of_method(method)
+                    elif name == "self" and method not in self._known:
+                        touches.add(EVERYTHING)
+                case ast.Call(func=ast.Attribute(attr=method)):
+                    touches |= _of_method(method)
+                case ast.Call():
+                    touches.add(EVERYTHING)
+                case ast.Attribute(attr=name, ctx=context) if id(each) not in methods:
+                    touches.add(Touch(name, _mode(context)))
+                case ast.Subscript(ctx=context):
+                    touches.add(Touch(ITEMS, _mode(context)))
+                case ast.For() | ast.comprehension():
+                    touches.add(Touch(ITEMS, Mode.READ))
+                case ast.Name(id=name, ctx=context) if name in self._shared:
+                    touches.add(Touch(("variable", name), _mode(context)))
+        return frozenset(touches)
+
+
+def _mode(context: ast.expr_context) -> Mode:
+    return Mode.READ if isinstance(context, ast.Load) else Mode.CHANGE
+
+
+def _of_method(name: str) -> set[Touch]:
+    """Return what a method touches of an object that can be anything."""
+    if name in WAITING_METHODS:
+        return set()
+    return {Touch(ITEMS, Mode.READ if name in READING_METHODS else Mode.CHANGE)}
+
+
+def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    """Yield the blocks of a compound statement."""
+    parts: list[Any] = [statement]
+    parts += getattr(statement, "handlers", [])  # of a try
+    parts += getattr(statement, "cases", [])  # of a match
+    for part in parts:
+        for name in ("body", "orelse", "finalbody"):
+            if block := getattr(part, name, None):
+                yield block
+
+
+def _header(statement: ast.stmt) -> Iterator[ast.AST]:
+    """Yield what a statement evaluates itself, without its blocks."""
+    match statement:
+        case ast.If(test=value) | ast.For(iter=value) | ast.Match(subject=value):
+            yield value
+        case ast.With():
+            # Who takes a lock stops there: only what is called before is a step.
+            for item in statement.items:
+                yield from (
+                    node
+                    for node in ast.walk(item.context_expr)
+                    if isinstance(node, ast.Call)
+                )
+        case ast.Try() | ast.Raise():
+            return
+        case ast.Expr(ast.Call(ast.Attribute(attr=name))) if name in LOCKING:
+            return
+        case _:
+            yield statement
+
+
+def _targets(statement: ast.stmt) -> list[ast.expr]:
+    match statement:
+        case ast.Assign(targets=targets):
+            return targets
+        case ast.AnnAssign(target=target):
+            return [target]
+    return []
+
+
+def _call(name: str, statement: ast.stmt, *more: ast.expr) -> ast.Call:
+    line = ast.Constant(statement.lineno)
+    return ast.Call(ast.Name(name, ast.Load()), [line, *more], [])
