@@ -13,10 +13,14 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from tests.concurrency import examine_command
 from tests.concurrency.difference import difference
+from tests.concurrency.examine import SECONDS
+from tests.concurrency.examine_command import name_of, source_of
 from tests.concurrency.execution import Execution, Laboratory
 from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.judge import IN_TURN
@@ -68,9 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     mutant = MUTANTS[arguments.name] if arguments.name else None
     if arguments.replay is not None:
         return _replay(console, mutant, arguments.lines, *arguments.replay)
+    if arguments.subject is not None:
+        return _subject(console, arguments)
     if arguments.code is not None:
         file, code = arguments.code
-        return _code(console, file, code, arguments.preemptions)
+        return _code(console, file, code, arguments.preemptions or 1)
     if arguments.service is not None:
         return _service(console, seed, arguments.service, arguments.lines)
     if arguments.all:
@@ -129,11 +135,39 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="explore the wallets of a file that you have written: each CALL in a "
         "thread of its own, switched between lines",
     )
+    what.add_argument(
+        "--subject",
+        type=source_of,
+        metavar="FILE[:CLASS]",
+        help="examine the wallets of a file, or of MODULE:CLASS: which few calls lose "
+        "money, and under which schedule",
+    )
+    parser.add_argument(
+        "--called",
+        type=name_of,
+        action="append",
+        default=[],
+        metavar="KIND=NAME",
+        help="what --subject calls create, add, deduct, transfer, balance or history "
+        "there, if the name is not found by itself",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=_seconds,
+        default=SECONDS,
+        help=f"when --subject stops at the latest ({SECONDS:g})",
+    )
     parser.add_argument(
         "--preemptions",
         type=int,
-        default=1,
-        help="how often --code stops a thread in one run (1)",
+        help="how often a thread is stopped in one run; --code stops one once, "
+        "--subject tries every schedule up to equivalence",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="report what --subject found as JSON"
+    )
+    parser.add_argument(
+        "--junit", type=Path, metavar="FILE", help="write a JUnit report of --subject"
     )
     parser.add_argument(
         "--lines",
@@ -303,6 +337,23 @@ def _code(console: Console, file: str, code: OneFile, preemptions: int) -> int:
     console.print()
     _print(console, verdict(failure.wrong, console.width))
     return 1
+
+
+def _subject(console: Console, arguments: argparse.Namespace) -> int:
+    """Examine somebody's wallets; 1 says that they are wrong, 2 that there are none."""
+    line = ProgressLine()
+    try:
+        return examine_command.run(
+            console, arguments, lambda text: line.show(lambda: text)
+        )
+    except Exception as error:  # noqa: BLE001 - whatever the file does, it is no wallet
+        console.print(
+            f"[bold red]Cannot examine that[/]: {escape(type(error).__name__)}: "
+            f"{escape(str(error))}"
+        )
+        return 2
+    finally:
+        line.clear()
 
 
 def _replay(

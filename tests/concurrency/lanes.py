@@ -20,6 +20,7 @@ from typing import NamedTuple, Protocol
 from rich.text import Text
 
 from tests.concurrency.judge import in_words
+from tests.concurrency.primitives import Condition, Semaphore, Signal
 from tests.concurrency.scheduler import Choice, Lock, Run, Site, Step
 from tests.concurrency.values import name_in
 from wallet_app.store import Wallet
@@ -39,6 +40,9 @@ CODE_MIN = 32
 
 LINES_MAX, LINES_FIRST, LINES_LAST = 10, 2, 6
 """Of more lines of code than that in a row, only the first and the last are shown."""
+
+UNSHOWN_STEPS = ("begin to wait", "wake", "set", "clear", "look")
+"""What only `reduction.py` must know of, or what a line of code says already."""
 
 COLOURS = ("cyan", "magenta", "yellow", "green")
 FATAL = "bold red"
@@ -225,9 +229,13 @@ def _rows(execution: Shown) -> list[Row]:
         if step.what in ("start", "call"):
             number = step.number  # shown with the call that begins here
             continue
+        if step.what in UNSHOWN_STEPS:
+            continue
         rows.append(_row(step, number if step.what == "invoke" else step.number))
     if execution.run.deadlock is not None:
         for waiter in execution.run.deadlock.waiters:
+            if waiter.thread < 0:
+                continue
             text = f"waits for {waiter.lock.name} for ever"
             row = Row(None, waiter.thread, "wait", text, FATAL)
             rows.append(_placed(row, waiter.site))
@@ -254,6 +262,18 @@ def _row(step: Step, number: int | None) -> Row:
         case "crash", Wallet() as wallet:
             text = f"crashes, not writing {named(wallet)}: {step.value}"
             row = Row(number, thread, what, text, FATAL)
+        case "try", Lock() as lock:
+            row = Row(number, thread, what, f"tries {lock.name}")
+        case "wait", Signal() | Semaphore() as awaited:
+            in_vain = "" if step.value else ", in vain"
+            row = Row(number, thread, what, f"waits for {awaited.name}{in_vain}")
+        case "notify", Condition() as condition:
+            row = Row(number, thread, what, f"notifies {condition.name}")
+        case "sleep", _:
+            row = Row(number, thread, what, "sleeps")
+        case "store", (str(file), int(line), str(target)):
+            text = f"{target} = {step.value if step.value is not None else '…'}"
+            return Row(number, thread, what, text, place=f"{Path(file).name}:{line}")
         case "line", (str(file), int(line)):
             source = linecache.getline(file, line).strip()
             place = f"{Path(file).name}:{line}"

@@ -1,0 +1,164 @@
+"""Examines somebody's wallets for the command, and reports: in words, JSON or JUnit."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+from rich.console import Console
+from rich.text import Text
+
+from tests.concurrency.examine import Examined, Verdict, examine
+from tests.concurrency.lanes import FATAL, lanes
+from tests.concurrency.subject import OPENED
+from tests.concurrency.trace import filled
+
+
+def source_of(text: str) -> tuple[Path, str]:
+    """Return the file and the class of `FILE.py`, `FILE.py:CLASS` or `MODULE:CLASS`.
+
+    Raises argparse.ArgumentTypeError.
+    """
+    where, _, cls = text.partition(":")
+    if where.endswith(".py"):
+        path = Path(where)
+    else:
+        spec = importlib.util.find_spec(where) if where else None
+        if spec is None or spec.origin is None:
+            raise argparse.ArgumentTypeError(f"there is no module {where!r}")
+        path = Path(spec.origin)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {where!r}")
+    return path, cls
+
+
+def name_of(text: str) -> tuple[str, str]:
+    """Return the two sides of `add=put_money`."""
+    kind, equals, name = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise argparse.ArgumentTypeError("must be as add=put_money")
+    return kind, name
+
+
+def run(
+    console: Console, arguments: argparse.Namespace, show: Callable[[str], None]
+) -> int:
+    """Examine a subject and report; 1 says that it is wrong."""
+    path, cls = arguments.subject
+    started = time.monotonic()
+    examined = examine(
+        path,
+        cls,
+        dict(arguments.called),
+        seconds=arguments.seconds,
+        preemptions=arguments.preemptions,
+        progress=lambda so_far: show(f"{path.name}: {_tried(so_far)}"),
+    )
+    seconds = time.monotonic() - started
+    if arguments.junit:
+        arguments.junit.write_bytes(junit(path, examined, seconds))
+    if arguments.json:
+        print(json.dumps(as_json(path, examined, seconds), indent=2))
+    else:
+        bound = "equivalence"
+        if arguments.preemptions is not None:
+            bound = f"{arguments.preemptions} preemptions"
+        report = in_words(path, examined, seconds, console.width, bound)
+        console.print(report, soft_wrap=True)
+    return 0 if examined.verdict is Verdict.HELD else 1
+
+
+def in_words(
+    path: Path,
+    examined: Examined,
+    seconds: float,
+    columns: int,
+    bound: str = "equivalence",
+) -> Text:
+    """Return the report: what lost money, its trace, and how much was tried."""
+    failure = examined.failure
+    tried = f"{_tried(examined)} in {seconds:.1f} s"
+    if failure is None:
+        held = f"{path.name} held"
+        said = f"{held}: {tried}, each up to {bound}."
+        if not examined.ended:
+            said = f"{held} so far: {tried}. Then the time was up."
+        text = Text(filled(said, columns))
+        text.stylize("bold green", 0, len(held))
+        return text
+    text = Text(f"{path.name}: {examined.verdict}\n\n", FATAL)
+    opened = ", ".join(f"{name} {held}" for name, held in OPENED.items())
+    text.append(f"At first: {opened}\n\n", "not bold default")
+    text.append(lanes(failure, columns)).append("\n\n")
+    wrong = "\n".join(filled(line, columns) for line in examined.wrong.splitlines())
+    text.append(wrong, FATAL)
+    text.append(f"\n\nFound in {tried}.", "dim")
+    return text
+
+
+def as_json(path: Path, examined: Examined, seconds: float) -> dict[str, object]:
+    """Return what a program needs to know of it."""
+    failure = examined.failure
+    found: dict[str, object] = {}
+    if failure is not None:
+        found = {
+            "wrong": examined.wrong,
+            "calls": [
+                {
+                    "thread": each.thread,
+                    "call": repr(each.call),
+                    "answer": str(each.answer),
+                }
+                for each in failure.history.made
+            ],
+            "trace": lanes(failure, 100).plain,
+        }
+    return {
+        "subject": str(path),
+        "verdict": str(examined.verdict),
+        "ended": examined.ended,
+        "programs": examined.programs,
+        "schedules": examined.schedules,
+        "seconds": round(seconds, 3),
+        **found,
+    }
+
+
+def junit(path: Path, examined: Examined, seconds: float) -> bytes:
+    """Return a JUnit report with one case."""
+    failed = examined.failure is not None
+    suite = ElementTree.Element(
+        "testsuite",
+        name="tests.concurrency",
+        tests="1",
+        failures=str(int(failed)),
+        errors="0",
+        skipped="0",
+        time=f"{seconds:.3f}",
+    )
+    case = ElementTree.SubElement(
+        suite,
+        "testcase",
+        classname="tests.concurrency",
+        name=path.name,
+        time=f"{seconds:.3f}",
+    )
+    if examined.failure is not None:
+        message = examined.wrong.partition("\n")[0]
+        failure = ElementTree.SubElement(
+            case, "failure", type=str(examined.verdict), message=message
+        )
+        failure.text = in_words(path, examined, seconds, 100).plain
+    suites = ElementTree.Element("testsuites")
+    suites.append(suite)
+    written: bytes = ElementTree.tostring(suites, "utf-8", xml_declaration=True)
+    return written
+
+
+def _tried(examined: Examined) -> str:
+    return f"{examined.programs:,} programs under {examined.schedules:,} schedules"
