@@ -270,7 +270,7 @@ def touch(step: Step) -> Sequence[Touch]:
         case "line" | "store":
             return tuple(step.touches)
         case "acquire" | "wait":
-            if not step.value:
+            if step.value is False:
                 return (EVERYTHING,)  # its time is up, because nobody could run
             return (Touch(step.subject.key, Mode.TAKE),)
         case "release" | "wake":

@@ -265,7 +265,7 @@ def _row(step: Step, number: int | None) -> Row:
         case "try", Lock() as lock:
             row = Row(number, thread, what, f"tries {lock.name}")
         case "wait", Signal() | Semaphore() as awaited:
-            in_vain = "" if step.value else ", in vain"
+            in_vain = ", in vain" if step.value is False else ""
             row = Row(number, thread, what, f"waits for {awaited.name}{in_vain}")
         case "notify", Condition() as condition:
             row = Row(number, thread, what, f"notifies {condition.name}")

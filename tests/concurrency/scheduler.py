@@ -432,7 +432,8 @@ class Scheduler:
             raise Aborted
         step.site = me.site
         me.waits_for = None
-        step.value = not event.locked
+        if event.locked:
+            step.value = False
         return not event.locked
 
     def _me(self) -> _Thread | None:
