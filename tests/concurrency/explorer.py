@@ -1,8 +1,12 @@
-"""Explores what threads do to any object: every schedule, up to so many preemptions.
+"""Explores what threads do to any object: every schedule, up to equivalence.
 
-    counter = [Call("add", 1)], [Call("add", 1)]
-    explored = explore(Counter, counter, final=[Call("value")])
-    assert explored.held, explored.failure
+    explored = explore(
+        Path("counter.py"),
+        lambda module: module.Counter(),
+        [[Call("add", 1)], [Call("add", 1)]],
+        final=[Call("read")],
+    )
+    assert explored.held
 
 What is right needs no model: the same calls are made one at a time, in every order, on
 a new object; what threads get at once must be what they get in one of these orders. A
@@ -18,9 +22,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from tests.concurrency import scheduler as scheduling
+from tests.concurrency.instrument import Source
 from tests.concurrency.reduction import EVERYTHING, Mode, Touch, explore_all
 from tests.concurrency.scheduler import (
     RUN_ON,
@@ -147,6 +153,28 @@ class Explored:
     @property
     def held(self) -> bool:
         return self.ended and self.failure is None
+
+
+def explore(
+    path: Path,
+    setup: Callable[[Any], Any],
+    threads: Sequence[Calls],
+    check: Check | None = None,
+    *,
+    final: Calls = (),
+    preemptions: int | None = None,
+) -> Explored:
+    """Explore calls on what `setup` makes of the module in a file.
+
+    Raises what the file raises where it is imported.
+    """
+    scheduler = Scheduler()
+    try:
+        source = Source(path, scheduler)
+        explorer = Explorer(scheduler, lambda: setup(source.module()), final)
+        return explorer.explore(threads, check, preemptions)
+    finally:
+        scheduler.close()
 
 
 class Explorer:

@@ -1,0 +1,1 @@
+"""Small classes with a bug each, for the README."""

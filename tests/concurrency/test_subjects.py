@@ -1,0 +1,48 @@
+"""Twelve wallets as people write them: nine bugs are found, and three that are right
+hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.concurrency.examine import Verdict, examine
+
+SUBJECTS = Path(__file__).parent / "subjects"
+
+WRONG = {
+    "check_outside": (Verdict.LOST_MONEY, "20 is spent that was not there"),
+    "compare_and_set": (Verdict.LOST_MONEY, "60 is lost"),
+    "dict_of_dicts": (Verdict.LOST_MONEY, "60 is lost"),
+    "double_create": (Verdict.NOT_ATOMIC, "create(zoe) answered created"),
+    "lazy_locks": (Verdict.LOST_MONEY, "60 is lost"),
+    "leaked_lock": (Verdict.DEADLOCK, "waits for asha._lock"),
+    "two_sections": (Verdict.NOT_ATOMIC, "balance(ravi) answered 100"),
+    "unsorted_locks": (Verdict.DEADLOCK, "waits for _wallets['ravi'].lock"),
+    "woken_once": (Verdict.LOST_MONEY, "spent that was not there"),
+}
+RIGHT = ["one_lock", "one_worker", "sorted_locks"]
+
+
+def test_each_subject_has_a_row() -> None:
+    files = {path.stem for path in SUBJECTS.glob("[!_]*.py")}
+    assert files == {*WRONG, *RIGHT}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_bug_is_found_with_at_most_three_calls(name: str) -> None:
+    examined = examine(SUBJECTS / f"{name}.py")
+    verdict, said = WRONG[name]
+    assert examined.verdict is verdict and examined.failure is not None
+    assert said in examined.wrong
+    assert len(examined.failure.history.made) <= 3
+    assert examined.schedules < 1_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RIGHT)
+def test_what_is_right_holds_under_every_schedule(name: str) -> None:
+    examined = examine(SUBJECTS / f"{name}.py", calls_max=2, seconds=600)
+    assert examined.verdict is Verdict.HELD, examined.wrong
+    assert examined.ended and examined.schedules > examined.programs
