@@ -37,7 +37,6 @@ from tests.concurrency.scheduler import (
     Schedule,
     Scheduler,
     Step,
-    preempted,
 )
 
 scheduling.UNSHOWN.add(__file__)
@@ -139,7 +138,12 @@ class Failure:
 
     @property
     def preempted(self) -> Mapping[int, Choice]:
-        return preempted(self.run, self.schedule)
+        made = {step.number: step.thread for step in self.run.steps}
+        return {
+            choice.step: choice
+            for choice in self.run.choices
+            if choice.preempts and made[choice.step] != choice.default
+        }
 
 
 @dataclass

@@ -20,7 +20,7 @@ from tests.concurrency.explorer import (
 )
 from tests.concurrency.lanes import lanes
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = Path(__file__).parent / "subjects"
 ADDS: list[Calls] = [[Call("add", 1)], [Call("add", 1)]]
 READ = [Call("read")]
 

@@ -1,1 +1,2 @@
-"""Wallets as people write them, to be examined: nine have a bug, three are right."""
+"""Code as people write it, to be explored: twelve wallets, nine of them with a bug, and
+three other things with a bug each."""

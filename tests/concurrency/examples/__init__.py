@@ -1,1 +1,0 @@
-"""Small classes with a bug each, for the README."""
