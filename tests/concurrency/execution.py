@@ -59,7 +59,7 @@ class Execution:
 
     @property
     def preempted(self) -> dict[int, Choice]:
-        return preempted(self.run, self.schedule)
+        return preempted(self.run)
 
 
 @dataclass

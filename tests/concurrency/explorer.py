@@ -37,6 +37,7 @@ from tests.concurrency.scheduler import (
     Schedule,
     Scheduler,
     Step,
+    preempted,
 )
 
 scheduling.UNSHOWN.add(__file__)
@@ -138,12 +139,7 @@ class Failure:
 
     @property
     def preempted(self) -> Mapping[int, Choice]:
-        made = {step.number: step.thread for step in self.run.steps}
-        return {
-            choice.step: choice
-            for choice in self.run.choices
-            if choice.preempts and made[choice.step] != choice.default
-        }
+        return preempted(self.run)
 
 
 @dataclass

@@ -1,38 +1,42 @@
-"""Explores the wallets of one file: code that somebody has just written.
+"""Explores calls on the wallets of one file: code that somebody has just written.
 
 The file has `create(wallet_id)`, `add(wallet_id, amount)`, and `wallets`, a dictionary
-of objects with a balance and a history. Its `threading.Lock` is the scheduler's, and
-each of its lines is a switch point. It has no specification: what calls come to under a
-schedule is compared with what they come to one at a time, in each order. A call that
-raises a `Busy` asks to be made again, so it counts as not made.
+of objects with a balance and a history. What the calls come to under a schedule is
+compared with what they come to one at a time, in each order. A call that raises a
+`Busy` asks to be made again, so it counts as not made.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import permutations
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
-from unittest.mock import patch
 
+from tests.concurrency.explorer import Explorer, Failure, History, Raised
+from tests.concurrency.instrument import Source
 from tests.concurrency.judge import IN_TURN
 from tests.concurrency.losses import lost
-from tests.concurrency.scheduler import (
-    Choice,
-    Lock,
-    Run,
-    Schedule,
-    Scheduler,
-    explore,
-    preempted,
-)
-from tests.concurrency.switch_points import Lines
+from tests.concurrency.scheduler import UNSHOWN, Lock, Scheduler
+
+UNSHOWN.add(__file__)
 
 OPENED = {"asha": 100, "ravi": 100}
-BUSY = "Busy: "
+
+
+class Expression:
+    """A call that is written as Python, made where the file's names are known."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._code = compile(text, "the call", "eval")
+
+    def __call__(self, module: ModuleType) -> object:
+        return _in_words(eval(self._code, vars(module)))
+
+    def __repr__(self) -> str:
+        return self._text
 
 
 class Outcome(NamedTuple):
@@ -54,143 +58,87 @@ class Outcome(NamedTuple):
         return "; ".join([", ".join(books), *self.problems])
 
 
-@dataclass
-class FileExecution:
-    """One run of calls: what happened, and what is wrong with it, if anything."""
-
-    calls: Sequence[str]
-    schedule: Schedule
-    run: Run
-    wrong: str | None = None
-
-    @property
-    def count(self) -> int:
-        return len(self.calls)
-
-    @property
-    def choices(self) -> Sequence[Choice]:
-        return self.run.choices
-
-    @property
-    def preempted(self) -> Mapping[int, Choice]:
-        return preempted(self.run, self.schedule)
-
-
 class OneFile:
     """The code in a file, under the scheduler."""
 
     def __init__(self, path: Path, calls: Sequence[str]) -> None:
         self.schedules = 0
-        self._calls = calls
-        self._path = str(path)
-        self._code = compile(path.read_text(), self._path, "exec")
-        self._expressions = [compile(call, "the call", "eval") for call in calls]
+        self._calls = [Expression(call) for call in calls]
         self._scheduler = Scheduler()
-        self._lines = Lines(self._scheduler, [path])
-        self._locks: list[Lock] = []
-        self._known: dict[tuple[tuple[int, str], ...], list[Outcome]] = {}
-        exec(self._code, vars(_module()))  # what it imports has its own locks
+        self._source = Source(path, self._scheduler)
+        self._explorer = Explorer(self._scheduler, self._opened)
+        self._source.module()  # so that what is wrong with it is known at once
 
-    def failure(self, preemptions: int) -> FileExecution | None:
+    def failure(self, preemptions: int) -> Failure | None:
         """Return the first run that differs from the calls one at a time, among all
         with up to so many preemptions; None if there is no such run."""
-        calls = self._calls
-        alike = {i for i in range(len(calls)) if calls[i] in calls[:i]}
-        runs = explore(self._execute, preemptions, alike)
+        orders = cache(self._in_turn)
+
+        def check(history: History) -> str | None:
+            return _wrong(history, orders(_busy(history)))
+
+        threads = [[call] for call in self._calls]
         try:
-            return next((each for each in runs if each.wrong is not None), None)
+            explored = self._explorer.explore(threads, check, preemptions)
         finally:
             self._scheduler.close()
+        self.schedules = explored.schedules
+        failure = explored.failure
+        if failure is not None and failure.deadlock is not None:
+            _name_locks(failure.history.subjects[0])
+            failure.wrong = (
+                f"Deadlock: every thread waits for ever.\n{failure.deadlock}"
+            )
+        return failure
 
-    def answers(self) -> Sequence[str]:
-        """Return what the calls answer one at a time, in the order in which they are
-        given."""
-        return self._in_turn([""] * len(self._calls))[0].answers
+    def answers(self) -> list[str]:
+        """Return what each call answers, made one after the other."""
+        return list(self._in_turn(frozenset())[0].answers)
 
-    def _execute(self, schedule: Schedule) -> FileExecution:
-        self.schedules += 1
-        module = self._opened()
-        answers = [""] * len(self._calls)
-        run = self._scheduler.run(
-            [self._body(module, number, answers) for number in range(len(answers))],
-            schedule,
-        )
-        _name_locks(module)
-        execution = FileExecution(self._calls, schedule, run)
-        held = [lock for lock in self._locks if lock.locked]
-        if run.deadlock is not None:
-            execution.wrong = f"Deadlock: every thread waits for ever.\n{run.deadlock}"
-        elif held:
-            execution.wrong = f"{held[0].name} was never released."
-        else:
-            execution.wrong = _wrong(_outcome(module, answers), self._in_turn(answers))
-        return execution
-
-    def _body(
-        self, module: ModuleType, number: int, answers: list[str]
-    ) -> Callable[[], None]:
-        def body() -> None:
-            self._scheduler.happened("invoke", self._calls[number])
-            answers[number] = self._answer(module, number)
-            self._scheduler.happened("return", answers[number])
-
-        return self._lines.traced(body)
-
-    def _in_turn(self, answers: Sequence[str]) -> list[Outcome]:
+    def _in_turn(self, busy: frozenset[tuple[int, str]]) -> list[Outcome]:
         """Return what the calls come to in each order, without those that were busy."""
-        busy = {i: each for i, each in enumerate(answers) if each.startswith(BUSY)}
-        made = [i for i in range(len(answers)) if i not in busy]
-        if (known := tuple(busy.items())) not in self._known:
-            self._known[known] = [
-                self._one_by_one(order, busy) for order in permutations(made)
-            ]
-        return self._known[known]
+        said = dict(busy)
+        made = [number for number in range(len(self._calls)) if number not in said]
+        outcomes = []
+        for history in self._explorer.in_turn([[self._calls[i]] for i in made]):
+            answers = said | dict(zip(made, _answers(history), strict=True))
+            module = history.subjects[0]
+            outcomes.append(_outcome(module, [answers[i] for i in sorted(answers)]))
+        return outcomes
 
-    def _one_by_one(self, order: Sequence[int], busy: Mapping[int, str]) -> Outcome:
-        module = self._opened()
-        answers = dict(busy)
-        for number in order:
-            answers[number] = self._answer(module, number)
-        return _outcome(module, [answers[number] for number in sorted(answers)])
-
-    def _answer(self, module: ModuleType, number: int) -> str:
-        try:
-            return _in_words(eval(self._expressions[number], vars(module)))
-        except Exception as error:  # noqa: BLE001 - a refusal, or a bug that is shown
-            return f"{type(error).__name__}: {error}"
-
-    def _opened(self) -> Any:
+    def _opened(self) -> ModuleType:
         """Return the file as a new module, with its wallets opened."""
-        module: Any = _module()
-        self._locks = []
-        with patch("threading.Lock", self._new_lock):
-            exec(self._code, vars(module))
+        module = self._source.module()
         for name, balance in OPENED.items():
-            module.create(name)
-            module.add(name, balance)
+            vars(module)["create"](name)
+            vars(module)["add"](name, balance)
         return module
 
-    def _new_lock(self) -> Lock:
-        self._locks.append(self._scheduler.new_lock(f"lock {len(self._locks) + 1}"))
-        return self._locks[-1]
+
+def _answers(history: History) -> list[str]:
+    """Return the answers in the order of the threads."""
+    made = sorted(history.made, key=lambda each: each.thread)
+    return [str(each.answer) for each in made]
 
 
-def _module() -> ModuleType:
-    module = ModuleType("one_file")
-    sys.modules[module.__name__] = module  # dataclasses look for it there
-    return module
+def _busy(history: History) -> frozenset[tuple[int, str]]:
+    """Return the calls that ask to be made again, with what they said."""
+    return frozenset(
+        (each.thread, str(each.answer))
+        for each in history.made
+        if isinstance(each.answer, Raised) and each.answer.kind == "Busy"
+    )
 
 
-def _name_locks(module: Any) -> None:
-    """Give locks the name of their wallet, or of their variable."""
-    named = [(wallet_id, vars(each)) for wallet_id, each in module.wallets.items()]
-    for name, variables in named:
-        for lock in variables.values():
-            if isinstance(lock, Lock):
-                lock.name = name
-    for name, lock in vars(module).items():
-        if isinstance(lock, Lock):
-            lock.name = name
+def _name_locks(module: Any) -> list[Lock]:
+    """Return the locks, each with the name of its wallet, or of its variable."""
+    variables = list(vars(module).items())
+    for name, wallet in module.wallets.items():
+        variables += [(name, each) for each in vars(wallet).values()]
+    locks = {name: each for name, each in variables if isinstance(each, Lock)}
+    for name, lock in locks.items():
+        lock.name = name
+    return list(locks.values())
 
 
 def _outcome(module: Any, answers: Sequence[str]) -> Outcome:
@@ -216,8 +164,13 @@ def _change(made: Any) -> str:
     return f"{sign}{made.amount}"
 
 
-def _wrong(came_to: Outcome, in_turn: Sequence[Outcome]) -> str | None:
-    """Return what is wrong with an outcome that no order of the calls gives."""
+def _wrong(history: History, in_turn: Sequence[Outcome]) -> str | None:
+    """Return what is wrong with a run, beside what its calls come to one at a time."""
+    module = history.subjects[0]
+    for lock in _name_locks(module):
+        if lock.locked:
+            return f"{lock.name} was never released."
+    came_to = _outcome(module, _answers(history))
     if came_to in in_turn:
         return None
     said = [lost(came_to.balances, [each.balances for each in in_turn])]

@@ -195,13 +195,14 @@ class Run:
         self.deadlock: Deadlock | None = None
 
 
-def preempted(run: Run, schedule: Schedule) -> dict[int, Choice]:
-    """Return the steps at which the schedule took the baton from a thread that could
-    have run on."""
+def preempted(run: Run) -> dict[int, Choice]:
+    """Return the steps at which the baton was taken from a thread that could have run
+    on."""
+    threads = {step.number: step.thread for step in run.steps}
     return {
         choice.step: choice
         for choice in run.choices
-        if choice.preempts and choice.step in schedule
+        if choice.preempts and threads.get(choice.step) not in (choice.default, None)
     }
 
 

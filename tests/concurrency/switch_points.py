@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import dis
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -95,18 +95,16 @@ def watched_balances(scheduler: Scheduler, faults: Faults) -> Iterator[None]:
 
 
 class Lines:
-    """Makes the lines of files switch points: by default of the service and the store.
+    """Makes the lines of the service and the store switch points.
 
     A line is no switch point if it uses only local variables, constants, and attributes
     that are set once: a switch before it has the effect of one before the next line.
     """
 
-    def __init__(self, scheduler: Scheduler, files: Sequence[Path] = ()) -> None:
+    def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._tracer_of = cache(self._new_tracer)
-        self._files = frozenset(map(str, files)) or watched_files()
-        # read now, because in a run it would look like a hang
-        self._changing = attributes_set_in(files) if files else changing_attributes()
+        changing_attributes()  # read now, because in a run it would look like a hang
 
     def traced(self, body: Callable[[], None]) -> Callable[[], None]:
         """Return a body that stops before these lines; the thread's own tracing, as
@@ -124,12 +122,12 @@ class Lines:
 
     def _enter(self, frame: FrameType, event: str, argument: Any) -> Tracer | None:
         code = frame.f_code
-        if code.co_filename in self._files and code not in UNDIVIDED:
+        if code.co_filename in watched_files() and code not in UNDIVIDED:
             return self._tracer_of(code)
         return None
 
     def _new_tracer(self, code: CodeType) -> Tracer:
-        file, visible = code.co_filename, visible_lines(code, self._changing)
+        file, visible = code.co_filename, visible_lines(code)
         step = self._scheduler.step
 
         def trace(frame: FrameType, event: str, argument: Any) -> Tracer:
@@ -152,14 +150,9 @@ def changing_attributes() -> frozenset[str]:
     """Return the names of the attributes that the product, or a seeded bug, sets
     outside an `__init__`."""
     product = Path(wallet_app.__file__).parent.rglob("*.py")
-    return attributes_set_in([Path(mutants.__file__), *product])
-
-
-def attributes_set_in(files: Iterable[Path]) -> frozenset[str]:
-    """Return the names of the attributes that files set outside an `__init__`."""
     return frozenset(
         node.attr
-        for file in files
+        for file in [Path(mutants.__file__), *product]
         for function in ast.walk(ast.parse(file.read_text()))
         if isinstance(function, ast.FunctionDef) and function.name != "__init__"
         for node in ast.walk(function)
@@ -167,11 +160,12 @@ def attributes_set_in(files: Iterable[Path]) -> frozenset[str]:
     )
 
 
-def visible_lines(code: CodeType, changing: frozenset[str]) -> frozenset[int | None]:
+def visible_lines(code: CodeType) -> frozenset[int | None]:
     """Return the lines of a function that another thread can see, or be seen by."""
     return frozenset(
         instruction.positions.lineno
         for instruction in dis.get_instructions(code)
         if instruction.positions
-        if instruction.opname not in UNSEEN or instruction.argval in changing
+        if instruction.opname not in UNSEEN
+        or instruction.argval in changing_attributes()
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.concurrency import __main__ as command
-from tests.concurrency.one_file import FileExecution, OneFile
+from tests.concurrency.explorer import Failure
+from tests.concurrency.one_file import OneFile
 
 RIGHT = """
 import threading
@@ -66,7 +67,7 @@ ADD = "add('asha', 60)"
 
 def explored(
     tmp_path: Path, calls: list[str], *, instead: tuple[str, str] = ("", "")
-) -> FileExecution | None:
+) -> Failure | None:
     path = tmp_path / "wallet.py"
     assert instead[0] in RIGHT
     path.write_text(RIGHT.replace(*instead))

@@ -370,7 +370,7 @@ def test_each_visible_line_of_the_store_and_the_services_is_a_step_and_no_other(
     assert lines_of(run.steps) == [
         (code.co_filename, line)
         for code, line in recorded_lines
-        if is_watched(code) and line in visible_lines(code, changing_attributes())
+        if is_watched(code) and line in visible_lines(code)
     ]
     ran = {Path(code.co_filename) for code, _ in recorded_lines}
     files = {path for path in SERVICES.rglob("*.py") if path.name != "__init__.py"}
@@ -406,13 +406,11 @@ def nothing_visible(wallet: Wallet, n: int | None) -> object:
 def test_a_line_is_visible_if_it_changes_or_reads_what_can_change() -> None:
     code = everything_visible.__code__
     first = code.co_firstlineno
-    assert visible_lines(code, changing_attributes()) == set(
-        range(first + 1, first + 10)
-    )
+    assert visible_lines(code) == set(range(first + 1, first + 10))
 
 
 def test_a_line_is_not_visible_if_it_uses_only_local_variables_and_constants() -> None:
-    assert visible_lines(nothing_visible.__code__, changing_attributes()) == set()
+    assert visible_lines(nothing_visible.__code__) == set()
 
 
 def test_an_attribute_changes_if_it_is_set_after_the_object_was_made() -> None:
@@ -424,7 +422,7 @@ def test_an_attribute_that_is_set_once_does_not_make_a_line_visible() -> None:
     def reads(wallet: Wallet) -> tuple[object, ...]:
         return wallet.identity, wallet.currency
 
-    assert visible_lines(reads.__code__, changing_attributes()) == set()
+    assert visible_lines(reads.__code__) == set()
 
 
 def test_the_lines_of_a_seeded_bug_are_steps_too(scheduler: Scheduler) -> None:
