@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from wallet_app.demo.people import ASHA, FIRST, OPENED, PEOPLE_MAX, WEEKS
 from wallet_app.demo.request_log import BYTES_MAX, ENTRIES_MAX
 from wallet_app.demo.state import NEWEST_MAX, OLDEST_MAX, PAYMENTS_MAX
 from wallet_app.domain.spending import Limits
+from wallet_app.server.gunicorn_settings import greet
 from wallet_app.services.service import WalletService
 from wallet_app.settings import Settings
 
@@ -127,6 +129,18 @@ def test_a_person_is_added_by_any_name_and_so_many_at_most(page: FlaskClient) ->
 def test_what_is_no_name_is_refused(page: FlaskClient, body: dict[str, Any]) -> None:
     problem = assert_problem(post(page, "/demo/people", body), 400, "invalid_request")
     assert set(problem["errors"]) == {"name"}
+
+
+def test_the_command_that_the_server_prints_creates_a_wallet(
+    page: FlaskClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    greet("http://127.0.0.1:8000")
+    printed = re.search(
+        r"curl -s http://127.0.0.1:8000(\S+) (?s:.+?) -d '(.+)'",
+        capsys.readouterr().out,
+    )
+    assert printed
+    assert post(page, printed[1], json.loads(printed[2])).status_code == 201
 
 
 def test_a_reset_begins_a_new_ledger_for_the_same_people(

@@ -77,10 +77,10 @@ Its settings, except the defaults:
 
 {settings}
 
-Or open a wallet from a terminal:
+Or create a wallet from a terminal:
 
   curl -s {url}/wallet/create -H 'Content-Type: application/json' \\
-       -d '{{"userId": "0b8f6c52-1f6e-4c57-8f38-5c3d1f0a9e01"}}'
+       -d '{{"userId": "3c1f8e52-7a4d-4b09-9e63-d5a0b2c4f718"}}'
 
 All of the API: {url}/docs   Stop with Ctrl-C.
 """
