@@ -131,6 +131,25 @@ def test_what_is_no_name_is_refused(page: FlaskClient, body: dict[str, Any]) -> 
     assert set(problem["errors"]) == {"name"}
 
 
+@pytest.mark.parametrize("name", ["Asha Rao", "asha  RAO", "\uff21sha\u200b Rao"])
+def test_people_whose_names_look_the_same_are_numbered(
+    page: FlaskClient, name: str
+) -> None:
+    for number in (2, 3):
+        added = post(page, "/demo/people", {"name": name}).get_json()
+        assert added["name"] == f"{name} ({number})"
+
+
+def test_a_storm_calls_each_wallet_as_the_page_does(
+    demo: Demo, page: FlaskClient
+) -> None:
+    namesake = post(page, "/demo/people", {"name": "Asha Rao"}).get_json()["userId"]
+    for user in (namesake, "5a4d7c1e-8f0b-4b7a-9a59-1c2f3e4d5b01"):
+        post(page, "/wallet/create", {"userId": user})
+    names = [wallet.name for wallet in demo.storm_wallets()]
+    assert names == ["Asha Rao", "Ravi Kumar", "Asha Rao (2)", "User 5a4d7c1e"]
+
+
 def test_the_command_that_the_server_prints_creates_a_wallet(
     page: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -125,15 +125,20 @@ class Demo:
             seconds=SECONDS_MAX,
             address=address,
             host=host,
-            wallets=self._storm_wallets(),
+            wallets=self.storm_wallets(),
         )
         return self.storms.start(order)
 
-    def _storm_wallets(self) -> list[StormWallet]:
+    def storm_wallets(self) -> list[StormWallet]:
+        """Return those that a storm transfers between, with the names of the page."""
         names = {person.user_id: person.name for person in self.people.all()}
         ids = list(self.service.store.wallets)[:STORM_WALLETS_MAX]
         return [
-            StormWallet(each.id, names.get(each.user_id, "somebody"), each.balance)
+            StormWallet(
+                each.id,
+                names.get(each.user_id, f"User {each.user_id[:8]}"),
+                each.balance,
+            )
             for each in map(self.service.get_wallet, ids)
             if each.currency == STORM_CURRENCY
         ]

@@ -7,6 +7,7 @@ that each can be tried at once.
 
 from __future__ import annotations
 
+import unicodedata
 from collections import deque
 from threading import Lock
 from uuid import uuid4
@@ -120,13 +121,25 @@ class People:
             return list(self._people)
 
     def add(self, name: str) -> Person | None:
-        """Return a new person with this name; None if there are too many."""
-        person = Person(str(uuid4()), name)
+        """Return a new person with this name, and a number if there is one whose name
+        looks the same: Asha Rao (2). None if there are too many."""
         with self._lock:
             if len(self._people) >= PEOPLE_MAX:
                 return None
+            taken = {_look_of(person.name) for person in self._people}
+            called, number = name, 2
+            while _look_of(called) in taken:
+                called, number = f"{name} ({number})", number + 1
+            person = Person(str(uuid4()), called)
             self._people.append(person)
         return person
+
+
+def _look_of(name: str) -> str:
+    """Return what a reader sees of a name: no case, and nothing that is invisible."""
+    plain = unicodedata.normalize("NFKC", name)
+    visible = (each for each in plain if unicodedata.category(each) != "Cf")
+    return " ".join("".join(visible).casefold().split())
 
 
 def _make_past(service: WalletService, clock: DemoClock, ids: DemoIds) -> None:

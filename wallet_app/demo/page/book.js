@@ -31,7 +31,7 @@ class Book extends EventTarget {
     const { people, wallets, ledger } = part;
     const isOther = this.#shown !== null && ledger !== this.#shown.ledger;
     this.#shown = part;
-    this.people = [...namedApart(people), ...strangersAmong(wallets, people)];
+    this.people = [...people, ...strangersAmong(wallets, people)];
     this.wallets = new Map();
     for (const person of this.people) {
       const own = wallets.filter(({ userId }) => userId === person.userId);
@@ -92,23 +92,6 @@ function strangersAmong(wallets, people) {
 
 function walletOf(answer, person) {
   return { ...answer, balance: fromJson(answer.balance), owner: person.name };
-}
-
-/** Number the people whose names look the same: Asha Rao, Asha Rao (2). */
-function namedApart(people) {
-  const taken = new Set();
-  return people.map((person) => {
-    let { name } = person;
-    for (let number = 2; taken.has(lookOf(name)); number += 1) {
-      name = `${person.name} (${number})`;
-    }
-    taken.add(lookOf(name));
-    return { ...person, name };
-  });
-}
-
-function lookOf(name) {
-  return name.normalize("NFKC").toLowerCase().replace(/[\s\p{Cf}]+/gu, " ").trim();
 }
 
 export const book = new Book();
