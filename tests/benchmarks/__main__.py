@@ -10,6 +10,7 @@ from tests.benchmarks import (
     against_peers,
     audits,
     expiry,
+    explorers,
     export,
     garbage,
     in_process,
@@ -55,6 +56,7 @@ TUNING: dict[str, Callable[[Scale], Table]] = {
     "audit": audits.audit_table,
     "servers": servers.servers_table,
     "long": servers.long_reads_table,
+    "explorers": explorers.explorers_table,
 }
 
 
@@ -85,7 +87,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--tuning",
         action="store_true",
-        help="print what the server's settings are worth, in place of the rows",
+        help="print what settings are worth, and other explorers, in place of the rows",
     )
     options = parser.parse_args()
     known = TUNING if options.tuning else KNOWN
