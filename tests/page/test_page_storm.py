@@ -94,12 +94,15 @@ def test_without_locks_money_is_lost_and_the_page_shows_how(
     before = api.get("/audit")
     subject, light = visit.on("storm-subject"), visit.on("storm-books")
     expect(subject).to_have_text("This server")
+    visit.page.evaluate(WATCH)
     visit.on("storm-unlocked").click()
     expect(subject).to_have_text("A service without locks, in a process of its own")
     done = re.compile(r"^Done: 1,000 of 1,000 transfers")
     expect(visit.on("storm-status")).to_have_text(done, timeout=STORM_MILLISECONDS)
     expect(light).to_have_attribute("data-state", "broken")
     expect(light).to_contain_text("The books do not balance")
+    seen = visit.page.evaluate("() => window.seen")
+    assert seen["books"][0] == "unknown", "what was shown was this server's light"
     sums = [visit.on(f"storm-sum-{when}").inner_text() for when in ("before", "after")]
     first, last = (Decimal(re.sub("[₹,]", "", each)) for each in sums)
     assert first.scaleb(2) == before["currencies"]["INR"]["balances"]
@@ -139,6 +142,16 @@ def test_without_locks_money_is_lost_and_the_page_shows_how(
     visit.on("audit-now").click()
     expect(light).to_have_attribute("data-state", "balanced")
     expect(subject).to_have_text("This server")
+    expect(visit.on("storm-status")).to_have_text("Ready.")
+    expect(visit.on("storm-audits")).to_have_text("–")
+    expect(visit.on("storm-answer")).to_have_count(0)
+
+    expect(losses).to_be_visible()
+    visit.tolerate(404)  # what is gone may be asked for once more
+    visit.page.once("dialog", lambda dialog: dialog.accept())
+    visit.on("reset").click()
+    expect(visit.on("ledger")).to_be_visible()
+    expect(losses).to_be_hidden()
 
 
 def minus(texts: list[str]) -> list[str]:

@@ -12,6 +12,7 @@ import { startHistory } from "./history.js";
 import { Outcome } from "./forms.js";
 import { startInbox } from "./inbox.js";
 import { startLimits } from "./limits.js";
+import { showLosses } from "./losses.js";
 import { startMoves } from "./moves.js";
 import { startOutside } from "./outside.js";
 import { startPhone } from "./phone.js";
@@ -50,7 +51,7 @@ async function around(look) {
     byId("connection").textContent = `${error.message} The page goes on trying.`;
     byId("connection").hidden = false;
     isAway = true;
-    showNoAudit("The server does not answer.");
+    showNoAudit("The books could not be audited", "The server does not answer.");
     throw error;
   }
 }
@@ -62,6 +63,7 @@ async function lookAtBooks() {
 
 async function sayLedgerIsNew() {
   byId("ledger").hidden = false;
+  showLosses({ losses: null });
   await lookAtBooks();
 }
 

@@ -5,15 +5,20 @@ import { fromJson } from "./amounts.js";
 import { showColumns } from "./bars.js";
 import { book } from "./book.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
-import { isGoing } from "./state.js";
 
 const COUNT = new Intl.NumberFormat("en");
 const PROBLEMS_MAX = 100; // that one audit lists
 const BOUNDS = [1, 2, 5, 10, 20, 50, 100, 200, 500]; // milliseconds, the last is open
+const NOTHING = {
+  figures: { answered: 0, milliseconds: 0, latencies: [...BOUNDS, null].map(() => 0), answers: {} },
+  transfers: 1,
+  audits: 0,
+};
 
-/** Show this server's own books: an audit, and its sum as that before a storm. */
+/** Show this server's own books: an audit, its sum as that before a storm, and no storm. */
 export function showOwnBooks(audit) {
   showSubject(true);
+  showNoStorm();
   showAudit(audit);
   showSums({ sumBefore: audit.currencies.INR?.balances ?? 0, sumAfter: null, locks: true });
 }
@@ -41,9 +46,9 @@ function problemsWords(count) {
   return count === 1 ? "one problem" : `${count} problems`;
 }
 
-export function showNoAudit(words) {
-  setText("books-words", "The books could not be audited");
-  setText("books-detail", words);
+export function showNoAudit(words, detail = "") {
+  setText("books-words", words);
+  setText("books-detail", detail);
   byId("books").dataset.state = "unknown";
 }
 
@@ -68,15 +73,26 @@ export function sumWords(difference, hasLocks) {
 
 /** Show how far a storm has come, by the server's report. */
 export function showStorm(report) {
-  const { figures, transfers, audit, audits, balanced } = report;
-  const { answered, milliseconds } = figures;
-  showSubject(report.locks);
+  const { audit, locks } = report;
+  showSubject(locks);
   if (audit) showAudit(audit);
+  else if (!locks) showNoAudit("The books were not audited yet");
   showSums(report);
+  setText("storm-words", progressWords(report));
+  showFigures(report);
+}
+
+/** Show that no storm was made yet. */
+export function showNoStorm() {
+  setText("storm-words", "Ready.");
+  showFigures(NOTHING);
+}
+
+function showFigures({ figures, transfers, audits, balanced }) {
+  const { answered, milliseconds } = figures;
   const progress = byId("storm-progress");
   progress.max = transfers;
   progress.value = answered;
-  setText("storm-words", progressWords(report));
   const rate = Math.round((answered * 1000) / Math.max(1, milliseconds));
   setText("figure-rate", answered ? COUNT.format(rate) : "–");
   setText("figure-audits", audits ? `${COUNT.format(balanced)} of ${COUNT.format(audits)}` : "–");
@@ -86,12 +102,6 @@ export function showStorm(report) {
   }
   showColumns(byId("latencies"), columnsOf(figures.latencies));
   showAnswers(Object.entries(figures.answers));
-}
-
-/** Show that no storm was made yet. */
-export function showNoStorm() {
-  setText("storm-words", "Ready.");
-  showColumns(byId("latencies"), columnsOf([...BOUNDS, null].map(() => 0)));
 }
 
 function progressWords({ state, figures, transfers, problem }) {
