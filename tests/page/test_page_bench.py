@@ -93,6 +93,16 @@ def test_a_request_sent_again_with_its_key_is_replayed(visit: Visit, api: Api) -
     assert first == second
 
 
+def test_a_request_of_another_visit_to_the_page_says_so(visit: Visit, api: Api) -> None:
+    Owner(visit, api, "USD", 0).choose()
+    says(send(visit, "add", amount="1.25"), "Added $1.25.")
+    added = visit.on("bench-entry").filter(has_text="POST /wallet/add").first
+    expect(added.get_by_test_id("bench-other")).to_be_hidden()
+    visit.page.reload()
+    other = added.get_by_test_id("bench-other")
+    expect(other).to_have_text("another visit to this page")
+
+
 def test_the_requests_of_every_client_are_on_the_bench(visit: Visit, api: Api) -> None:
     owner = Owner(visit, api, "USD", 0)
     for amount in (1, 2, 4):

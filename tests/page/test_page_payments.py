@@ -40,7 +40,7 @@ def test_payments_are_followed_until_the_bank_has_paid_or_declined(
     status, steps = payment.get_by_test_id("payment-status"), payment.locator(".steps")
     for direction, account, end, last in (
         ("deposit", "ok", "SUCCEEDED", "The bank has paid."),
-        ("withdraw", "declines", "FAILED", "The money came back."),
+        ("withdraw", "declines", "FAILED", "The money was refunded."),
         ("withdraw", "flaky", "SUCCEEDED", "The bank has paid."),
         ("deposit", "times-out", "SUCCEEDED", "The bank has paid."),
     ):
@@ -111,7 +111,7 @@ def test_payments_survive_a_reload_and_a_parked_one_is_retried(
     visit.page.route(f"**{path}/retry", lambda route: route.fulfill(json=api.get(path)))
     payments.last.get_by_test_id("payment-retry").click()
     steps = payments.last.get_by_test_id("payment-step")
-    expect(steps.filter(has_text="Taken up again by hand.")).not_to_have_count(0)
+    expect(steps.filter(has_text="Retried by hand.")).not_to_have_count(0)
     assert [each.url for each in visit.sent] == [f"{visit.url}{path}/retry"]
 
 

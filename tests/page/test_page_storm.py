@@ -60,7 +60,7 @@ def test_a_storm_of_a_thousand_transfers_leaves_every_book_balanced(
     assert 0 < p50 <= p95 <= p99
     good, _, made = visit.on("storm-audits").inner_text().partition(" of ")
     assert good == made and int(made) >= 3, "before, meanwhile and after"
-    expect(visit.on("bench-entry").first).to_contain_text("1000 of 1000")
+    expect(visit.on("bench-entry").first).to_contain_text("1,000 of 1,000")
 
 
 def test_a_storm_stops_when_it_is_told_to(visit: Visit, api: Api) -> None:

@@ -80,7 +80,7 @@ function stepsOf(payment, before) {
 
 function stepOf(payment, before) {
   const isRetried = before?.status === "PARKED";
-  const words = isRetried ? "Taken up again by hand." : stepWords(payment);
+  const words = isRetried ? "Retried by hand." : stepWords(payment);
   return { at: payment.updatedAt, words, status: payment.status };
 }
 
@@ -90,12 +90,12 @@ function stepWords({ status, attempts, bankAnswer, lastError, direction }) {
   if (status === "FAILED") return refusedWords(direction, lastError);
   const isOut = direction === "WITHDRAWAL";
   if (attempts === 0) return isOut ? "Debited; the bank is asked." : "The bank is asked.";
-  const what = bankAnswer === "UNKNOWN" ? "no answer, so it may have paid" : "no success";
-  return `Attempt ${attempts}: ${what}${lastError ? ` (${lastError})` : ""}`;
+  const what = bankAnswer === "UNKNOWN" ? ": no answer, so it may have paid" : " failed";
+  return `Attempt ${attempts}${what}${lastError ? ` (${lastError})` : ""}`;
 }
 
 function refusedWords(direction, lastError) {
-  const back = direction === "WITHDRAWAL" ? " The money came back." : "";
+  const back = direction === "WITHDRAWAL" ? " The money was refunded." : "";
   return `The bank refuses${lastError ? `: ${lastError}` : ""}.${back}`;
 }
 

@@ -80,7 +80,7 @@ function createEntry(entry) {
   fill(element, {
     what: whatWas(entry),
     status: statusWords(entry),
-    other: entry.isOther ? "another client" : "",
+    other: otherWords(entry),
     replayed: entry.replayed ? "replayed: nothing ran" : "",
     time: entry.milliseconds === undefined ? "" : `${countText(Math.round(entry.milliseconds))} ms`,
     curl: line,
@@ -111,8 +111,14 @@ function whatWas({ words, method, url }) {
   return words ?? `${method} ${url.slice(new URL(url).origin.length)}`;
 }
 
+/** Say whose request it was, if it was not one of this visit to the page. */
+function otherWords({ isOther, page }) {
+  if (!isOther) return "";
+  return page ? "another visit to this page" : "another client";
+}
+
 function statusWords({ status, words }) {
-  if (words) return "summed up";
+  if (words) return "summary";
   return status === 0 ? "no answer" : String(status);
 }
 

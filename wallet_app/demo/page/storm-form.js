@@ -1,5 +1,6 @@
 // The storm's form: it has the server make a storm, and shows what the server reports.
 
+import { countText } from "./amounts.js";
 import { send } from "./api.js";
 import { reportMany } from "./bench.js";
 import { byId } from "./dom.js";
@@ -77,7 +78,7 @@ function putOnBench({ url, clients, transfers, locks, audits, balanced, figures 
   const { answered, milliseconds, answers, example } = figures;
   if (!example) return;
   const where = locks ? "" : ", without locks";
-  const words = `Storm${where}: ${answered} of ${transfers} × POST /wallet/transfer, ${clients} clients`;
+  const words = `Storm${where}: ${countText(answered)} of ${countText(transfers)} × POST /wallet/transfer, ${clients} clients`;
   const request = { method: "POST", url: `${url}/wallet/transfer`, text: JSON.stringify(example), milliseconds };
   const seconds = (milliseconds / 1000).toFixed(3);
   reportMany(words, request, { seconds, answers, audits: { made: audits, balanced } });
