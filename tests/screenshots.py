@@ -22,6 +22,7 @@ PICTURES = PROJECT / "wallet_app/demo/pictures"
 STORM_MILLISECONDS = 120_000
 
 DESKTOP = {"width": 1280, "height": 800}
+WIDE = {"width": 1920, "height": 1080}
 MARGIN = 24
 PHONE = {"width": 390, "height": 844}
 
@@ -64,7 +65,13 @@ def main() -> int:
         for name, options in (
             ("storm-light", {"viewport": DESKTOP, "color_scheme": "light"}),
             ("storm-dark", {"viewport": DESKTOP, "color_scheme": "dark"}),
+            ("wide-light", {"viewport": WIDE, "color_scheme": "light"}),
+            ("wide-dark", {"viewport": WIDE, "color_scheme": "dark"}),
             ("phone", {"viewport": PHONE, "color_scheme": "light", "has_touch": True}),
+            (
+                "phone-dark",
+                {"viewport": PHONE, "color_scheme": "dark", "has_touch": True},
+            ),
         ):
             _photograph(browser, server.url, PICTURES / f"{name}.png", options)
         _photograph_losses(browser, server.url)

@@ -108,7 +108,8 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(
 
 def test_the_pictures_of_the_readme_are_there_and_take_nothing_from_elsewhere() -> None:
     pictures = PROJECT / "wallet_app/demo/pictures"
-    names = ["storm-light.png", "storm-dark.png", "phone.png", "trace.svg"]
+    names = ["storm-light.png", "storm-dark.png", "wide-light.png", "wide-dark.png"]
+    names += ["phone.png", "phone-dark.png", "trace.svg"]
     names += [f"unlocked-{number}.png" for number in (1, 2, 3)]
     assert sorted(each.name for each in pictures.iterdir()) == sorted(names)
     for picture in pictures.iterdir():
@@ -122,5 +123,7 @@ def test_the_pictures_of_the_readme_are_there_and_take_nothing_from_elsewhere() 
     }
     for folder in (PROJECT, pictures.parent):
         readme = (folder / "README.md").read_text()
-        for named in re.findall(r"!\[[^]]*\]\(([^):]+)\)", readme):
+        shown = re.findall(r"!\[[^]]*\]\(([^):]+)\)", readme)
+        shown += re.findall(r'<img src="([^":]+)"', readme)
+        for named in shown:
             assert Path(folder, named).exists(), named
