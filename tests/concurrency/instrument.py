@@ -11,8 +11,15 @@ import ast
 import builtins
 import sys
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    ModuleType,
+)
 from typing import Any, TypeVar
 
 from tests.concurrency.reduction import EVERYTHING, Mode, Touch, Touches
@@ -24,7 +31,10 @@ SWITCH, STORE, VALUE = "__switch__", "__store__", "__value_{}__"
 LOCKING = ("acquire", "release")
 """Calls of these are steps of the scheduler, or belong to the statement before."""
 
-UNSEEN_CALLS = {"abs", "int", "isinstance", "range", "repr", "str"} | {
+UNSEEN_CALLS = set(
+    "abs float format hash id int isinstance print range repr round str super "
+    "type".split()
+) | {
     name
     for name, each in vars(builtins).items()
     if isinstance(each, type)
@@ -33,8 +43,8 @@ UNSEEN_CALLS = {"abs", "int", "isinstance", "range", "repr", "str"} | {
 """Calls that nobody notices who does not see their arguments."""
 
 READING_CALLS = set(
-    "all any bool dict enumerate filter float iter len list map max min next reversed "
-    "round set sorted sum tuple zip".split()
+    "all any bool dict enumerate filter frozenset iter len list map max min next "
+    "reversed set sorted sum tuple zip".split()
 )
 READING_METHODS = set("copy count get index items keys values".split())
 """Calls that change nothing, and read what is in a list or a dictionary."""
@@ -48,6 +58,12 @@ WAITING_METHODS = set(
 ITEMS = "the items of something"
 """All lists and dictionaries are one thing: two names may well stand for the same."""
 
+CONSTANTS = (
+    *(int, float, str, bytes, ModuleType, type, BuiltinFunctionType),
+    *(property, staticmethod, classmethod, MemberDescriptorType, GetSetDescriptorType),
+)
+"""What keeps nothing of a run in it."""
+
 T = TypeVar("T")
 
 
@@ -58,9 +74,12 @@ class Source:
     """
 
     def __init__(self, path: Path, scheduler: Scheduler) -> None:
-        tree = ast.parse(path.read_text(), str(path))
-        self._touches = _Instrument(tree).touches
-        self._code = compile(ast.fix_missing_locations(tree), str(path), "exec")
+        tree = ast.parse(path.read_bytes(), str(path))
+        self._instrument = _Instrument(tree)
+        self._touches = self._instrument.touches
+        ast.fix_missing_locations(tree)
+        # What this file imports from __future__ is not meant for that one.
+        self._code = compile(tree, str(path), "exec", dont_inherit=True)
         self._path = str(path)
         self._scheduler = scheduler
         self._stand_ins = StandIns(scheduler)
@@ -72,10 +91,26 @@ class Source:
 
         Raises what the file raises where it is imported.
         """
-        if self._module is None or _has_state(self._module):
-            self._module = self._imported()
         self._stand_ins.reset()
+        if self._module is None or self._has_state(self._module):
+            self._module = self._imported()
         return self._module
+
+    def _has_state(self, module: ModuleType) -> bool:
+        """Return whether variables of a module, or of its classes, hold more than
+        constants, or are set again."""
+        own = [
+            each
+            for each in vars(module).values()
+            if isinstance(each, type) and each.__module__ == module.__name__
+        ]
+        return self._instrument.rebinds or not all(
+            _is_constant(each)
+            for owner in (module, *own)
+            for name, each in vars(owner).items()
+            if not (name.startswith("__") and name.endswith("__"))
+            and name not in self._instrument.imported
+        )
 
     def _imported(self) -> ModuleType:
         module = ModuleType(f"subject_{Path(self._path).stem}")
@@ -100,14 +135,13 @@ class Source:
         return value
 
 
-def _has_state(module: ModuleType) -> bool:
-    """Return whether a module has variables that hold more than constants."""
-    constants = (ModuleType, type, FunctionType, int, float, str, tuple, type(None))
-    return any(
-        not isinstance(each, constants) and not callable(each)
-        for name, each in vars(module).items()
-        if not name.startswith("__")
-    )
+def _is_constant(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_constant, value))
+    if isinstance(value, FunctionType):
+        defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+        return value.__closure__ is None and all(map(_is_constant, defaults))
+    return value is None or isinstance(value, CONSTANTS)
 
 
 class _Instrument:
@@ -125,13 +159,15 @@ class _Instrument:
         }
         defined = (ast.FunctionDef, ast.ClassDef)
         self._known = {node.name for node in nodes if isinstance(node, defined)}
-        self._modules = {
+        self.imported = {
             (alias.asname or alias.name).partition(".")[0]
             for node in nodes
             if isinstance(node, ast.Import | ast.ImportFrom)
             for alias in node.names
         }
-        self._seen_calls = self._known | self._modules | UNSEEN_CALLS
+        self.rebinds = any(map(self._is_rebound, nodes))
+        """Whether variables of the module, or of its classes, are set in functions."""
+        self._seen_calls = self._known | self.imported | UNSEEN_CALLS
         if not any(isinstance(node, ast.Lambda) for node in nodes):
             # What a variable holds that is called is a function of this module.
             self._seen_calls |= {
@@ -160,10 +196,13 @@ class _Instrument:
                 block.append(statement)
                 continue
             inside = around
-            if isinstance(statement, ast.For):
-                inside |= self._touched(statement.iter)
+            loop = statement if isinstance(statement, ast.For) else None
+            if loop is not None and not _is_range(loop.iter):
+                inside = around.union(*map(self._touched, _header(loop)))
             for inner in _blocks(statement):
                 inner[:] = self.block(inner, inside)
+            if loop is not None and inside is not around and not _is_switch(loop.body):
+                loop.body.insert(0, self._switch(loop, [], inside))
             block += self._switched(statement, around)
         return block
 
@@ -171,8 +210,10 @@ class _Instrument:
         """Return a statement with the switch points before it and in it."""
         match statement:
             case ast.AugAssign() if self._is_visible(statement.target):
-                read = self._switch(statement, [statement], around)
-                return [read, *self._split(statement, around)]
+                read = copy(statement.target)
+                read.ctx = ast.Load()
+                first = self._switch(statement, [read, statement.value], around)
+                return [first, *self._split(statement, around)]
             case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
                 targets = _targets(statement)
                 if any(map(self._is_visible, targets)):
@@ -199,8 +240,30 @@ class _Instrument:
                     continue
                 case ast.Call() | ast.Attribute() | ast.Subscript():
                     return True
+                case ast.comprehension(iter=items) if not _is_range(items):
+                    return True
+                case ast.Compare(ops=ops) if any(map(_looks_inside, ops)):
+                    return True
                 case ast.Name(id=name) if name in self._shared:
                     return True
+        return False
+
+    def _is_rebound(self, node: ast.AST) -> bool:
+        match node:
+            case ast.Global():
+                return True
+            case ast.Attribute(value=owner, ctx=ast.Store() | ast.Del()):
+                names = {
+                    each.id for each in ast.walk(owner) if isinstance(each, ast.Name)
+                }
+                parts = {
+                    each.attr
+                    for each in ast.walk(owner)
+                    if isinstance(each, ast.Attribute)
+                }
+                return (
+                    bool(names & {*self._known, "cls", "type"}) or "__class__" in parts
+                )
         return False
 
     def _split(self, statement: ast.AugAssign, around: Touches) -> list[ast.stmt]:
@@ -219,7 +282,7 @@ class _Instrument:
                 read: ast.expr = ast.Attribute(owner, target.attr, ast.Load())
                 written: ast.expr = ast.Attribute(owner, target.attr, ast.Store())
             case ast.Subscript():
-                owner, index = kept(target.value, 1), kept(target.slice, 2)
+                owner, index = kept(target.value, 1), kept(_index(target.slice), 2)
                 read = ast.Subscript(owner, index, ast.Load())
                 written = ast.Subscript(owner, index, ast.Store())
             case _:
@@ -268,7 +331,7 @@ class _Instrument:
                     elif name not in self._seen_calls:
                         touches.add(EVERYTHING)
                 case ast.Call(func=ast.Attribute(ast.Name(id=name), attr=method)):
-                    if name != "self" and name not in self._modules:
+                    if name != "self" and name not in self.imported:
                         touches |= _of_method(method)
                     elif name == "self" and method not in self._known:
                         touches.add(EVERYTHING)
@@ -280,11 +343,36 @@ class _Instrument:
                     touches.add(Touch(name, _mode(context)))
                 case ast.Subscript(ctx=context):
                     touches.add(Touch(ITEMS, _mode(context)))
-                case ast.For() | ast.comprehension():
+                case ast.comprehension():
+                    touches.add(Touch(ITEMS, Mode.READ))
+                case ast.Compare(ops=ops) if any(map(_looks_inside, ops)):
                     touches.add(Touch(ITEMS, Mode.READ))
                 case ast.Name(id=name, ctx=context) if name in self._shared:
                     touches.add(Touch(("variable", name), _mode(context)))
         return frozenset(touches)
+
+
+def _is_switch(block: Sequence[ast.stmt]) -> bool:
+    """Return whether a block begins with a switch point."""
+    match block[0]:
+        case (
+            ast.Expr(value=ast.Call(func=ast.Name(id=name)))
+            | ast.Assign(value=ast.Call(func=ast.Name(id=name)))
+            | ast.AnnAssign(value=ast.Call(func=ast.Name(id=name)))
+        ):
+            return name in (SWITCH, STORE)
+    return False
+
+
+def _is_range(items: ast.AST) -> bool:
+    match items:
+        case ast.Call(func=ast.Name(id="range")):
+            return True
+    return False
+
+
+def _looks_inside(operator: ast.cmpop) -> bool:
+    return isinstance(operator, ast.In | ast.NotIn)
 
 
 def _mode(context: ast.expr_context) -> Mode:
@@ -312,8 +400,13 @@ def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
 def _header(statement: ast.stmt) -> Iterator[ast.AST]:
     """Yield what a statement evaluates itself, without its blocks."""
     match statement:
-        case ast.If(test=value) | ast.For(iter=value) | ast.Match(subject=value):
+        case ast.If(test=value) | ast.Match(subject=value):
             yield value
+        case ast.For(target=target, iter=items):
+            yield ast.comprehension(target, items, [], 0)
+        case ast.AnnAssign(value=value):
+            if value is not None:
+                yield value
         case ast.With():
             # Who takes a lock stops there: only what is called before is a step.
             for item in statement.items:
@@ -328,6 +421,15 @@ def _header(statement: ast.stmt) -> Iterator[ast.AST]:
             return
         case _:
             yield statement
+
+
+def _index(index: ast.expr) -> ast.expr:
+    """Return what can be kept in a variable: `a:b` cannot."""
+    match index:
+        case ast.Slice(lower, upper, step):
+            ends = [end or ast.Constant(None) for end in (lower, upper, step)]
+            return ast.Call(ast.Name("slice", ast.Load()), ends, [])
+    return index
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:
