@@ -20,7 +20,7 @@ from typing import NamedTuple, Protocol
 from rich.text import Text
 
 from tests.concurrency.judge import in_words
-from tests.concurrency.primitives import Condition, Semaphore, Signal
+from tests.concurrency.primitives import Condition, Death, Semaphore, Signal
 from tests.concurrency.scheduler import Choice, Lock, Run, Site, Step
 from tests.concurrency.values import name_in
 from wallet_app.store import Wallet
@@ -269,6 +269,9 @@ def _row(step: Step, number: int | None) -> Row:
             row = Row(number, thread, what, f"waits for {awaited.name}{in_vain}")
         case "notify", Condition() as condition:
             row = Row(number, thread, what, f"notifies {condition.name}")
+        case "die", Death() as death:
+            text = f"ends by {death.error}"
+            row = Row(number, thread, what, text, FATAL)
         case "sleep", _:
             row = Row(number, thread, what, "sleeps")
         case "store", (str(file), int(line), str(target)):

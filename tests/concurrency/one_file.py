@@ -14,11 +14,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from tests.concurrency import scheduler as scheduling
 from tests.concurrency.explorer import Explorer, Failure, History, Raised
 from tests.concurrency.instrument import Source
 from tests.concurrency.judge import IN_TURN
 from tests.concurrency.losses import lost
-from tests.concurrency.scheduler import UNSHOWN, Lock, Scheduler
+from tests.concurrency.primitives import Lock
+from tests.concurrency.scheduler import UNSHOWN, Scheduler
 
 UNSHOWN.add(__file__)
 
@@ -130,12 +132,12 @@ def _busy(history: History) -> frozenset[tuple[int, str]]:
     )
 
 
-def _name_locks(module: Any) -> list[Lock]:
+def _name_locks(module: Any) -> list[scheduling.Lock]:
     """Return the locks, each with the name of its wallet, or of its variable."""
     variables = list(vars(module).items())
     for name, wallet in module.wallets.items():
         variables += [(name, each) for each in vars(wallet).values()]
-    locks = {name: each for name, each in variables if isinstance(each, Lock)}
+    locks = {name: each.lock for name, each in variables if isinstance(each, Lock)}
     for name, lock in locks.items():
         lock.name = name
     return list(locks.values())

@@ -1,7 +1,7 @@
 """What `threading` offers, under the scheduler.
 
-Waiting is a switch point, and who waits for ever is in a deadlock. Time does not pass:
-a wait with a time-out ends when no thread could run otherwise.
+Waiting is a switch point, and a thread that waits for ever is in a deadlock. Time does
+not pass: a wait with a time-out ends when no thread could run otherwise.
 """
 
 from __future__ import annotations
@@ -9,35 +9,79 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
-from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from tests.concurrency import scheduler as scheduling
-from tests.concurrency.scheduler import Scheduler, Site
+from tests.concurrency.scheduler import Key, Scheduler, Site, Waitable
 
 scheduling.UNSHOWN.add(__file__)
 
 
-class Lock(scheduling.Lock):
-    """`threading.Lock`"""
+TICK_SECONDS = 1e-6
 
-    scheduler: ClassVar[Scheduler]
+
+class Clock:
+    """What time it is for the threads of a run. Sleeping, and waiting in vain, makes it
+    later; so does each look at it, because two times are the same nowhere else."""
 
     def __init__(self) -> None:
-        super().__init__(self.scheduler, "a lock")
+        self.seconds = 0.0
+
+    def read(self) -> float:
+        self.seconds += TICK_SECONDS
+        return self.seconds
 
 
-class RLock:
-    """`threading.RLock`"""
+class Primitive:
+    """Something that belongs to a scheduler, and goes by its clock."""
 
     scheduler: ClassVar[Scheduler]
+    clock: ClassVar[Clock]
+
+    def _wait(self, event: Waitable, timeout: float | None) -> bool:
+        """Return whether this came, or the time was up."""
+        frame = sys._getframe()
+        came = self.scheduler.wait("wait", event, frame, timeout is not None)
+        if not came and timeout is not None:
+            self.clock.seconds += timeout
+        return came
+
+
+class Lock(Primitive):
+    """`threading.Lock`"""
 
     def __init__(self) -> None:
         self.lock = scheduling.Lock(self.scheduler, "a lock")
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        is_taken = self.lock.acquire(blocking, timeout)
+        if not is_taken and timeout > 0:
+            self.clock.seconds += timeout
+        return is_taken
+
+    def release(self) -> None:
+        self.lock.release()
+
+    def locked(self) -> bool:
+        self.scheduler.happened("look", self.lock)
+        return self.lock.locked
+
+    def __enter__(self) -> bool:
+        return self.acquire()
+
+    def __exit__(self, *failure: object) -> None:
+        self.release()
+
+
+class RLock(Lock):
+    """`threading.RLock`"""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.depth = 0
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
-        if not self.is_owned() and not self.lock.acquire(blocking, timeout):
+        if not self.is_owned() and not super().acquire(blocking, timeout):
             return False
         self.depth += 1
         return True
@@ -52,12 +96,6 @@ class RLock:
     def is_owned(self) -> bool:
         return self.lock.locked and self.lock.holder == self.scheduler.thread
 
-    def __enter__(self) -> bool:
-        return self.acquire()
-
-    def __exit__(self, *failure: object) -> None:
-        self.release()
-
 
 class Signal:
     """What a thread waits for until another one gives it."""
@@ -71,19 +109,18 @@ class Signal:
         self.locked = True
 
 
-class Condition:
+class Condition(Primitive):
     """`threading.Condition`"""
 
-    scheduler: ClassVar[Scheduler]
-
-    def __init__(self, lock: scheduling.Lock | RLock | None = None) -> None:
+    def __init__(self, lock: Lock | None = None) -> None:
         self.lock = lock if lock is not None else self._new_lock()
         self.key = self.scheduler.new_key()
         self.acquire, self.release = self.lock.acquire, self.lock.release
         self._waiters: deque[Signal] = deque()
 
     def _new_lock(self) -> RLock:
-        bound: type[RLock] = type("RLock", (RLock,), {"scheduler": self.scheduler})
+        here = {"scheduler": self.scheduler, "clock": self.clock}
+        bound: type[RLock] = type("RLock", (RLock,), here)
         return bound()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -94,9 +131,8 @@ class Condition:
         depth = self.lock.depth if isinstance(self.lock, RLock) else 1
         for _ in range(depth):
             self.lock.release()
-        frame = sys._getframe(1)
         try:
-            return self.scheduler.wait("wait", signal, frame, timeout is not None)
+            return self._wait(signal, timeout)
         finally:
             if signal in self._waiters:
                 self._waiters.remove(signal)
@@ -124,11 +160,10 @@ class Condition:
 
     @property
     def name(self) -> str:
-        lock = self.lock.lock if isinstance(self.lock, RLock) else self.lock
-        return lock.name
+        return self.lock.lock.name
 
     def _check(self) -> None:
-        lock = self.lock.lock if isinstance(self.lock, RLock) else self.lock
+        lock = self.lock.lock
         if not lock.locked or lock.holder != self.scheduler.thread:
             raise RuntimeError("cannot use a condition whose lock is not held")
 
@@ -139,10 +174,8 @@ class Condition:
         self.lock.release()
 
 
-class Event:
+class Event(Primitive):
     """`threading.Event`"""
-
-    scheduler: ClassVar[Scheduler]
 
     def __init__(self) -> None:
         self._signal = Signal("an event", self.scheduler)
@@ -160,14 +193,12 @@ class Event:
         self.scheduler.happened("clear", self._signal)
 
     def wait(self, timeout: float | None = None) -> bool:
-        frame = sys._getframe(1)
-        return self.scheduler.wait("wait", self._signal, frame, timeout is not None)
+        return self._wait(self._signal, timeout)
 
 
-class Semaphore:
+class Semaphore(Primitive):
     """`threading.Semaphore`"""
 
-    scheduler: ClassVar[Scheduler]
     holder: int | None = None
     site: Site | None = None
 
@@ -183,12 +214,13 @@ class Semaphore:
         return self.value == 0
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
-        if not blocking and self.locked:
+        if blocking:
+            if not self._wait(self, timeout):
+                return False
+        else:
             self.scheduler.happened("look", self)
-            return False
-        frame: FrameType = sys._getframe(1)
-        if not self.scheduler.wait("wait", self, frame, timeout is not None):
-            return False
+            if self.locked:
+                return False
         self.value -= 1
         return True
 
@@ -212,10 +244,15 @@ class BoundedSemaphore(Semaphore):
         super().release(n)
 
 
-class Thread:
-    """`threading.Thread`: one more thread of the run."""
+class Death(NamedTuple):
+    """The end of a thread by an exception, which nobody else gets to see."""
 
-    scheduler: ClassVar[Scheduler]
+    key: Key
+    error: str
+
+
+class Thread(Primitive):
+    """`threading.Thread`: one more thread of the run."""
 
     def __init__(
         self,
@@ -244,15 +281,20 @@ class Thread:
             self._target(*self._args, **self._kwargs)
 
     def join(self, timeout: float | None = None) -> None:
-        frame = sys._getframe(1)
-        self.scheduler.wait("wait", self._end, frame, timeout is not None)
+        if not self._started:
+            raise RuntimeError("cannot join thread before it is started")
+        self._wait(self._end, timeout)
 
     def is_alive(self) -> bool:
+        self.scheduler.happened("look", self._end)
         return self._started and self._end.locked
 
     def _run(self) -> None:
         try:
             self.run()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - no run ends by it
+            said = f"{type(error).__name__}: {error}"
+            self.scheduler.happened("die", Death(self._end.key, said))
         finally:
             self._end.locked = False
             self.scheduler.happened("wake", self._end)

@@ -226,7 +226,11 @@ class Lock:
         if blocking:
             return self._scheduler.take(self, frame, is_timed=timeout >= 0)
         self._scheduler.step("try", self)
-        return not self.locked and self._scheduler.take(self, frame)
+        if self.locked:
+            return False
+        self.locked, self.holder = True, self._scheduler.thread
+        self.site = site_of(frame, _FRAMES)
+        return True
 
     def release(self) -> None:
         if not self.locked:

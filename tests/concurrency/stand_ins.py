@@ -9,11 +9,11 @@ import time
 import uuid
 from itertools import count
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from tests.concurrency.primitives import PRIMITIVES
-from tests.concurrency.scheduler import Scheduler
+from tests.concurrency.primitives import PRIMITIVES, Clock
+from tests.concurrency.scheduler import UNSHOWN, Scheduler
 
 
 class StandIns:
@@ -25,11 +25,14 @@ class StandIns:
         self._scheduler = scheduler
         self._numbers = count(1)
         self._ids: dict[int, tuple[object, int]] = {}
+        self._clock = Clock()
         self._modules: dict[str, ModuleType | None] = {
             "threading": self._threading(),
-            "time": _like(time, sleep=lambda seconds: scheduler.step("sleep")),
+            "time": self._time(),
             "uuid": _like(uuid, uuid4=lambda: uuid.UUID(int=next(self._numbers))),
             "_queue": None,  # so that `queue` does without it
+            "concurrent.futures": None,  # whose threads are not the scheduler's
+            "multiprocessing": None,
         }
         self.builtins = {
             **vars(builtins),
@@ -39,16 +42,17 @@ class StandIns:
         self._modules["queue"] = self._queue()
 
     def reset(self) -> None:
-        """Begin the numbers anew."""
+        """Begin the numbers again, and the time."""
         self._numbers = count(1)
         self._ids.clear()
+        self._clock.seconds = 0.0
 
     def _import(self, name: str, *how: Any) -> ModuleType:
         if name not in self._modules:
             return builtins.__import__(name, *how)
         module = self._modules[name]
         if module is None:
-            raise ImportError(f"no module named {name}")
+            raise ImportError(f"{name} does not run under the scheduler")
         return module
 
     def _id(self, thing: object) -> int:
@@ -58,24 +62,48 @@ class StandIns:
         return known[1]
 
     def _threading(self) -> ModuleType:
+        here = {"scheduler": self._scheduler, "clock": self._clock}
         bound = {
-            each.__name__: type(each.__name__, (each,), {"scheduler": self._scheduler})
-            for each in PRIMITIVES
+            each.__name__: type(each.__name__, (each,), here) for each in PRIMITIVES
         }
         module = ModuleType("threading")
-        vars(module).update(bound, local=threading.local, get_ident=self._thread)
+        vars(module).update(
+            bound,
+            local=threading.local,
+            get_ident=self._thread,
+            current_thread=lambda: SimpleNamespace(
+                name=f"thread {self._thread()}", ident=self._thread()
+            ),
+        )
         return module
 
     def _thread(self) -> int | None:
         return self._scheduler.thread
 
+    def _time(self) -> ModuleType:
+        clock = self._clock
+
+        def sleep(seconds: float) -> None:
+            self._scheduler.step("sleep")
+            clock.seconds += seconds
+
+        def nanoseconds() -> int:
+            return round(clock.read() * 1e9)
+
+        seconds = dict.fromkeys(("time", "monotonic", "perf_counter"), clock.read)
+        return _like(
+            time, sleep=sleep, time_ns=nanoseconds, monotonic_ns=nanoseconds, **seconds
+        )
+
     def _queue(self) -> ModuleType:
         """Return the standard library's `queue` with these builtins."""
         spec = importlib.util.find_spec("queue")
         assert spec is not None and spec.origin is not None
+        UNSHOWN.add(spec.origin)
         module = ModuleType("queue")
         vars(module)["__builtins__"] = self.builtins
-        code = compile(Path(spec.origin).read_text(), spec.origin, "exec")
+        text = Path(spec.origin).read_text("utf-8")
+        code = compile(text, spec.origin, "exec", dont_inherit=True)
         exec(code, vars(module))
         return module
 

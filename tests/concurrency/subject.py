@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
-from tests.concurrency.primitives import RLock
-from tests.concurrency.scheduler import UNSHOWN, Lock
+from tests.concurrency.primitives import Lock
+from tests.concurrency.scheduler import UNSHOWN
 
 UNSHOWN.add(__file__)
 
@@ -226,9 +226,7 @@ def _member(whole: object, name: str, otherwise: object) -> object:
 def _name_locks(owner: object, path: str, depth: int) -> None:
     """Name the locks in an object, and in what it holds."""
     if isinstance(owner, Lock):
-        owner.name = path or owner.name
-    elif isinstance(owner, RLock):
-        owner.lock.name = path
+        owner.lock.name = path or owner.lock.name
     elif depth:
         if isinstance(owner, dict):
             inside = {f"{path}[{key!r}]": each for key, each in list(owner.items())}
