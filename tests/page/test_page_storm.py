@@ -138,6 +138,8 @@ def test_without_locks_money_is_lost_and_the_page_shows_how(
     assert end.startswith(f"Both read ₹{indian(start)} before either wrote.")
 
     assert api.get("/audit") == before, "the server's own money"
+    lines = visit.on("bench-curl").all_text_contents()
+    assert all(f"'{visit.url}/" in line for line in lines), "its service has ended"
     expect(visit.on("storm-unlocked")).to_be_focused()
     visit.on("audit-now").click()
     expect(light).to_have_attribute("data-state", "balanced")

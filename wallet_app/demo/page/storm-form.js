@@ -73,12 +73,12 @@ function setRunning(isRunning) {
   byId("storm").classList.toggle("running", isRunning);
 }
 
-/** Put one line on the bench for all transfers of a storm. */
+/** Put one line on the bench for all transfers of a storm on this server: a service without
+ * locks has ended with its storm, and its line would be answered by nobody. */
 function putOnBench({ url, clients, transfers, locks, audits, balanced, figures }) {
   const { answered, milliseconds, answers, example } = figures;
-  if (!example) return;
-  const where = locks ? "" : ", without locks";
-  const words = `Storm${where}: ${countText(answered)} of ${countText(transfers)} × POST /wallet/transfer, ${clients} clients`;
+  if (!example || !locks) return;
+  const words = `Storm: ${countText(answered)} of ${countText(transfers)} × POST /wallet/transfer, ${clients} clients`;
   const request = { method: "POST", url: `${url}/wallet/transfer`, text: JSON.stringify(example), milliseconds };
   const seconds = (milliseconds / 1000).toFixed(3);
   reportMany(words, request, { seconds, answers, audits: { made: audits, balanced } });
