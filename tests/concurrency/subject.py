@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import ModuleType
 from typing import Any
 
@@ -31,6 +33,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
 }
 """What each operation is called, by those who have written one."""
+
+READ = ("balance", "history")
+"""What need not be a method."""
 
 OPENED = {"asha": 100, "ravi": 100}
 """The wallets at first."""
@@ -78,9 +83,14 @@ class Subject:
     def __init__(
         self, module: ModuleType, cls: str = "", called: Mapping[str, str] = {}
     ) -> None:
+        if cls and not isinstance(getattr(module, cls, None), type):
+            raise NoSubject(f"there is no class {cls!r}")
         self.cls = cls or _class_in(module, called)
         owner = getattr(module, self.cls) if self.cls else module
         self.names = _names(owner, called)
+        for kind in called:
+            if kind not in self.names:
+                raise NoSubject(f"there is no {called[kind]!r} to {kind} with")
         if not {"add", "deduct", "transfer"} & set(self.names):
             raise NoSubject("it has neither add nor deduct nor transfer")
         self.is_one_wallet = "create" not in self.names and bool(self.cls)
@@ -111,10 +121,14 @@ class Wallets:
         if self._new is not None and not subject.is_one_wallet:
             self._whole = self._new()
         self._wallets: dict[str, Any] = {}
+        self._made: dict[str, Any] = {}
+        """What `create` has returned."""
 
     def open(self, name: str, balance: int) -> None:
         """Create a wallet that holds so much."""
         self.call(Operation("create", (name,)))
+        if not self._subject.is_one_wallet:
+            self._settle(name)
         if balance and "add" in self._subject.names:
             held = self.call(Operation("balance", (name,)))
             missing = balance - held if isinstance(held, int) else balance
@@ -133,8 +147,11 @@ class Wallets:
         if self._subject.is_one_wallet:
             owner, *known = known
         amount = [] if operation.amount is None else [operation.amount]
-        method = getattr(owner, name)
-        answer = method(*known, *amount) if callable(method) else method
+        answer = getattr(owner, name)
+        if callable(answer):
+            answer = answer(*known, *amount)
+        elif known and isinstance(answer, Mapping):
+            answer = answer.get(known[0])
         return _plain(operation.kind, answer)
 
     def _create(self, name: str, user: str) -> object:
@@ -142,9 +159,18 @@ class Wallets:
             self._wallets[user] = _called(self._new, user)
             return "created"
         made = _called(getattr(self._whole, name), user)
-        if user not in self._wallets:
-            self._wallets[user] = _id_in(made, user)
+        self._made.setdefault(user, made)
+        self._wallets.setdefault(user, _ids_in(made, user)[0])
         return "created"
+
+    def _settle(self, user: str) -> None:
+        """Find out by what a wallet is known, if its balance can be read."""
+        for known in _ids_in(self._made.get(user), user):
+            before, self._wallets[user] = self._wallets[user], known
+            with suppress(Exception):
+                self.call(Operation("balance", (user,)))
+                return
+            self._wallets[user] = before
 
     def name_locks(self) -> None:
         """Give locks the names of the attributes that they are in."""
@@ -161,6 +187,7 @@ def _class_in(module: ModuleType, called: Mapping[str, str]) -> str:
         each
         for each in vars(module).values()
         if isinstance(each, type) and each.__module__ == module.__name__
+        if not inspect.isabstract(each)
     ]
     best = max([module, *classes], key=lambda each: len(_names(each, called)))
     return best.__name__ if isinstance(best, type) else ""
@@ -171,15 +198,16 @@ def _names(owner: object, called: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for kind, names in NAMES.items():
         for name in (called[kind],) if kind in called else names:
-            if hasattr(owner, name) or name in _fields(owner):
+            if callable(getattr(owner, name, None)) or (
+                kind in READ and (hasattr(owner, name) or name in _fields(owner))
+            ):
                 found[kind] = name
                 break
     return found
 
 
 def _fields(owner: object) -> Sequence[str]:
-    """Return the attributes that a class sets in its `__init__`, if that is so: a
-    balance need not be a method."""
+    """Return the attributes that a class sets in its `__init__`."""
     init = getattr(owner, "__init__", None)
     code = getattr(init, "__code__", None)
     return () if code is None or not isinstance(owner, type) else code.co_names
@@ -188,32 +216,47 @@ def _fields(owner: object) -> Sequence[str]:
 def _called(create: Callable[..., object], user: str) -> object:
     """Call what makes a wallet: with its user, and with a balance of 0, as far as it
     takes them."""
-    parameters = inspect.signature(create).parameters.values()
-    needed = [each for each in parameters if each.default is each.empty]
-    return create(*(user, 0)[: len(needed)])
+    needed = [
+        each
+        for each in inspect.signature(create).parameters.values()
+        if each.default is each.empty
+        and each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD)
+    ]
+    values = [
+        0 if number or "balance" in each.name else user
+        for number, each in enumerate(needed[:2])
+    ]
+    return create(*values)
 
 
-def _id_in(made: object, user: str) -> object:
-    """Return by what a wallet is known that was created: what is returned, or an id in
-    it; else the name of its user."""
+def _ids_in(made: Any, user: str) -> list[object]:
+    """Return by what a wallet may be known that was created, most likely first: an id
+    in what was returned, that itself, or the name of its user."""
+    if made is None or isinstance(made, bool):
+        return [user]
+    names = ("id", "wallet_id", "walletId")
     if isinstance(made, dict):
-        found = [made[key] for key in ("id", "wallet_id", "walletId") if key in made]
-        return found[0] if found else user
-    for attribute in ("id", "wallet_id"):
-        if hasattr(made, attribute):
-            return getattr(made, attribute)
-    return user if made is None or isinstance(made, bool) else made
+        return [*(made[name] for name in names if name in made), user]
+    ids = [getattr(made, name) for name in names if hasattr(made, name)]
+    return [*ids, made, user]
 
 
 def _plain(kind: str, answer: Any) -> object:
     """Return an answer as a value that can be compared: ids and times are left out."""
     if kind == "balance":
-        return _member(answer, "balance", answer)
+        return _whole(_member(answer, "balance", answer))
     if kind == "history":
         return tuple(_member(each, "amount", "entry") for each in answer or ())
     if answer is False:
         return REFUSED
     return answer if isinstance(answer, int | float) else "done"
+
+
+def _whole(balance: object) -> object:
+    """Return an amount of a currency's units as an integer, however it is kept."""
+    if isinstance(balance, float | Decimal) and balance % 1 == 0:
+        return int(balance)
+    return balance
 
 
 def _member(whole: object, name: str, otherwise: object) -> object:
