@@ -22,6 +22,7 @@ from tests.concurrency.difference import difference
 from tests.concurrency.examine import SECONDS
 from tests.concurrency.examine_command import name_of, source_of
 from tests.concurrency.execution import Execution, Laboratory
+from tests.concurrency.explorer import printable
 from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.judge import IN_TURN
 from tests.concurrency.lanes import LANE_MIN, lanes
@@ -348,8 +349,8 @@ def _subject(console: Console, arguments: argparse.Namespace) -> int:
         )
     except Exception as error:  # noqa: BLE001 - whatever the file does, it is no wallet
         console.print(
-            f"[bold red]Cannot examine that[/]: {escape(type(error).__name__)}: "
-            f"{escape(str(error))}"
+            f"[bold red]Cannot examine that[/]: {type(error).__name__}: "
+            f"{escape(printable(str(error)))}"
         )
         return 2
     finally:

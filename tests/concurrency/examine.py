@@ -22,6 +22,7 @@ from tests.concurrency.explorer import (
     Made,
     Raised,
     explained_by,
+    printable,
 )
 from tests.concurrency.instrument import Source
 from tests.concurrency.losses import lost
@@ -136,6 +137,7 @@ def _with(
     for wallets in failure.history.subjects:
         wallets.name_locks()
     verdict, wrong = _judged(failure, orders)
+    wrong = "\n".join(map(printable, wrong.splitlines()))
     return Examined(verdict, programs, schedules, False, failure, wrong)
 
 
@@ -169,20 +171,36 @@ def _check(threads: Threads, orders: Sequence[History]) -> Check:
 def _unbalanced(history: History) -> str | None:
     """Return what calls that were made alone have done to the balances, if it is not
     what they have answered."""
-    should = dict(OPENED)
+    possible = [dict(OPENED)]
     for each in history.made:
         operation = each.call
         assert isinstance(operation, Operation)
         if _is_refused(each):
             continue
-        source, target = operation.ends
-        amount = operation.amount or 0
-        if source in should:
-            should[source] -= amount
-        if target in should:
-            should[target] += amount
+        moved = [_moved(before, operation) for before in possible]
+        if all(_is_doubtful(before, operation) for before in possible):
+            moved += possible  # its answer may well be the words for a refusal
+        possible = moved
     has = _balances(history)
-    return lost(has, [should]) if has and has != should else None
+    return lost(has, possible) if has and has not in possible else None
+
+
+def _moved(before: Mapping[str, int], operation: Operation) -> dict[str, int]:
+    """Return the balances after an operation."""
+    after = dict(before)
+    for name, sign in zip(operation.ends, (-1, 1), strict=True):
+        if name in after:
+            after[name] += sign * (operation.amount or 0)
+    return after
+
+
+def _is_doubtful(before: Mapping[str, int], operation: Operation) -> bool:
+    """Return whether an operation ought to be refused."""
+    source, target = operation.ends
+    amount = operation.amount or 0
+    return any(name not in before for name in (source, target) if name) or (
+        bool(source) and before[source] < amount
+    )
 
 
 def _judged(failure: Failure, orders: Sequence[History]) -> tuple[Verdict, str]:

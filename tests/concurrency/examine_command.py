@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,7 +17,7 @@ from rich.text import Text
 
 from tests.concurrency.examine import Examined, Verdict, examine
 from tests.concurrency.lanes import FATAL, lanes
-from tests.concurrency.subject import OPENED
+from tests.concurrency.subject import NAMES, OPENED, NoSubject
 from tests.concurrency.trace import filled
 
 
@@ -28,7 +30,10 @@ def source_of(text: str) -> tuple[Path, str]:
     if where.endswith(".py"):
         path = Path(where)
     else:
-        spec = importlib.util.find_spec(where) if where else None
+        try:
+            spec = importlib.util.find_spec(where)
+        except (ImportError, ValueError):
+            spec = None
         if spec is None or spec.origin is None:
             raise argparse.ArgumentTypeError(f"there is no module {where!r}")
         path = Path(spec.origin)
@@ -40,25 +45,34 @@ def source_of(text: str) -> tuple[Path, str]:
 def name_of(text: str) -> tuple[str, str]:
     """Return the two sides of `add=put_money`."""
     kind, equals, name = text.partition("=")
-    if not equals or not name.isidentifier():
-        raise argparse.ArgumentTypeError("must be as add=put_money")
+    if not equals or kind not in NAMES or not name.isidentifier():
+        kinds = ", ".join(NAMES)
+        raise argparse.ArgumentTypeError(f"must be as add=put_money, for {kinds}")
     return kind, name
 
 
 def run(
     console: Console, arguments: argparse.Namespace, show: Callable[[str], None]
 ) -> int:
-    """Examine a subject and report; 1 says that it is wrong."""
+    """Examine a subject and report; 1 says that it is wrong. What it prints is left
+    out.
+
+    Raises NoSubject, and what the file raises where it is imported.
+    """
     path, cls = arguments.subject
     started = time.monotonic()
-    examined = examine(
-        path,
-        cls,
-        dict(arguments.called),
-        seconds=arguments.seconds,
-        preemptions=arguments.preemptions,
-        progress=lambda so_far: show(f"{path.name}: {_tried(so_far)}"),
-    )
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        try:
+            examined = examine(
+                path,
+                cls,
+                dict(arguments.called),
+                seconds=arguments.seconds,
+                preemptions=arguments.preemptions,
+                progress=lambda so_far: show(f"{path.name}: {_tried(so_far)}"),
+            )
+        except SystemExit as error:  # else its status would be the verdict
+            raise NoSubject("it ends the program") from error
     seconds = time.monotonic() - started
     if arguments.junit:
         arguments.junit.write_bytes(junit(path, examined, seconds))
@@ -67,7 +81,7 @@ def run(
     else:
         bound = "equivalence"
         if arguments.preemptions is not None:
-            bound = f"{arguments.preemptions} preemptions"
+            bound = _counted(arguments.preemptions, "preemption")
         report = in_words(path, examined, seconds, console.width, bound)
         console.print(report, soft_wrap=True)
     return 0 if examined.verdict is Verdict.HELD else 1
@@ -161,4 +175,9 @@ def junit(path: Path, examined: Examined, seconds: float) -> bytes:
 
 
 def _tried(examined: Examined) -> str:
-    return f"{examined.programs:,} programs under {examined.schedules:,} schedules"
+    programs = _counted(examined.programs, "program")
+    return f"{programs} under {_counted(examined.schedules, 'schedule')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"

@@ -19,6 +19,7 @@ from typing import NamedTuple, Protocol
 
 from rich.text import Text
 
+from tests.concurrency.explorer import printable
 from tests.concurrency.judge import in_words
 from tests.concurrency.primitives import Condition, Death, Semaphore, Signal
 from tests.concurrency.scheduler import Choice, Lock, Run, Site, Step
@@ -231,7 +232,8 @@ def _rows(execution: Shown) -> list[Row]:
             continue
         if step.what in UNSHOWN_STEPS:
             continue
-        rows.append(_row(step, number if step.what == "invoke" else step.number))
+        row = _row(step, number if step.what == "invoke" else step.number)
+        rows.append(replace(row, text=printable(row.text), code=printable(row.code)))
     if execution.run.deadlock is not None:
         for waiter in execution.run.deadlock.waiters:
             if waiter.thread < 0:

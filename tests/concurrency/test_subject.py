@@ -110,6 +110,17 @@ def test_functions_of_a_module_are_a_subject() -> None:
     assert balances(text) == MOVED
 
 
+def test_functions_may_know_wallets_that_nobody_creates() -> None:
+    text = """
+        from collections import Counter
+        wallets = Counter()
+        def add(name, n): wallets[name] += n
+        def deduct(name, n): wallets[name] -= n
+        def balance(name): return wallets[name]
+    """
+    assert balances(text) == MOVED
+
+
 def test_a_name_that_nobody_would_guess_is_said() -> None:
     module = module_of("class Wallet:\n    def pour(self, n): pass")
     assert Subject(module, called={"add": "pour"}).names == {"add": "pour"}
