@@ -495,9 +495,9 @@ def test_what_never_reaches_the_app_is_refused_with_a_problem_too(
 def test_a_query_that_is_too_long_is_refused_as_the_description_says(
     server: Server,
 ) -> None:
-    path = "/wallet/{id}/transactions"
+    path = "/wallet/{walletId}/transactions"
     described = ask("GET", f"{server.url}/openapi.json").json()["paths"][path]["get"]
-    url = f"{server.url}{path.format(id=uuid4())}?category={'a' * 5_000}"
+    url = f"{server.url}{path.format(walletId=uuid4())}?category={'a' * 5_000}"
     answer = ask("GET", url)
     content = described["responses"][str(answer.status)]["content"]
     examples = content["application/problem+json"]["examples"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -53,8 +54,8 @@ def requests(description: dict[str, Any], wallet_id: str) -> Iterator[bytes]:
         for method, operation in operations.items():
             if method == "parameters":
                 continue
-            target = path.replace("{id}", wallet_id).replace(
-                "{delivery_id}", str(uuid4())
+            target = re.sub(
+                r"\{\w+\}", str(uuid4()), path.replace("{walletId}", wallet_id)
             )
             content = operation.get("requestBody", {}).get("content", {})
             example = content.get("application/json", {}).get("example", {})

@@ -9,6 +9,7 @@ from flask import Flask, request
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.routing import BaseConverter, Map, UnicodeConverter, UUIDConverter
 
+from wallet_app.api.outgoing import problems
 from wallet_app.api.outgoing.camel import camel
 
 
@@ -34,11 +35,14 @@ def register(app: Flask) -> None:
 
     @app.before_request
     def name_wrong_id() -> None:
-        if not isinstance(request.routing_exception, NotFound):
+        not_found = request.routing_exception
+        if not isinstance(not_found, NotFound):
             return
+        problems.forget_circle(not_found)
         try:
             _, ids = any_ids().bind("").match(request.path, request.method)
-        except HTTPException:
+        except HTTPException as error:
+            problems.forget_circle(error)
             return
         for name, value in ids.items():
             if not re.fullmatch(UUIDConverter.regex, value):

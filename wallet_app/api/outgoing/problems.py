@@ -91,10 +91,14 @@ def _refusal(error: WalletError) -> Response:
     return response
 
 
-def _http_error(error: HTTPException) -> Response:
-    # Routing leaves a circle of errors and frames, which would wait for a full
-    # garbage collection, and the server makes none (server/worker.py).
+def forget_circle(error: HTTPException) -> None:
+    """Let go of the circle of errors and frames that routing leaves. It would wait for
+    a full garbage collection, and the server makes none (server/worker.py)."""
     error.__traceback__ = error.__context__ = None
+
+
+def _http_error(error: HTTPException) -> Response:
+    forget_circle(error)
     status = error.code or InternalServerError.code
     response = _response(http_document(status, error.description), status)
     for name, value in error.get_headers():
