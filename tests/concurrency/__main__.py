@@ -22,10 +22,9 @@ from tests.concurrency.difference import difference
 from tests.concurrency.examine import SECONDS
 from tests.concurrency.examine_command import name_of, source_of
 from tests.concurrency.execution import Execution, Laboratory
-from tests.concurrency.explorer import printable
 from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.judge import IN_TURN
-from tests.concurrency.lanes import LANE_MIN, lanes
+from tests.concurrency.lanes import LANE_MIN, lanes, printable
 from tests.concurrency.mutants import MUTANTS, Mutant
 from tests.concurrency.one_file import OPENED, OneFile
 from tests.concurrency.programs import Program, program_from, schedule_from

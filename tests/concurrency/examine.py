@@ -22,9 +22,9 @@ from tests.concurrency.explorer import (
     Made,
     Raised,
     explained_by,
-    printable,
 )
 from tests.concurrency.instrument import Source
+from tests.concurrency.lanes import printable
 from tests.concurrency.losses import lost
 from tests.concurrency.scheduler import Scheduler
 from tests.concurrency.subject import OPENED, REFUSED, Operation, Subject

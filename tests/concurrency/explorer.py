@@ -265,7 +265,7 @@ class Explorer:
                     scheduler.step("call")
                 invoked = scheduler.happened("invoke", repr(call))
                 answer = answer_of(call, subjects[0])
-                returned = scheduler.happened("return", printable(str(answer)))
+                returned = scheduler.happened("return", str(answer))
                 history.made.append(Made(thread, call, invoked, returned, answer))
 
         return body
@@ -311,16 +311,7 @@ def answer_of(call: Callable[[Any], object], subject: object) -> object:
     try:
         return call(subject)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the answer
-        return Raised(type(error).__name__, printable(str(error)))
-
-
-def printable(text: str) -> str:
-    """Return a text of somebody else's in one line, without what would control the
-    terminal."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode()
-        for each in text
-    )
+        return Raised(type(error).__name__, str(error))
 
 
 def _orders(threads: Sequence[Calls]) -> Iterator[list[tuple[int, Any]]]:

@@ -282,7 +282,7 @@ class _Instrument:
                 read: ast.expr = ast.Attribute(owner, target.attr, ast.Load())
                 written: ast.expr = ast.Attribute(owner, target.attr, ast.Store())
             case ast.Subscript():
-                owner, index = kept(target.value, 1), kept(_index(target.slice), 2)
+                owner, index = kept(target.value, 1), kept(target.slice, 2)
                 read = ast.Subscript(owner, index, ast.Load())
                 written = ast.Subscript(owner, index, ast.Store())
             case _:
@@ -421,15 +421,6 @@ def _header(statement: ast.stmt) -> Iterator[ast.AST]:
             return
         case _:
             yield statement
-
-
-def _index(index: ast.expr) -> ast.expr:
-    """Return what can be kept in a variable: `a:b` cannot."""
-    match index:
-        case ast.Slice(lower, upper, step):
-            ends = [end or ast.Constant(None) for end in (lower, upper, step)]
-            return ast.Call(ast.Name("slice", ast.Load()), ends, [])
-    return index
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:

@@ -19,7 +19,6 @@ from typing import NamedTuple, Protocol
 
 from rich.text import Text
 
-from tests.concurrency.explorer import printable
 from tests.concurrency.judge import in_words
 from tests.concurrency.primitives import Condition, Death, Semaphore, Signal
 from tests.concurrency.scheduler import Choice, Lock, Run, Site, Step
@@ -304,3 +303,12 @@ def _placed(row: Row, site: Site | None) -> Row:
 
 def named(wallet: Wallet) -> str:
     return name_in(wallet.currency, wallet.identity.user_id)
+
+
+def printable(text: str) -> str:
+    """Return a text of somebody else's in one line, without what would control the
+    terminal."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode()
+        for each in text
+    )

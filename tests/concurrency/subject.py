@@ -222,8 +222,7 @@ def _called(create: Callable[..., object], user: str) -> object:
     needed = [
         each
         for each in inspect.signature(create).parameters.values()
-        if each.default is each.empty
-        and each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD)
+        if each.default is each.empty and each.kind is not each.VAR_KEYWORD
     ]
     values = [
         0 if number or "balance" in each.name else user

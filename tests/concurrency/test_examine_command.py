@@ -324,6 +324,26 @@ def test_nothing_that_a_subject_says_controls_the_terminal(
     assert r"self.text = \x1b[2J\n" in str(failure.text)
 
 
+def test_not_even_the_name_of_a_thread_that_is_waited_for_does(
+    capsys: pytest.CaptureFixture[str], written: Written
+) -> None:
+    path = written(
+        """\
+        import threading
+        class Wallet:
+            def add(self, n):
+                wait = threading.Event().wait
+                worker = threading.Thread(target=wait, name="\\x1b[2J")
+                worker.start()
+                if n < 100: worker.join()
+        """
+    )
+    status, out, _ = run(capsys, path)
+    assert (status, out.splitlines()[0]) == (1, "my_wallet.py: deadlock")
+    assert r"the end of \x1b[2J" in " ".join(out.split())
+    assert "\x1b" not in out
+
+
 def test_an_exception_that_no_call_raises_alone_is_a_crash(
     capsys: pytest.CaptureFixture[str], written: Written
 ) -> None:

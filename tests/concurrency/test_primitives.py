@@ -211,49 +211,31 @@ def test_it_does_what_the_real_one_does(
 # Locks
 
 
-def test_a_lock_that_another_thread_holds_is_not_taken_by_an_attempt(
-    scheduler: Scheduler, modules: Any
+@pytest.mark.parametrize("kind", ["Lock", "RLock", "Semaphore"])
+def test_what_is_only_tried_is_not_waited_for(
+    scheduler: Scheduler, modules: Any, kind: str
 ) -> None:
-    """Nor does the attempt wait: two threads that try the other's lock go on."""
-    seen: list[set[bool]] = []
+    """Not even if it was free a moment before."""
+    seen: set[bool] = set()
 
     def bodies() -> list[Callable[[], object]]:
-        a, b = modules.threading.Lock(), modules.threading.Lock()
-        taken: set[bool] = set()
-        seen.append(taken)
-
-        def body(first: Any, second: Any) -> None:
-            with first:
-                is_taken = second.acquire(blocking=False)
-                taken.add(is_taken)
-                if is_taken:
-                    second.release()
-
-        return [lambda: body(a, b), lambda: body(b, a)]
-
-    runs = every_run(scheduler, bodies)
-    assert all(run.deadlock is None for run in runs)
-    assert set().union(*seen) == {True, False}
-
-
-def test_a_semaphore_that_is_tried_is_not_waited_for(
-    scheduler: Scheduler, modules: Any
-) -> None:
-    def bodies() -> list[Callable[[], object]]:
-        semaphore, ended = modules.threading.Semaphore(1), modules.threading.Event()
+        lock, ended = getattr(modules.threading, kind)(), modules.threading.Event()
 
         def keep() -> None:
-            with semaphore:
+            with lock:
                 ended.wait()
 
         def attempt() -> None:
-            if semaphore.acquire(blocking=False):
-                semaphore.release()
+            is_taken = lock.acquire(blocking=False)
+            seen.add(is_taken)
+            if is_taken:
+                lock.release()
             ended.set()
 
         return [keep, attempt]
 
     assert all(run.deadlock is None for run in every_run(scheduler, bodies))
+    assert seen == {True, False}
 
 
 def test_a_time_out_ends_only_when_nobody_could_run_otherwise(

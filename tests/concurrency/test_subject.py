@@ -174,7 +174,9 @@ CREATED = {
     "no parameter": "def create(self): return self.new('w-%d' % len(self.held))",
     "two parameters": "def create(self, user, held): return self.new(user, held)",
     "an optional one": "def create(self, user, held=5): return self.new(user, held)",
-    "anything": "def create(self, *args, **kwargs): return self.new(*args, **kwargs)",
+    "anything": (
+        "def create(self, *args, **more):\n        [user] = args; return self.new(user)"
+    ),
     "a keyword": "def create(self, user, *, limit=5): return self.new(user)",
 }
 
