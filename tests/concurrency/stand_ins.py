@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import random
 import threading
 import time
 import uuid
@@ -17,19 +18,22 @@ from tests.concurrency.scheduler import UNSHOWN, Scheduler
 
 
 class StandIns:
-    """What a subject gets when it imports `threading`, `queue`, `time` or `uuid`, and
-    the builtins with which it does so. Ids are numbered in the order in which they are
-    asked for, because addresses and random numbers differ from run to run."""
+    """What a subject gets when it imports `threading`, `queue`, `time`, `uuid` or
+    `random`, and the builtins with which it does so. Ids are numbered in the order in
+    which they are asked for, because addresses and random numbers differ from run to
+    run."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._numbers = count(1)
         self._ids: dict[int, tuple[object, int]] = {}
         self._clock = Clock()
+        self._random = random.Random(0)
         self._modules: dict[str, ModuleType | None] = {
             "threading": self._threading(),
             "time": self._time(),
             "uuid": _like(uuid, uuid4=lambda: uuid.UUID(int=next(self._numbers))),
+            "random": _like(random, **_methods(self._random)),
             "_queue": None,  # so that `queue` does without it
             "concurrent.futures": None,  # whose threads are not the scheduler's
             "multiprocessing": None,
@@ -42,10 +46,11 @@ class StandIns:
         self._modules["queue"] = self._queue()
 
     def reset(self) -> None:
-        """Begin the numbers again, and the time."""
+        """Begin the numbers again, those of chance too, and the time."""
         self._numbers = count(1)
         self._ids.clear()
         self._clock.seconds = 0.0
+        self._random.seed(0)
 
     def _import(self, name: str, *how: Any) -> ModuleType:
         if name not in self._modules:
@@ -106,6 +111,13 @@ class StandIns:
         code = compile(text, spec.origin, "exec", dont_inherit=True)
         exec(code, vars(module))
         return module
+
+
+def _methods(owner: object) -> dict[str, object]:
+    """Return the methods of an object that a module offers as its functions."""
+    return {
+        name: getattr(owner, name) for name in random.__all__ if hasattr(owner, name)
+    }
 
 
 def _like(module: ModuleType, **other: object) -> ModuleType:

@@ -315,19 +315,20 @@ def test_a_module_is_imported_again_only_if_it_keeps_something(
     assert (source.module() is not source.module()) is is_new
 
 
-def test_ids_are_the_same_in_each_run(load: Load) -> None:
+def test_ids_and_random_numbers_are_the_same_in_each_run(load: Load) -> None:
     source = load(
         """\
+        from random import random
         from uuid import uuid4
         class Wallet:
             pass
         service, seen = uuid4(), []
         def ids():
             one, other = Wallet(), Wallet()
-            return service, uuid4(), id(one), id(other), id(one)
+            return service, uuid4(), id(one), id(other), id(one), random()
         """
     )
-    service, made, one, other, again = first = source.module().ids()
+    service, made, one, other, again, _ = first = source.module().ids()
     assert source.module().ids() == first
     assert len({service, made}) == 2
     assert one == again != other
