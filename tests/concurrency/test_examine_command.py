@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,10 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.concurrency import __main__ as command
+from tests.documents import blocks
+from tests.server import PROJECT
 
+README = Path(__file__).with_name("README.md")
 SUBJECTS = Path(__file__).with_name("subjects")
 WRONG = SUBJECTS / "check_outside.py"
 
@@ -364,3 +368,23 @@ def test_an_exception_that_no_call_raises_alone_is_a_crash(
     assert "\x1b" not in out
     said = " ".join(out.split())
     assert r"add(asha, 60) raised RuntimeError: \x1b[31mbusy." in said
+
+
+def test_the_readme_shows_what_is_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    shown = next(each for each in blocks(README, "console") if "--subject" in each)
+    typed, _, report = shown.partition("\n")
+    assert command.main(typed.split("tests.concurrency ")[1].split()) == 1
+    printed = capsys.readouterr().out
+    seconds = re.compile(r" in \d+\.\d s\.")
+    assert seconds.sub("", printed) == seconds.sub("", report)
+
+
+def test_the_python_of_the_readme_finds_the_lost_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(PROJECT)
+    exec(next(each for each in blocks(README, "python") if "explore(" in each), {})
+    assert capsys.readouterr().out.count("self.value = 1") == 2
