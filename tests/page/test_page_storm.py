@@ -53,7 +53,7 @@ def test_a_storm_of_a_thousand_transfers_leaves_every_book_balanced(
 
     expect(visit.on("storm-answer")).to_have_text(["200moved1,000"])
     columns = visit.on("storm-latencies").locator(".column-count").all_text_contents()
-    assert sum(int(each or 0) for each in columns) == 1_000
+    assert sum(int(each.replace(",", "") or 0) for each in columns) == 1_000
     assert int(visit.on("storm-rate").inner_text().replace(",", "")) > 0
     times = [visit.on(f"storm-p{share}").inner_text() for share in (50, 95, 99)]
     p50, p95, p99 = (float(each.removesuffix(" ms")) for each in times)
@@ -61,6 +61,18 @@ def test_a_storm_of_a_thousand_transfers_leaves_every_book_balanced(
     good, _, made = visit.on("storm-audits").inner_text().partition(" of ")
     assert good == made and int(made) >= 3, "before, meanwhile and after"
     expect(visit.on("bench-entry").first).to_contain_text("1,000 of 1,000")
+
+
+COLUMNS = """async () => {
+    const { showColumns } = await import("/page/bars.js");
+    showColumns(document.getElementById("latencies"), [{ label: "≤1", count: 1250 }]);
+}"""
+
+
+def test_the_counts_of_latencies_are_grouped(visit: Visit) -> None:
+    visit.page.evaluate(COLUMNS)
+    counts = visit.on("storm-latencies").locator(".column-count")
+    expect(counts).to_have_text(["1,250"])
 
 
 def test_a_storm_stops_when_it_is_told_to(visit: Visit, api: Api) -> None:

@@ -1,6 +1,6 @@
 // Bars for amounts, and columns for counts.
 
-import { thousandths } from "./amounts.js";
+import { countText, thousandths } from "./amounts.js";
 import { fill, fromTemplate, keep } from "./dom.js";
 
 /** Show amounts as bars in a list: {name, minor} each. */
@@ -24,7 +24,7 @@ export function showColumns(list, columns) {
     key: ({ label }) => label,
     create: () => fromTemplate("column-template"),
     update: (element, { label, count }) => {
-      fill(element, { label, count: count ? String(count) : "" });
+      fill(element, { label, count: count ? countText(count) : "" });
       const share = count ? Math.max(2, (count / most) * 100) : 0;
       const bar = element.querySelector("rect");
       bar.setAttribute("height", `${share}%`);
