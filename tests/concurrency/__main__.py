@@ -20,7 +20,7 @@ from rich.text import Text
 from tests.concurrency import examine_command
 from tests.concurrency.difference import difference
 from tests.concurrency.examine import SECONDS
-from tests.concurrency.examine_command import name_of, source_of
+from tests.concurrency.examine_command import name_of, source_of, tried
 from tests.concurrency.execution import Execution, Laboratory
 from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.judge import IN_TURN
@@ -398,7 +398,7 @@ def _progress(laboratory: Laboratory, so_far: Callable[[], str]) -> Iterator[Non
 
 
 def _tried(laboratory: Laboratory) -> str:
-    return f"{laboratory.programs:,} programs under {laboratory.schedules:,} schedules"
+    return tried(laboratory.programs, laboratory.schedules)
 
 
 if __name__ == "__main__":

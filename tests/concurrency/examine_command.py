@@ -69,7 +69,9 @@ def run(
                 dict(arguments.called),
                 seconds=arguments.seconds,
                 preemptions=arguments.preemptions,
-                progress=lambda so_far: show(f"{path.name}: {_tried(so_far)}"),
+                progress=lambda so_far: show(
+                    f"{path.name}: {tried(so_far.programs, so_far.schedules)}"
+                ),
             )
         except SystemExit as error:  # else its status would be the verdict
             raise NoSubject("it ends the program") from error
@@ -96,12 +98,12 @@ def in_words(
 ) -> Text:
     """Return the report: what lost money, its trace, and how much was tried."""
     failure = examined.failure
-    tried = f"{_tried(examined)} in {seconds:.1f} s"
+    extent = f"{tried(examined.programs, examined.schedules)} in {seconds:.1f} s"
     if failure is None:
         held = f"{path.name} held"
-        said = f"{held}: {tried}, each up to {bound}."
+        said = f"{held}: {extent}, each up to {bound}."
         if not examined.ended:
-            said = f"{held} so far: {tried}. Then the time was up."
+            said = f"{held} so far: {extent}. Then the time was up."
         text = Text(filled(said, columns))
         text.stylize("bold green", 0, len(held))
         return text
@@ -111,7 +113,7 @@ def in_words(
     text.append(lanes(failure, columns)).append("\n\n")
     wrong = "\n".join(filled(line, columns) for line in examined.wrong.splitlines())
     text.append(wrong, FATAL)
-    text.append(f"\n\nFound in {tried}.", "dim")
+    text.append(f"\n\nFound in {extent}.", "dim")
     return text
 
 
@@ -174,9 +176,9 @@ def junit(path: Path, examined: Examined, seconds: float) -> bytes:
     return written
 
 
-def _tried(examined: Examined) -> str:
-    programs = _counted(examined.programs, "program")
-    return f"{programs} under {_counted(examined.schedules, 'schedule')}"
+def tried(programs: int, schedules: int) -> str:
+    """Return how much was explored, in words."""
+    return f"{_counted(programs, 'program')} under {_counted(schedules, 'schedule')}"
 
 
 def _counted(number: int, what: str) -> str:

@@ -26,6 +26,13 @@ WATCH = """() => {
 }"""
 
 
+@pytest.fixture
+def new_ledger(api: Api) -> None:
+    """Leave only wallets that have enough for a storm."""
+    api.post("/demo/reset", 200)
+
+
+@pytest.mark.usefixtures("new_ledger")
 def test_a_storm_of_a_thousand_transfers_leaves_every_book_balanced(
     visit: Visit, api: Api
 ) -> None:
