@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import combinations_with_replacement, product
 from pathlib import Path
@@ -74,6 +74,10 @@ class Examined:
     ended: bool
     failure: Failure | None = None
     wrong: str = ""
+    called: Sequence[str] = ()
+    """The names of what was called there."""
+    missing: Sequence[str] = ()
+    """What nothing was found for."""
 
 
 def examine(
@@ -109,7 +113,8 @@ def examine(
             progress(examined)
             if not examined.ended:
                 break
-        return examined
+        names = list(subject.names.values())
+        return replace(examined, called=names, missing=subject.missing)
     finally:
         scheduler.close()
 
@@ -153,6 +158,8 @@ def programs_of(subject: Subject, calls_max: int = CALLS_MAX) -> Iterator[Thread
         return
     for change, *looks in product(changes, reads, reads):
         yield [[change], looks]
+    for one, first, then in product(reads, reads, changes):
+        yield [[one], [first, then]]
     for one, first, then in product(changes, changes, changes):
         yield [[one], [first, then]]
     for some in combinations_with_replacement(changes, 3):

@@ -106,7 +106,9 @@ def in_words(
             said = f"{held} so far: {extent}. Then the time was up."
         text = Text(filled(said, columns))
         text.stylize("bold green", 0, len(held))
-        return text
+        return text.append(
+            "\n" + filled(_called(examined), columns), "not bold default"
+        )
     text = Text(f"{path.name}: {examined.verdict}\n\n", FATAL)
     opened = ", ".join(f"{name} {held}" for name, held in OPENED.items())
     text.append(f"At first: {opened}\n\n", "not bold default")
@@ -140,6 +142,8 @@ def as_json(path: Path, examined: Examined, seconds: float) -> dict[str, object]
         "ended": examined.ended,
         "programs": examined.programs,
         "schedules": examined.schedules,
+        "called": list(examined.called),
+        "missing": list(examined.missing),
         "seconds": round(seconds, 3),
         **found,
     }
@@ -174,6 +178,16 @@ def junit(path: Path, examined: Examined, seconds: float) -> bytes:
     suites.append(suite)
     written: bytes = ElementTree.tostring(suites, "utf-8", xml_declaration=True)
     return written
+
+
+def _called(examined: Examined) -> str:
+    """Return what was called, and what may be there under a name that nobody knows."""
+    said = f"Called: {', '.join(examined.called)}."
+    if not examined.missing:
+        return said
+    missing = examined.missing[0]
+    names = ", ".join(examined.missing)
+    return f"{said} Not found: {names}; if it is there, --called {missing}=NAME."
 
 
 def tried(programs: int, schedules: int) -> str:

@@ -19,14 +19,21 @@ from tests.concurrency.scheduler import UNSHOWN
 
 UNSHOWN.add(__file__)
 
+SUFFIXES = ("", "_money", "_funds", "_amount", "_to_wallet", "_from_wallet")
+
+
+def _with_suffixes(*verbs: str) -> tuple[str, ...]:
+    return tuple(f"{verb}{suffix}" for verb in verbs for suffix in SUFFIXES)
+
+
 NAMES: dict[str, tuple[str, ...]] = {
     "create": (
         *("create", "create_wallet", "open", "open_wallet", "new_wallet"),
         *("create_account", "open_account", "add_wallet", "add_account", "register"),
     ),
-    "add": ("add", "deposit", "credit", "fund", "top_up", "add_money", "add_funds"),
-    "deduct": ("deduct", "withdraw", "debit", "spend", "pay", "deduct_money"),
-    "transfer": ("transfer", "send", "move", "transfer_to", "transfer_money"),
+    "add": _with_suffixes("add", "deposit", "credit", "fund", "top_up"),
+    "deduct": _with_suffixes("deduct", "withdraw", "debit", "spend", "pay", "subtract"),
+    "transfer": _with_suffixes("transfer", "send", "move", "transfer_to"),
     "balance": ("balance", "get_balance", "balance_of", "current_balance"),
     "history": (
         *("history", "transactions", "get_history", "get_transactions", "statement"),
@@ -94,6 +101,12 @@ class Subject:
         if not {"add", "deduct", "transfer"} & set(self.names):
             raise NoSubject("it has neither add nor deduct nor transfer")
         self.is_one_wallet = "create" not in self.names and bool(self.cls)
+
+    @property
+    def missing(self) -> list[str]:
+        """What the exercise asks for and nothing was found for."""
+        wanted = [each for each in NAMES if each != "create" or not self.is_one_wallet]
+        return [kind for kind in wanted if kind not in self.names]
 
     def offered(self, operations: Iterable[Operation]) -> list[Operation]:
         """Return those that it has, by the names that it has for them."""
@@ -197,15 +210,17 @@ def _class_in(module: ModuleType, called: Mapping[str, str]) -> str:
 
 
 def _names(owner: object, called: Mapping[str, str]) -> dict[str, str]:
-    """Return what each operation is called by its owner, if it has it."""
+    """Return what each operation is called by its owner, if it has it: a method rather
+    than an attribute."""
     found = {}
-    for kind, names in NAMES.items():
-        for name in (called[kind],) if kind in called else names:
-            if callable(getattr(owner, name, None)) or (
-                kind in READ and (hasattr(owner, name) or name in _fields(owner))
-            ):
-                found[kind] = name
-                break
+    for kind, known in NAMES.items():
+        names = (called[kind],) if kind in called else known
+        methods = [each for each in names if callable(getattr(owner, each, None))]
+        if kind in READ:
+            methods += [each for each in names if hasattr(owner, each)]
+            methods += [each for each in names if each in _fields(owner)]
+        if methods:
+            found[kind] = methods[0]
     return found
 
 
@@ -251,7 +266,8 @@ def _plain(kind: str, answer: Any) -> object:
         return tuple(_member(each, "amount", "entry") for each in answer or ())
     if answer is False:
         return REFUSED
-    return answer if isinstance(answer, int | float) else "done"
+    answer = _whole(answer)
+    return answer if isinstance(answer, int | float | Decimal) else "done"
 
 
 def _whole(balance: object) -> object:

@@ -11,7 +11,7 @@ import pytest
 from tests.concurrency.examine import CHANGES
 from tests.concurrency.instrument import Source
 from tests.concurrency.scheduler import Scheduler
-from tests.concurrency.subject import NoSubject, Operation, Subject
+from tests.concurrency.subject import NAMES, NoSubject, Operation, Subject
 
 ASHA, RAVI = ("asha",), ("ravi",)
 
@@ -336,3 +336,10 @@ def test_locks_have_the_names_of_the_attributes_that_they_are_in(
     assert whole._lock.lock.name == "_lock"
     names = [each.lock.lock.name for each in whole.accounts.values()]
     assert names == ["accounts['asha'].lock", "accounts['ravi'].lock"]
+
+
+@pytest.mark.parametrize(
+    "name", ["withdraw_funds", "deduct_money", "spend", "debit_from_wallet"]
+)
+def test_a_verb_is_found_with_what_people_add_to_it(name: str) -> None:
+    assert name in NAMES["deduct"]

@@ -48,3 +48,37 @@ def test_what_is_right_holds_under_every_schedule(name: str) -> None:
     examined = examine(SUBJECTS / f"{name}.py", calls_max=2, seconds=600)
     assert examined.verdict is Verdict.HELD, examined.wrong
     assert examined.ended and examined.schedules > examined.programs
+
+
+def test_two_readers_at_once_are_tried(tmp_path: Path) -> None:
+    """The second of two readers that leave at once forgets the first."""
+    path = tmp_path / "readers.py"
+    path.write_text(READERS)
+    examined = examine(path)
+    assert examined.verdict is Verdict.DEADLOCK, examined.wrong
+
+
+READERS = """
+import threading
+
+class Wallet:
+    def __init__(self):
+        self.balance = 0
+        self.readers = 0
+        self.free = threading.Condition()
+
+    def get_balance(self):
+        with self.free:
+            self.readers += 1
+        seen = self.balance
+        self.readers -= 1
+        with self.free:
+            self.free.notify_all()
+        return seen
+
+    def add(self, amount):
+        with self.free:
+            while self.readers:
+                self.free.wait()
+            self.balance += amount
+"""
