@@ -95,7 +95,10 @@ class OneFile:
 
     def answers(self) -> list[str]:
         """Return what each call answers, made one after the other."""
-        return list(self._in_turn(frozenset())[0].answers)
+        try:
+            return list(self._in_turn(frozenset())[0].answers)
+        finally:
+            self._scheduler.close()
 
     def _in_turn(self, busy: frozenset[tuple[int, str]]) -> list[Outcome]:
         """Return what the calls come to in each order, without those that were busy."""

@@ -259,6 +259,7 @@ class _Thread:
         self.is_timed = False
         self.site: Site | None = None
         self.ident: int | None = None
+        self.worker: threading.Thread | None = None
 
     @property
     def can_go_on(self) -> bool:
@@ -362,12 +363,20 @@ class Scheduler:
         return thread
 
     def close(self) -> None:
-        """Let the pooled threads end; the next run starts new ones."""
-        for thread in self._pool:
+        """End the pooled threads, so that none of them dies while another test looks at
+        what is left; the next run starts new ones."""
+        for thread in self._release_pool():
+            assert thread.worker is not None
+            thread.worker.join(HANG_SECONDS)
+
+    def _release_pool(self) -> list[_Thread]:
+        """Let the pooled threads end, and return them."""
+        pool, self._pool = self._pool, []
+        for thread in pool:
             thread.body = None
             if thread.baton.locked():  # else it was handed over, and not yet taken
                 thread.baton.release()
-        self._pool = []
+        return pool
 
     @property
     def thread(self) -> int | None:
@@ -547,9 +556,10 @@ class Scheduler:
 
     def _new_thread(self, number: int) -> _Thread:
         thread = _Thread(number)
-        threading.Thread(
+        thread.worker = threading.Thread(
             target=self._work, args=(thread,), name=f"thread {number}", daemon=True
-        ).start()
+        )
+        thread.worker.start()
         return thread
 
     def _work(self, me: _Thread) -> None:
@@ -615,7 +625,7 @@ class Scheduler:
         self._current = None
         busy = [each for each in self._threads if each.started and not each.ended]
         self._left_over.update(each.ident for each in busy)
-        self.close()
+        self._release_pool()
 
     def _stacks(self) -> str:
         frames = sys._current_frames()
