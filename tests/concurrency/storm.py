@@ -29,6 +29,7 @@ from tests.concurrency.programs import (
     NEW,
     OPERATIONS,
     SETUP,
+    Draw,
     Program,
 )
 from tests.concurrency.results import Entry, Rest
@@ -59,7 +60,9 @@ THREADS, CALLS = 4, 2
 """How many threads meet in a round, and how many calls each makes. Eight calls have
 at most 2,520 orders; with three for each thread they would have 369,600."""
 
-STORMED = [*DRAWS, *[OPERATIONS[kind] for kind in MONEY]]
+OF_MONEY = [OPERATIONS[kind] for kind in MONEY]
+
+STORMED = [*DRAWS, *OF_MONEY]
 """What a storm draws from: all operations, and those that move money more often,
 because by plain chance they would rarely meet."""
 
@@ -89,7 +92,12 @@ class WrongRound(AssertionError):
     """No order of its calls explains a round, or its money does not add up."""
 
 
-def storm(new_client: Callable[[], Asks], seed: int, rounds: int) -> int:
+def storm(
+    new_client: Callable[[], Asks],
+    seed: int,
+    rounds: int,
+    draws: Sequence[Draw] = STORMED,
+) -> int:
     """Let so many rounds pass, and return in how many of them calls overlapped.
 
     `new_client` returns the client of a ledger that has no wallets yet. Only what is
@@ -104,7 +112,7 @@ def storm(new_client: Callable[[], Asks], seed: int, rounds: int) -> int:
             if number % ROUNDS_OF_A_LEDGER == 0:
                 client = new_client()
                 ledger = _open(client, Program(random.choice(LEDGERS)))
-            programs = _draw(random, ledger, number)
+            programs = _draw(random, ledger, number, draws)
             calls = _at_once(threads, client, programs, number)
             overlapping += _overlap(calls)
             calls += last_reads(client, 2 * len(calls))
@@ -167,28 +175,33 @@ def unsettled(seed: int) -> Iterator[None]:
 # What the threads call
 
 
-def _draw(random: Random, ledger: Ledger, number: int) -> list[list[Operation]]:
+def _draw(
+    random: Random, ledger: Ledger, number: int, draws: Sequence[Draw]
+) -> list[list[Operation]]:
     """Draw what each thread calls in one round. Its key is not used again later."""
     key = f"{number}.key"
-    repeated = _operation(random, ledger, key)
+    repeated = _operation(random, ledger, key, draws)
 
     def operation() -> Operation:
         chance = random.random()
         if chance < REPEATED:
             return repeated
-        return _operation(random, ledger, key if chance < REPEATED + KEY_ONLY else None)
+        own_key = key if chance < REPEATED + KEY_ONLY else None
+        return _operation(random, ledger, own_key, draws)
 
     return [[operation() for _ in range(CALLS)] for _ in range(THREADS)]
 
 
-def _operation(random: Random, ledger: Ledger, key: str | None) -> Operation:
+def _operation(
+    random: Random, ledger: Ledger, key: str | None, draws: Sequence[Draw]
+) -> Operation:
     """Draw a call that uses no wallet that its round creates.
 
     A client learns the id from an answer, and others may have seen the wallet
     before: no order explains that.
     """
     while True:
-        draw = random.choice(STORMED)
+        draw = random.choice(draws)
         if draw.kind in UNSEEN_AT_REST:
             continue
         operation = draw.pick(random, key)

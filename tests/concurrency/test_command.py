@@ -80,7 +80,7 @@ def test_hunting_shows_its_progress_on_a_terminal_and_in_no_pipe(
     assert terminal.out == piped.out
     _, *shown, cleared, rest = terminal.err.split("\r")
     assert shown and rest == "" and not cleared.strip()
-    assert shown[0].rstrip() == "hunting lost-update, 1 programs under 1 schedules"
+    assert shown[0].rstrip() == "hunting lost-update, 1 program under 1 schedule"
     assert {len(each) for each in (*shown, cleared)} == {PROGRESS_COLUMNS}
 
 

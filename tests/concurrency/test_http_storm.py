@@ -28,7 +28,13 @@ from tests.concurrency.specification_of_reads import (
     GetLimits,
     History,
 )
-from tests.concurrency.storm import WrongRound, storm, unsettled
+from tests.concurrency.storm import (
+    OF_MONEY,
+    STORMED,
+    WrongRound,
+    storm,
+    unsettled,
+)
 from tests.ledgers import passing_time
 from tests.server import GUNICORN, running
 from wallet_app import create_app
@@ -42,7 +48,7 @@ STORM_SECONDS = 2.0
 
 SEED = 1
 ROUNDS = 150
-HUNT_ROUNDS_MAX = 600
+HUNT_ROUNDS_MAX = 2_000
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -261,7 +267,8 @@ def storm_over_http(command: tuple[str, ...], rounds: int, *mutants: str) -> int
     with running((*command, app)) as server:
         client = Connections(server.url)
         try:
-            return storm(lambda: NewLedger(client), SEED, rounds)
+            draws = OF_MONEY if mutants else STORMED
+            return storm(lambda: NewLedger(client), SEED, rounds, draws)
         finally:
             client.close()
 
