@@ -51,6 +51,7 @@ class Guard:
     def __init__(self) -> None:
         self._descriptors: dict[str, int] = {}
         self._pid = self._admitted_pid = 0
+        self._refused = ""
         self._lock = threading.Lock()  # no other lock is taken under it
 
     def hold(
@@ -113,12 +114,15 @@ class Guard:
                 "worker load the app by itself (uwsgi --lazy-apps --processes 1)."
             )
         with self._lock:
+            if self._refused:  # by now it may listen nowhere, and still be asked
+                raise ServiceUnavailable(self._refused)
             try:
                 self._hold_addresses()
             except SecondLedger as refused:
+                self._refused = str(refused)
                 logger.error(refused)
                 os.kill(pid, signal.SIGTERM)  # else it would get requests again
-                raise ServiceUnavailable(str(refused)) from None
+                raise ServiceUnavailable(self._refused) from None
         self._admitted_pid = pid
 
     def _hold_server(self) -> None:
