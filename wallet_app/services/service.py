@@ -44,7 +44,7 @@ from wallet_app.services.idempotency import IdempotencyKeys, Run
 from wallet_app.services.limits import SpendingLimits, Usage
 from wallet_app.services.money import Money, Pair
 from wallet_app.services.movement import Operation
-from wallet_app.services.page import Page
+from wallet_app.services.page import Page, filtered_page
 from wallet_app.services.payments.payment import PaymentSnapshot, PaymentStatus
 from wallet_app.services.payments.payments import Payments
 from wallet_app.services.quotes import Quote, Quotes
@@ -405,7 +405,8 @@ class WalletService:
     ) -> Page[ApprovalSnapshot]:
         """Return one page of the approvals, of one wallet or with one status if that is
         given, newest first."""
-        return self.approvals.page(wallet_id, status, limit, page)
+        approvals = self.approvals.newest_first()
+        return filtered_page(approvals, wallet_id, status, limit, page)
 
     def get_approval(self, approval_id: str) -> ApprovalSnapshot:
         """Raise ApprovalNotFound if there is no such approval."""
@@ -501,7 +502,8 @@ class WalletService:
     ) -> Page[PaymentSnapshot]:
         """Return one page of the payments, of one wallet or with one status if that is
         given, newest first."""
-        return self.payments.page(wallet_id, status, limit, page)
+        payments = reversed(self.payments.all())
+        return filtered_page(payments, wallet_id, status, limit, page)
 
     def get_payment(self, payment_id: str) -> PaymentSnapshot:
         """Raise PaymentNotFound if there is no such payment."""

@@ -42,7 +42,6 @@ from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.fraud import Verdict
 from wallet_app.services.idempotency import Run
 from wallet_app.services.movement import ApprovalRequired, Movement
-from wallet_app.services.page import Page, page_of
 from wallet_app.store import LockFactory
 
 THRESHOLD = "approval-threshold"
@@ -127,19 +126,8 @@ class Approvals:
         """No lock is needed: what an approval is, is one immutable value."""
         return self._table.find(approval_id).state.at(self._monotonic())
 
-    def page(
-        self,
-        wallet_id: str | None = None,
-        status: ApprovalStatus | None = None,
-        limit: int = 20,
-        page: int = 1,
-    ) -> Page[ApprovalSnapshot]:
-        wanted = [
-            each
-            for each in self._table.newest_first()
-            if wallet_id in (None, each.wallet_id) and status in (None, each.status)
-        ]
-        return page_of(wanted, len(wanted), limit, page)
+    def newest_first(self) -> list[ApprovalSnapshot]:
+        return self._table.newest_first()
 
     def confirm(
         self,

@@ -31,7 +31,6 @@ from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.events import Outbox
 from wallet_app.services.money import Money
 from wallet_app.services.movement import Movement
-from wallet_app.services.page import Page, page_of
 from wallet_app.services.payments.payment import (
     BankAnswer,
     Ending,
@@ -133,20 +132,6 @@ class Payments:
     def table(self) -> PaymentTable:
         """The payments themselves, to look at."""
         return self._table
-
-    def page(
-        self,
-        wallet_id: str | None = None,
-        status: PaymentStatus | None = None,
-        limit: int = 20,
-        page: int = 1,
-    ) -> Page[PaymentSnapshot]:
-        wanted = [
-            each
-            for each in reversed(self.all())
-            if wallet_id in (None, each.wallet_id) and status in (None, each.status)
-        ]
-        return page_of(wanted, len(wanted), limit, page)
 
     def all(self) -> list[PaymentSnapshot]:
         """Return what every payment is, oldest first. For as long as the caller holds
