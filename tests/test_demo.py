@@ -67,7 +67,7 @@ def get(page: FlaskClient, path: str) -> Any:
 
 
 def state(page: FlaskClient, part: str, **query: object) -> Any:
-    """Return what the page is told of one part."""
+    """Return one part of the state."""
     return page.get("/demo/state", query_string=query).get_json()[part]
 
 

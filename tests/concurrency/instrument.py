@@ -317,8 +317,8 @@ class _Instrument:
         return len(self.touches) - 1
 
     def _touched(self, node: ast.AST) -> Touches:
-        """Return what is touched when this is evaluated, but for the functions of this
-        module that it calls: these have switch points of their own."""
+        """Return what is touched when this is evaluated. The functions of this module
+        that it calls have switch points of their own, and are left out."""
         touches: set[Touch] = set()
         methods = {
             id(each.func) for each in ast.walk(node) if isinstance(each, ast.Call)

@@ -1,4 +1,4 @@
-"""A transfer is a deduct and an add, each under its lock: in between, whoever looks at
+"""A transfer is a deduct and an add, each under its lock: in between, a reader of
 both wallets finds that money is missing."""
 
 import threading

@@ -54,7 +54,7 @@ REPLAYED = {
 ABOUT = (
     "Wallets that are created, credited, debited and transferred between. Amounts are "
     "integers of minor units. Every error is a problem document (RFC 9457). There is "
-    "no authentication: whoever reaches the server may do everything."
+    "no authentication: anyone who reaches the server can do everything."
 )
 BACK_TO_PAGE = "\n\n[Back to the page](/)"
 UUID_SCHEMA = {"type": "string", "format": "uuid"}

@@ -50,7 +50,7 @@ class SlowlyRead:
 
     def __get__(self, wallet: Wallet, owner: type[Wallet]) -> int:
         balance: int = self._slot.__get__(wallet, owner)
-        time.sleep(0)
+        time.sleep(0)  # lets another thread run, as the system may at any moment
         return balance
 
     def __set__(self, wallet: Wallet, balance: int) -> None:
