@@ -263,6 +263,7 @@ def test_approvals_quotes_and_alerts_are_touched_only_under_their_locks(
         service.resend_code(cancelled)
         service.cancel_approval(cancelled)
         assert service.get_approval(cancelled).status is ApprovalStatus.CANCELLED
+        assert service.list_approvals().total == 2
         quote = quotes.create("USD", "INR", 100)
         assert quotes.find(quote.id) is quote
         assert alerts.page().total >= 2
