@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 import urllib3
+from werkzeug.exceptions import ServiceUnavailable
 
 from tests.server import (
     BARE,
@@ -30,7 +32,7 @@ from tests.server import (
     running,
     started,
 )
-from wallet_app.server.one_ledger import WHY
+from wallet_app.server.one_ledger import WHY, Guard
 
 pytestmark = pytest.mark.server
 
@@ -148,3 +150,21 @@ else:
         timeout=TIMEOUT_SECONDS,
         check=True,
     )
+
+
+def test_what_was_refused_once_stays_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is told to stop closes its socket, and still answers a request that
+    it has accepted before."""
+    killed: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: killed.append(number))
+    first, second = Guard(), Guard()
+    for guard in (first, second):
+        guard.hold(print)
+    with socket.create_server(("127.0.0.1", 0)):
+        first.admit_request()
+        with pytest.raises(ServiceUnavailable, match="another one serves at"):
+            second.admit_request()
+    with pytest.raises(ServiceUnavailable, match="another one serves at"):
+        second.admit_request()
+    assert killed == [signal.SIGTERM]
+    first.admit_request()
