@@ -1,0 +1,41 @@
+"""python -m tests.judge.servers NAME: serve on loopback until standard input closes.
+
+Whoever starts it holds the other end, so that no server outlives its starter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+
+from tests.judge.servers.catalogue import ALL, THREADED
+from tests.judge.servers.parts import PARTS
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.judge.servers")
+    parser.add_argument("name", nargs="?", choices=ALL, metavar="NAME")
+    parser.add_argument("--on", default=THREADED, help="threaded, asyncio or express")
+    parser.add_argument("--port", type=int, default=0, help="0: any free one")
+    parser.add_argument("--list", action="store_true", help="say what there is")
+    given = parser.parse_args()
+    if given.list:
+        for bug in ALL.values():
+            print(f"{bug.name:24} {', '.join(bug.servers):28} {bug.sentence}")
+    elif given.name is None:
+        parser.error("which one? --list says what there is")
+    elif given.on not in ALL[given.name].servers:
+        parser.error(f"{given.name} runs on {' and '.join(ALL[given.name].servers)}")
+    else:
+        serve_threaded(given.name, given.port)
+
+
+def serve_threaded(name: str, port: int) -> None:
+    server = PARTS[name].listening(port)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    print(server.url, flush=True)
+    sys.stdin.read()
+
+
+main()
