@@ -64,8 +64,100 @@ RACES = (
         "a conflict is found after the write and answered with 409; the write stays",
         ("races/refused-but-applied",),
     ),
+    Bug(
+        "database-is-locked",
+        "a transfer does not wait for its locks: it fails, and nothing moves",
+        ("races/opposing", "races/ring"),
+    ),
+    Bug(
+        "cached-reads",
+        "who did not write last reads from a replica that is 20 ms behind",
+        ("races/stale-read",),
+    ),
+    Bug(
+        "key-run-twice",
+        "two requests with one key look for it before either has kept its answer",
+        ("races/same-key",),
+    ),
+    Bug(
+        "error-but-applied",
+        "the receipt is sent after the commit; where that fails, the answer is 500",
+        ("races/opposing", "races/lost-update"),
+    ),
+)
+
+FAULTS = (
+    Bug(
+        "entries-after-answer",
+        "the history is written 50 ms after the answer",
+        ("contract/history", "races/history"),
+    ),
+    Bug(
+        "swallowed-twin",
+        "of two equal adds within a second, the second is taken for a repetition",
+        ("races/equal-twins",),
+    ),
+    Bug(
+        "half-transfer",
+        "where there is no receiver, the sender has paid all the same",
+        ("races/partial-transfer", "contract/transfer"),
+    ),
+    Bug(
+        "fee",
+        "one is missing from what a transfer brings",
+        ("contract/transfer", "races/partial-transfer"),
+    ),
+    Bug(
+        "int32",
+        "above 2,147,483,647 a balance goes on at the other end",
+        ("contract/precision",),
+    ),
+    Bug(
+        "float",
+        "0.1 + 0.2 is not 0.3, and 2**53 + 1 is 2**53",
+        ("contract/precision",),
+    ),
+    Bug(
+        "string-concatenation",
+        "an amount in quotes is put behind the balance: 5 and '7' are 57",
+        ("contract/bad-input",),
+    ),
+    Bug(
+        "lock-leaked-on-bad-input",
+        "after a bad amount, every call on that wallet hangs",
+        ("contract/bad-input", "races/alive"),
+    ),
+    Bug(
+        "dies-on-malformed-id",
+        "an id that is no UUID ends the process",
+        ("contract/bad-input", "races/alive"),
+    ),
+    Bug(
+        "two-memories",
+        "two workers, each with its own wallets, behind one address",
+        ("setup/one-memory",),
+    ),
+)
+
+MANNERS = (
+    Bug("slow", "50 ms a request", ()),
+    Bug("one-at-a-time", "one lock around everything", ()),
+    Bug("one-connection", "without threads: an incomplete request stops it", ()),
+    Bug("connection-close", "closes each connection after its answer", ()),
+    Bug("ok-with-failing-status", '200 {"status": "FAILED"} for what it refuses', ()),
+    Bug("accepted-later", "202, and done 50 ms later by a worker", ()),
+    Bug("rate-limit", "429 after 100 requests in a second", ()),
+    Bug("early-answer", "acts and answers before the body is complete", ()),
+    Bug("redirect", "302 and 307 to another address, which ends the process", ()),
+    Bug("hangs", "accepts connections and never answers", ()),
+    Bug("dies-under-load", "the process ends at the 301st request", ("races/alive",)),
+    Bug("garbage", "answers with what is no HTTP", ()),
+    Bug("endless-body", "what is read never ends", ()),
+    Bug("huge-balance", "every balance has 5,001 digits", ()),
+    Bug("deeply-nested", "what is read is 100,000 brackets", ()),
+    Bug("escape-sequences", "errors with terminal escapes and <script>", ()),
 )
 
 RIGHT = (Bug("right", "a right server", ()),)
 
-ALL = {bug.name: bug for bug in (*RIGHT, *RACES)}
+ALL = {bug.name: bug for bug in (*RIGHT, *RACES, *FAULTS, *MANNERS)}

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from tests.judge.servers.exercise import (
+    Answer,
     Entry,
+    Json,
     Refused,
+    Request,
     check_funds,
     check_room,
     new_id,
 )
-from tests.judge.servers.threaded import LockedWallet, Wallets
+from tests.judge.servers.threaded import Kept, LockedWallet, Service, Wallets
 
 ROUND_TRIP_SECONDS = 0.0005
 """As if the balance were in a database. Without it, CPython would seldom switch threads
 between the read and the write."""
+
+REPLICA_LAG_SECONDS = 0.02
 
 
 def round_trip() -> None:
@@ -134,3 +140,78 @@ class RefusedButApplied(Wallets):
         if len(self.find(wallet_id).entries) != version + 1:
             raise Refused(409, "changed meanwhile")
         return entry
+
+
+class DatabaseIsLocked(Wallets):
+    """A transfer does not wait for its locks: it fails, and nothing moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing = threading.Lock()
+
+    def transfer(self, from_id: str, to_id: str, amount: int) -> tuple[Entry, Entry]:
+        if not self.writing.acquire(blocking=False):
+            raise Refused(500, "database is locked")
+        try:
+            round_trip()
+            return super().transfer(from_id, to_id, amount)
+        finally:
+            self.writing.release()
+
+
+class CachedReads(Wallets):
+    """Who did not write last reads from a replica that lags behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writers: dict[str, threading.Thread] = {}
+        self.writes: dict[str, list[tuple[float, int]]] = {}
+
+    def record(
+        self,
+        wallet: LockedWallet,
+        type: str,
+        amount: int,
+        balance: int,
+        reference: str | None = None,
+    ) -> Entry:
+        self.writers[wallet.id] = threading.current_thread()
+        self.writes.setdefault(wallet.id, []).append((time.monotonic(), balance))
+        return super().record(wallet, type, amount, balance, reference)
+
+    def get(self, wallet_id: str) -> Json:
+        if self.writers.get(wallet_id) is threading.current_thread():
+            return super().get(wallet_id)
+        until = time.monotonic() - REPLICA_LAG_SECONDS
+        seen = [made for at, made in self.writes.get(wallet_id, []) if at < until]
+        return {**super().get(wallet_id), "balance": seen[-1] if seen else 0}
+
+
+class KeyRunTwice(Service):
+    """Two requests with one key look for it before either has kept its answer."""
+
+    def once(self, key: str, request: Request) -> Answer:
+        kept = self.kept.get(key)
+        if kept is not None and kept.answer is not None:
+            return kept.answer
+        round_trip()
+        answer = self.route(request)
+        self.kept[key] = Kept(request, answer)
+        return answer
+
+
+class ErrorButApplied(Service):
+    """The receipt is sent after the commit, and only one at a time."""
+
+    def __init__(self, wallets: Wallets) -> None:
+        super().__init__(wallets)
+        self.mail = threading.Lock()
+
+    def route(self, request: Request) -> Answer:
+        answer = super().route(request)
+        if request.method == "POST":
+            if not self.mail.acquire(blocking=False):
+                raise Refused(500, "the receipt could not be sent")
+            round_trip()
+            self.mail.release()
+        return answer
