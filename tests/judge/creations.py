@@ -1,0 +1,41 @@
+"""Decides whether creations for one user contradict the exercise."""
+
+from __future__ import annotations
+
+from tests.judge.calls import Outcome, Record
+from tests.judge.verdicts import Finding
+from tests.judge.wording import places
+
+
+def created_twice(record: Record) -> Finding | None:
+    """Return that one user got two wallets, or none."""
+    creates = [each for each in record.done if each.op.kind == "create"]
+    made = [each for each in creates if each.id]
+    if len({each.id for each in made}) > 1:
+        first = made[0]
+        other = next(each for each in made if each.id != first.id)
+        return Finding(
+            "one user has two wallets",
+            f"{len(creates)} creations for one user at once: "
+            f"{len({each.id for each in made})} different wallets",
+            places(record, [first, other]),
+            "the user is looked up, and the wallet is made later without a lock",
+        )
+    if creates and all(each.outcome is Outcome.REFUSED for each in creates):
+        return Finding(
+            "no creation for a new user was acknowledged",
+            f"{len(creates)} creations for one user at once, all refused",
+            places(record, creates[:2]),
+        )
+    return None
+
+
+def created_again(record: Record) -> Finding | None:
+    """Return that a second creation was answered with the wallet of the first."""
+    made = [each for each in record.done if each.op.kind == "create" and each.id]
+    if len(made) < 2 or len({each.id for each in made}) > 1:
+        return None
+    return Finding(
+        "a second creation answers with the wallet that is there, not with 409",
+        witnesses=places(record, made[:2]),
+    )
