@@ -1,0 +1,180 @@
+"""What is found out first: that the adapter fits, and how the server serves."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from itertools import pairwise
+
+import msgspec
+
+from tests.judge.calls import Entry, Op, Outcome
+from tests.judge.client import MS, Script
+from tests.judge.subject import Subject, Undecided
+from tests.judge.verdicts import Result, Verdict
+
+CONNECTIONS = 8
+AT_ONCE = 16
+
+
+@dataclass
+class Walk:
+    """What a walk through all calls has shown, one call at a time."""
+
+    subject: Subject
+    wallet: str
+    latency_ns: int
+    notes: list[str]
+    has_keys: bool
+
+
+class NoFit(Exception):
+    """The adapter does not fit: what was expected, and what came."""
+
+
+def walk(subject: Subject) -> Walk:
+    """Make each call once, and hold the balances to the sums.
+
+    What an answer says of balances is no longer looked at if it is wrong here.
+    Raises NoFit and client.Spent.
+    """
+    adapter = subject.adapter
+    notes: list[str] = []
+    try:
+        ids = [subject.open(20), subject.open(20)]
+    except Undecided as error:
+        raise NoFit(str(error)) from error
+    expected = [20, 20]
+    latencies = []
+    for op in (
+        Op("add", 0, 7),
+        Op("add", 0, 2),
+        Op("deduct", 0, 4),
+        Op("transfer", 0, 3, 1),
+    ):
+        if not subject.offers(op.kind):
+            continue
+        done = subject.one(op, ids)
+        if done.outcome is Outcome.REFUSED or done.status is None:
+            raise NoFit(
+                f"{op.kind} of {op.amount}: {done.status or ''} {done.said}".strip()
+            )
+        for wallet, change in op.changes().items():
+            expected[wallet] += change
+        if done.balance is not None and done.balance != expected[0]:
+            call = msgspec.structs.replace(subject.call(op.kind), balance=())
+            adapter = msgspec.structs.replace(adapter, **{op.kind: call})
+        settled(subject, ids, expected, f"after {op.kind} of {op.amount}")
+        read = subject.one(Op("read"), ids)
+        latencies.append(read.ended - read.began)
+    subject.adapter = adapter
+    _check_history(subject, ids[0], notes)
+    return Walk(
+        subject, ids[0], int(statistics.median(latencies)), notes, _has_keys(subject)
+    )
+
+
+def settled(subject: Subject, ids: list[str], expected: list[int], when: str) -> None:
+    """Wait until the balances are what they should be. Raises NoFit."""
+    for _ in range(4):
+        found = [subject.read(id) for id in ids]
+        if found == expected:
+            return
+        subject.pause()
+    raise NoFit(f"{when} the balances should be {expected}, and are {found}")
+
+
+def _check_history(subject: Subject, id: str, notes: list[str]) -> None:
+    """Find out what the history has, and in which order."""
+    adapter = subject.adapter
+    entries = subject.history(id)
+    if entries is None:
+        if adapter.history.request:
+            notes.append("the history cannot be read")
+        off = msgspec.structs.replace(adapter.history, request="")
+        subject.adapter = msgspec.structs.replace(adapter, history=off)
+        return
+    if _follow(entries):
+        return
+    if _follow(entries[::-1]):
+        notes.append("the history begins with the oldest entry")
+        turned = msgspec.structs.replace(
+            adapter.history, is_latest_first=not adapter.history.is_latest_first
+        )
+        subject.adapter = msgspec.structs.replace(adapter, history=turned)
+
+
+def _follow(entries: tuple[Entry, ...]) -> bool:
+    return all(
+        after.after is None
+        or before.after is None
+        or before.after + after.change == after.after
+        for before, after in pairwise(entries)
+    )
+
+
+def _has_keys(subject: Subject) -> bool:
+    """Tell whether two equal adds with one key have one effect."""
+    if not subject.offers("add"):
+        return False
+    id = subject.open()
+    op = Op("add", 0, 5, key=f"judge-{id}")
+    subject.one(op, [id])
+    subject.one(op, [id])
+    return subject.read(id) == 5
+
+
+def one_memory(subject: Subject) -> Result:
+    """Tell whether all connections see the same wallets."""
+    probe = "setup/one-memory"
+    seen = 0
+    for _ in range(3):
+        id = subject.open()
+        request = subject.asked(Op("read"), [id])
+        subject.client.close()
+        answers = [
+            exchange.answer.status
+            for (exchange,) in subject.client.race([Script([request])] * CONNECTIONS)
+            if exchange.answer is not None
+        ]
+        seen += len(answers)
+        found = sum(200 <= status < 300 for status in answers)
+        if 404 in answers:
+            return Result(
+                probe,
+                Verdict.FAIL,
+                f"of {len(answers)} connections {found} find a wallet that was made a "
+                "moment ago: there is more than one memory behind the address",
+            )
+    if not seen:
+        return Result(probe, Verdict.UNKNOWN, "no read of a new wallet was answered")
+    return Result(probe, Verdict.PASS, f"{seen} reads on new connections found it")
+
+
+def serves_at_once(subject: Subject, found: Walk) -> Result:
+    """Tell how long many requests take that arrive at once."""
+    request = subject.asked(Op("read"), [found.wallet])
+    subject.client.race([Script([request])] * AT_ONCE)
+    ran = [each[0] for each in subject.client.race([Script([request])] * AT_ONCE)]
+    released = [each.released_ns for each in ran]
+    took = max(each.ended_ns for each in ran) - min(released)
+    spread = max(released) - min(released)
+    ratio = took / max(found.latency_ns, 1)
+    said = (
+        f"{AT_ONCE} reads sent within {spread / MS:.2f} ms took {took / MS:.1f} ms; "
+        f"one alone takes {found.latency_ns / MS:.1f} ms"
+    )
+    if ratio > 0.7 * AT_ONCE:
+        said += ": one request is handled at a time, or nearly so"
+    return Result("setup/at-once", Verdict.INFO, said, is_must=False)
+
+
+def one_connection_at_a_time(subject: Subject) -> bool:
+    """Tell whether a second connection is served only when the first is closed."""
+    request = subject.asked(Op("read"), [subject.unknown_id([])])
+    client = subject.client
+    held = client.send(request)
+    if held.answer is None:
+        return False
+    both = client.race([Script([request]), Script([request])], is_gated=False)
+    return sum(lane[0].answer is None for lane in both) == 1
