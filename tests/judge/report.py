@@ -1,0 +1,47 @@
+"""What a run found, as one value: every report is written from it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tests.judge.verdicts import Result, Verdict
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One run against one server.
+
+    `facts` are sentences about the server and the run. `is_whole` says that the run was
+    not interrupted.
+    """
+
+    url: str
+    adapter: str
+    seed: int
+    began: str
+    seconds: float
+    requests: int
+    facts: tuple[str, ...]
+    results: tuple[Result, ...]
+    is_whole: bool = True
+
+    @property
+    def exit_status(self) -> int:
+        """0: nothing that is a MUST failed; 1: something did; 2: not judged."""
+        musts = [each for each in self.results if each.is_must]
+        if any(each.verdict is Verdict.FAIL for each in musts):
+            return 1
+        undecided = any(each.verdict is Verdict.UNKNOWN for each in musts)
+        return 2 if undecided or not self.is_whole else 0
+
+
+def read_report(text: bytes) -> Report:
+    """Return the report that a JSON file has. Raises ValueError."""
+    try:
+        return msgspec.json.decode(text, type=Report)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"this is no report of the judge: {error}") from error
+
+
+def write_report(report: Report) -> bytes:
+    """Return a report as JSON, with all that its verdicts need."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2)
