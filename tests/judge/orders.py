@@ -65,7 +65,7 @@ def is_linearizable(record: Record, done: list[Done]) -> bool:
         for each in done
         if each.op.kind != "read" or each.balance is not None
     ]
-    last = max((call.returned for call in calls if call.returned < NEVER), default=0)
+    last = max((each.ended for each in done), default=0)
     for wallet, rest in enumerate(record.rest):
         if rest is not None:
             read = Done(

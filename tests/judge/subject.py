@@ -56,6 +56,10 @@ class Subject:
             headers.append((self.adapter.key.header, values["key"]))
         return Request(method, path, body, tuple(headers))
 
+    def probe(self) -> Request:
+        """Return a request for a path that no server has."""
+        return Request("GET", f"{self.base}/judge-{uuid.uuid4().hex}")
+
     def asked(self, op: Op, ids: Sequence[str], users: Sequence[str] = ()) -> Request:
         """Return the request that a call of a plan makes."""
         nobody = self.unknown_id(ids)

@@ -1,0 +1,155 @@
+"""No right server is convicted, whatever is lost on the way; wrong ones are."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.judge.calls import Entry, Lane, Op, Outcome, Plan, Record
+from tests.judge.races import AFTER_EVERY_RACE, RACES, Check, Draw, Race
+from tests.judge.simulated import Server, play
+from tests.judge.sums import TooManyUnknown
+from tests.judge.verdicts import Finding
+
+SEEDS = st.integers(0, 2**32)
+
+
+def found(record: Record, checks: list[Check]) -> Finding | None:
+    """Return the first finding of the checks that can decide."""
+    for check in checks:
+        try:
+            finding = check(record)
+        except TooManyUnknown:
+            continue
+        if finding is not None:
+            return finding
+    return None
+
+
+def everything(race: Race) -> list[Check]:
+    return [*race.checks, *(check for _, _, check in AFTER_EVERY_RACE)]
+
+
+@pytest.mark.parametrize("race", RACES, ids=lambda race: race.name)
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, lost=st.sampled_from([0.0, 0.05, 0.3]))
+def test_a_right_server_is_never_convicted(race: Race, seed: int, lost: float) -> None:
+    random = Random(seed)
+    plan = random.choice(race.plans)(Draw(random))
+    record = play(plan, random, Server(list(plan.starts)), lost)
+    assert found(record, everything(race)) is None
+
+
+class LosesUpdates(Server):
+    """The second of two changes to a wallet begins from what the first one read."""
+
+    def move(self, wallet: int, by: int) -> None:
+        before = self.balances[wallet]
+        super().move(wallet, by)
+        self.calls = getattr(self, "calls", 0) + 1
+        if self.calls == 3:
+            self.balances[wallet] = before
+
+
+class AppliesRefused(Server):
+    """A deduct beyond the balance is refused, and made."""
+
+    def _call(self, op: Op) -> tuple[int, int | None]:
+        status, balance = super()._call(op)
+        if status == 400 and op.kind == "deduct":
+            self.move(op.wallet, -op.amount)
+        return status, balance
+
+
+class HalfTransfers(Server):
+    """A transfer to nobody is refused after the debit."""
+
+    def _call(self, op: Op) -> tuple[int, int | None]:
+        status, balance = super()._call(op)
+        if status == 404 and op.kind == "transfer" and op.wallet >= 0:
+            self.move(op.wallet, -op.amount)
+        return status, balance
+
+
+class RunsKeysTwice(Server):
+    def call(self, op: Op) -> tuple[int, int | None]:
+        return self._call(op)
+
+
+class NoCheck(Server):
+    """Funds are not looked at."""
+
+    def _call(self, op: Op) -> tuple[int, int | None]:
+        for wallet, by in op.changes().items():
+            self.move(wallet, by)
+        return 200, self.balances[op.wallet]
+
+
+@pytest.mark.parametrize(
+    ("server", "race", "words"),
+    [
+        (LosesUpdates, "races/lost-update", "acknowledged"),
+        (LosesUpdates, "races/equal-twins", None),
+        (NoCheck, "races/double-spend", "acknowledged, 1600 in all"),
+        (NoCheck, "races/many-from-ten", "acknowledged, 140 in all"),
+        (RunsKeysTwice, "races/same-key", "is in the balance 30 times"),
+        (HalfTransfers, "races/partial-transfer", "refused"),
+        (AppliesRefused, "races/dirty-read", "refused"),
+    ],
+)
+def test_a_wrong_server_is_convicted(
+    server: type[Server], race: str, words: str | None
+) -> None:
+    (probe,) = (each for each in RACES if each.name == race)
+    for seed in range(20):
+        random = Random(seed)
+        plan = probe.plans[0](Draw(random))
+        record = play(plan, random, server(list(plan.starts)))
+        finding = found(record, everything(probe))
+        if words is None:
+            assert finding is None  # it has too few calls for this bug
+        else:
+            assert finding is not None
+            assert words in finding.sentence
+
+
+def test_a_lost_call_is_named_by_the_missing_bits() -> None:
+    ops = tuple(Op("add", 0, 1 << bit) for bit in range(6))
+    plan = Plan((0,), (tuple(Lane((op,)) for op in ops),))
+    record = play(plan, Random(1), Server([0]))
+    wrong = msgspec.structs.replace(record, rest=(63 - 4 - 16,))
+    finding = found(wrong, list(RACES[0].checks))
+    assert finding is not None
+    assert finding.sentence == "six adds acknowledged, four are in the balance"
+    assert "the add of 4 is lost, the add of 16 is lost" in finding.sums
+
+
+def test_a_call_without_an_answer_acquits() -> None:
+    plan = Plan((0,), ((Lane((Op("add", 0, 1),)), Lane((Op("add", 0, 2),))),))
+    record = play(plan, Random(1), Server([0]))
+    for rest in (1, 3):
+        unknown = msgspec.structs.replace(record.done[1], outcome=Outcome.UNKNOWN)
+        lost = msgspec.structs.replace(
+            record, done=(record.done[0], unknown), rest=(rest,)
+        )
+        assert found(lost, list(RACES[0].checks)) is None
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ((Entry(1, 1), Entry(2, 2)), "2 entries leave the balance 0"),
+        ((Entry(1, 1), Entry(2, 9)), "no entry leaves"),
+    ],
+)
+def test_the_history_must_be_a_chain(entries: tuple[Entry, ...], words: str) -> None:
+    plan = Plan((0,), ((Lane((Op("add", 0, 1),)), Lane((Op("add", 0, 2),))),))
+    record = play(plan, Random(1), Server([0]))
+    broken = msgspec.structs.replace(record, entries=(entries,))
+    finding = found(broken, [AFTER_EVERY_RACE[1][2]])
+    assert finding is not None
+    assert words in finding.sums
