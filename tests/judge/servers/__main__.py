@@ -6,10 +6,14 @@ Whoever starts it holds the other end, so that no server outlives its starter.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 import threading
+from functools import partial
 
-from tests.judge.servers.catalogue import ALL, THREADED
+from tests.judge.servers import asynchronous
+from tests.judge.servers.asynchronous_races import WALLETS
+from tests.judge.servers.catalogue import ALL, ASYNCIO, THREADED
 from tests.judge.servers.parts import PARTS
 
 
@@ -27,6 +31,8 @@ def main() -> None:
         parser.error("which one? --list says what there is")
     elif given.on not in ALL[given.name].servers:
         parser.error(f"{given.name} runs on {' and '.join(ALL[given.name].servers)}")
+    elif given.on == ASYNCIO:
+        serve_asynchronously(given.name, given.port)
     else:
         serve_threaded(given.name, given.port)
 
@@ -36,6 +42,12 @@ def serve_threaded(name: str, port: int) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.url, flush=True)
     sys.stdin.read()
+
+
+def serve_asynchronously(name: str, port: int) -> None:
+    wallets = WALLETS[name]()
+    say = partial(print, flush=True)
+    asyncio.run(asynchronous.serve(wallets, port, say, sys.stdin.read))
 
 
 main()

@@ -23,31 +23,37 @@ RACES = (
         "read-add-write",
         "two adds read one balance, and the second write undoes the first",
         ("races/lost-update", "races/history", "races/linearizable"),
+        (THREADED, ASYNCIO),
     ),
     Bug(
         "check-outside-lock",
         "two deducts are checked against one balance, and both are made",
         ("races/double-spend", "races/many-from-ten", "races/linearizable"),
+        (THREADED, ASYNCIO),
     ),
     Bug(
         "two-step-transfer",
         "between the debit and the credit, the money is in neither wallet",
         ("races/torn-transfer", "races/linearizable"),
+        (THREADED, ASYNCIO),
     ),
     Bug(
         "debit-then-credit-back",
         "a transfer takes the money before it checks the receiver, and gives it back",
         ("races/dirty-read",),
+        (THREADED, ASYNCIO),
     ),
     Bug(
         "arrival-order-locks",
         "two transfers that cross wait for each other, for ever",
         ("races/opposing", "races/ring"),
+        (THREADED, ASYNCIO),
     ),
     Bug(
         "no-lock-on-receiver",
         "two transfers to one wallet read one balance of it",
         ("races/hot-receiver", "races/history"),
+        (THREADED, ASYNCIO),
     ),
     Bug(
         "lost-entries",
@@ -58,6 +64,7 @@ RACES = (
         "duplicate-create",
         "two creates look for the user's wallet before either has made it",
         ("races/create-twice",),
+        (THREADED, ASYNCIO),
     ),
     Bug(
         "refused-but-applied",
@@ -158,6 +165,6 @@ MANNERS = (
     Bug("escape-sequences", "errors with terminal escapes and <script>", ()),
 )
 
-RIGHT = (Bug("right", "a right server", ()),)
+RIGHT = (Bug("right", "a right server", (), (THREADED, ASYNCIO)),)
 
 ALL = {bug.name: bug for bug in (*RIGHT, *RACES, *FAULTS, *MANNERS)}

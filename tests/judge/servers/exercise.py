@@ -94,6 +94,15 @@ class Wallet:
     def entry(self, type: str, amount: int, after: int, reference: str | None) -> Entry:
         return Entry(new_id(), self.id, type, amount, after, reference, now())
 
+    def record(
+        self, type: str, amount: int, after: int, reference: str | None = None
+    ) -> Entry:
+        """Set the balance, and write down why."""
+        entry = self.entry(type, amount, after, reference)
+        self.balance, self.updated_at = after, entry.created_at
+        self.entries.append(entry)
+        return entry
+
     def json(self) -> Json:
         return {
             "id": self.id,

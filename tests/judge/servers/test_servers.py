@@ -3,7 +3,9 @@ shows it: the races are the judge's to find."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.judge.servers.catalogue import ALL, RACES, THREADED
+from tests.judge.servers import asynchronous
+from tests.judge.servers.asynchronous_races import WALLETS
+from tests.judge.servers.catalogue import ALL, ASYNCIO, RACES, THREADED
 from tests.judge.servers.parts import PARTS
 from tests.judge.servers.running import running
 
@@ -86,6 +90,26 @@ def served(name: str) -> Iterator[Client]:
             thread.join(TIMEOUT_SECONDS)
 
 
+@contextmanager
+def served_asynchronously(name: str) -> Iterator[Client]:
+    """Serve from an event loop in another thread."""
+    urls: queue.Queue[str] = queue.Queue()
+    end = threading.Event()
+    serving = asynchronous.serve(WALLETS[name](), 0, urls.put, end.wait)
+    thread = threading.Thread(target=asyncio.run, args=(serving,))
+    thread.start()
+    try:
+        with connected(urls.get(timeout=TIMEOUT_SECONDS)) as client:
+            yield client
+    finally:
+        end.set()
+        thread.join(TIMEOUT_SECONDS)
+
+
+SERVED = {THREADED: served, ASYNCIO: served_asynchronously}
+BOTH = pytest.mark.parametrize("on", SERVED)
+
+
 def until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
@@ -110,20 +134,30 @@ def walk(client: Client) -> None:
 
 
 def test_the_catalogue_names_what_is_served() -> None:
-    assert [name for name, bug in ALL.items() if THREADED in bug.servers] == [*PARTS]
+    for on, served_there in ((THREADED, PARTS), (ASYNCIO, WALLETS)):
+        assert [name for name in ALL if on in ALL[name].servers] == [*served_there]
 
 
-@pytest.mark.parametrize("name", ["right", *(bug.name for bug in RACES)])
-def test_one_call_after_the_other_goes_right(name: str) -> None:
-    with served(name) as client:
+@pytest.mark.parametrize(
+    "name, on",
+    [
+        (bug.name, on)
+        for bug in (ALL["right"], *RACES)
+        for on in bug.servers
+        if on in SERVED
+    ],
+)
+def test_one_call_after_the_other_goes_right(name: str, on: str) -> None:
+    with SERVED[on](name) as client:
         walk(client)
 
 
 @pytest.mark.parametrize(
     "amount", [0, -1, 1.5, 7.0, True, "7", None, [], 2**53, 10**400]
 )
-def test_a_bad_amount_is_refused_and_nothing_moves(amount: object) -> None:
-    with served("right") as client:
+@BOTH
+def test_a_bad_amount_is_refused_and_nothing_moves(amount: object, on: str) -> None:
+    with SERVED[on]("right") as client:
         one, other = client.create(), client.create()
         client.add(one, 7)
         assert client.add(one, amount) == 400
@@ -151,8 +185,9 @@ def test_manners_do_not_touch_the_money(name: str) -> None:
         walk(client)
 
 
-def test_what_the_exercise_refuses_is_refused() -> None:
-    with served("right") as client:
+@BOTH
+def test_what_the_exercise_refuses_is_refused(on: str) -> None:
+    with SERVED[on]("right") as client:
         one, other = client.create(), client.create()
         client.add(one, 7)
         user = client.get(f"/wallet/{one}")[1]["userId"]
@@ -170,8 +205,9 @@ def test_what_the_exercise_refuses_is_refused() -> None:
         assert (client.balance(one), client.balance(other)) == (7, 0)
 
 
-def test_a_key_has_one_effect() -> None:
-    with served("right") as client:
+@BOTH
+def test_a_key_has_one_effect(on: str) -> None:
+    with SERVED[on]("right") as client:
         one = client.create()
         first = client.post("/wallet/add", "key", walletId=one, amount=7)
         assert client.post("/wallet/add", "key", walletId=one, amount=7) == first

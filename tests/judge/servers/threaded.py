@@ -93,11 +93,7 @@ class Wallets:
         balance: int,
         reference: str | None = None,
     ) -> Entry:
-        """Set the balance, and write down why."""
-        entry = wallet.entry(type, amount, balance, reference)
-        wallet.balance, wallet.updated_at = balance, entry.created_at
-        wallet.entries.append(entry)
-        return entry
+        return wallet.record(type, amount, balance, reference)
 
     def add(self, wallet_id: str, amount: int) -> Entry:
         wallet = self.find(wallet_id)
