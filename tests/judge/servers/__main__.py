@@ -11,9 +11,9 @@ import sys
 import threading
 from functools import partial
 
-from tests.judge.servers import asynchronous
+from tests.judge.servers import asynchronous, express
 from tests.judge.servers.asynchronous_races import WALLETS
-from tests.judge.servers.catalogue import ALL, ASYNCIO, THREADED
+from tests.judge.servers.catalogue import ALL, ASYNCIO, EXPRESS, THREADED
 from tests.judge.servers.parts import PARTS
 
 
@@ -33,6 +33,8 @@ def main() -> None:
         parser.error(f"{given.name} runs on {' and '.join(ALL[given.name].servers)}")
     elif given.on == ASYNCIO:
         serve_asynchronously(given.name, given.port)
+    elif given.on == EXPRESS:
+        express.become(given.name, given.port)
     else:
         serve_threaded(given.name, given.port)
 

@@ -23,7 +23,7 @@ RACES = (
         "read-add-write",
         "two adds read one balance, and the second write undoes the first",
         ("races/lost-update", "races/history", "races/linearizable"),
-        (THREADED, ASYNCIO),
+        (THREADED, ASYNCIO, EXPRESS),
     ),
     Bug(
         "check-outside-lock",
@@ -165,6 +165,6 @@ MANNERS = (
     Bug("escape-sequences", "errors with terminal escapes and <script>", ()),
 )
 
-RIGHT = (Bug("right", "a right server", (), (THREADED, ASYNCIO)),)
+RIGHT = (Bug("right", "a right server", (), (THREADED, ASYNCIO, EXPRESS)),)
 
 ALL = {bug.name: bug for bug in (*RIGHT, *RACES, *FAULTS, *MANNERS)}

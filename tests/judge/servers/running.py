@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests import markers
-from tests.judge.servers.catalogue import THREADED
+from tests.judge.servers import express
+from tests.judge.servers.catalogue import EXPRESS, THREADED
 
 PROJECT = Path(__file__).parents[3]
 TIMEOUT_SECONDS = 20.0
@@ -20,6 +21,8 @@ TIMEOUT_SECONDS = 20.0
 def running(name: str, on: str = THREADED) -> Iterator[str]:
     """Yield the address of a server; its standard input is what keeps it alive."""
     markers.expect("server")
+    if on == EXPRESS:
+        express.installed()  # which can take longer than a start
     process = subprocess.Popen(
         (sys.executable, "-m", "tests.judge.servers", name, "--on", on),
         cwd=PROJECT,

@@ -17,9 +17,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.judge.servers import asynchronous
+from tests.judge.servers import asynchronous, express
 from tests.judge.servers.asynchronous_races import WALLETS
-from tests.judge.servers.catalogue import ALL, ASYNCIO, RACES, THREADED
+from tests.judge.servers.catalogue import ALL, ASYNCIO, EXPRESS, RACES, THREADED
 from tests.judge.servers.parts import PARTS
 from tests.judge.servers.running import running
 
@@ -43,7 +43,9 @@ class Client:
     def _ask(
         self, method: str, path: str, body: str | None, key: str | None = None
     ) -> tuple[int, dict[str, object]]:
-        headers = {} if key is None else {"Idempotency-Key": key}
+        headers = {"Content-Type": "application/json"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
         self.connection.request(method, path, body, headers)
         response = self.connection.getresponse()
         return response.status, json.loads(response.read())
@@ -401,3 +403,18 @@ def test_a_server_of_its_own_ends_with_the_block() -> None:
         walk(client)
     with pytest.raises(OSError), connected(url) as client:
         client.create()
+
+
+@pytest.mark.server
+@pytest.mark.slow
+@pytest.mark.skipif(not express.is_possible(), reason="node or npm is not here")
+def test_express_has_the_same_wallets() -> None:
+    for name in (name for name in ALL if EXPRESS in ALL[name].servers):
+        with running(name, EXPRESS) as url, connected(url) as client:
+            walk(client)
+            one, other = client.create(), client.create()
+            client.add(one, 7)
+            assert client.add(one, 0) == client.deduct(one, 8) == 400
+            assert client.transfer(one, other, 8) == client.transfer(one, one, 1) == 400
+            assert client.transfer(one, str(uuid4()), 1) == 404
+            assert (client.balance(one), client.balance(other)) == (7, 0)
