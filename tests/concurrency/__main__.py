@@ -24,12 +24,13 @@ from tests.concurrency.examine_command import name_of, source_of, tried
 from tests.concurrency.execution import Execution, Laboratory
 from tests.concurrency.hunt import hunt, preemptions_in
 from tests.concurrency.judge import IN_TURN
-from tests.concurrency.lanes import LANE_MIN, lanes, printable
+from tests.concurrency.lanes import lanes
 from tests.concurrency.mutants import MUTANTS, Mutant
 from tests.concurrency.one_file import OPENED, OneFile
 from tests.concurrency.programs import Program, program_from, schedule_from
 from tests.concurrency.scheduler import Diverged, Schedule
 from tests.concurrency.trace import columns_of, filled, report, verdict
+from tests.lanes import LANE_MIN, printable
 
 SERVICE_SECONDS = 30.0
 SERVICE_THREADS = 3

@@ -24,10 +24,10 @@ from tests.concurrency.explorer import (
     explained_by,
 )
 from tests.concurrency.instrument import Source
-from tests.concurrency.lanes import printable
 from tests.concurrency.losses import lost
 from tests.concurrency.scheduler import Scheduler
 from tests.concurrency.subject import OPENED, REFUSED, Operation, Subject
+from tests.lanes import printable
 
 SECONDS = 60.0
 

@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.text import Text
 
 from tests.concurrency.examine import Examined, Verdict, examine
-from tests.concurrency.lanes import FATAL, lanes
+from tests.concurrency.lanes import lanes
 from tests.concurrency.subject import NAMES, OPENED, NoSubject
 from tests.concurrency.trace import filled
+from tests.lanes import FATAL
 
 
 def source_of(text: str) -> tuple[Path, str]:

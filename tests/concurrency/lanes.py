@@ -9,13 +9,12 @@ then the function, and an answer takes several rows before the place is left out
 from __future__ import annotations
 
 import linecache
-import textwrap
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from rich.text import Text
 
@@ -23,14 +22,22 @@ from tests.concurrency.judge import in_words
 from tests.concurrency.primitives import Condition, Death, Semaphore, Signal
 from tests.concurrency.scheduler import Choice, Lock, Run, Site, Step
 from tests.concurrency.values import name_in
+from tests.lanes import (
+    FATAL,
+    GAP,
+    LANE_MAX,
+    Layout,
+    cut,
+    drawn,
+    lane_widths,
+    printable,
+    squeezed,
+)
+from tests.lanes import Row as LaneRow
 from wallet_app.store import Wallet
 
-LANE_MIN, LANE_MAX = 20, 52
 NUMBER = 6
 """Characters for the number of a step."""
-
-GAP = 2
-"""Characters between a lane and what is to its right."""
 
 ANSWER_MAX = 24
 """What an answer is wrapped to, if otherwise the place would have to go."""
@@ -43,9 +50,6 @@ LINES_MAX, LINES_FIRST, LINES_LAST = 10, 2, 6
 
 UNSHOWN_STEPS = ("begin to wait", "wake", "set", "clear", "look")
 """What only `reduction.py` must know of, or what a line of code says already."""
-
-COLOURS = ("cyan", "magenta", "yellow", "green")
-FATAL = "bold red"
 
 
 class Shown(Protocol):
@@ -77,35 +81,18 @@ class Row:
     code: str = ""
 
 
-class Layout(NamedTuple):
-    """How wide each lane is, and what stands to the right of each row."""
-
-    widths: list[int]
-    right: list[str]
-
-    @property
-    def end(self) -> int:
-        """Where the lanes end."""
-        return NUMBER + sum(self.widths) + GAP * len(self.widths)
-
-    @property
-    def width(self) -> int:
-        longest = max(map(len, self.right), default=0)
-        return self.end + longest if longest else self.end - GAP
-
-
 def lanes(execution: Shown, columns: int) -> Text:
     """Return the steps of an execution, side by side."""
     rows = list(_folded(_rows(execution)))
     layout = _layout(rows, execution.count, columns)
-    text = Text().append("step".ljust(NUMBER), "bold")
-    for thread, width in enumerate(layout.widths):
-        text.append(f"thread {thread}".ljust(width + GAP), f"bold {_colour(thread)}")
-    text.rstrip()
-    for row, right in zip(rows, layout.right, strict=True):
-        for line in _lines(row, right, layout):
-            text.append("\n").append(line)
-    return text
+    heads = [f"thread {thread}" for thread in range(execution.count)]
+    return drawn("step", heads, map(_in_lane, rows), layout)
+
+
+def _in_lane(row: Row) -> LaneRow:
+    number = "" if row.number is None else f"{row.number:4}"
+    is_whole = row.what in ("invoke", "return")
+    return LaneRow(number, row.thread, row.text, row.style, is_whole)
 
 
 # How wide everything is
@@ -121,17 +108,16 @@ def _layout(rows: Sequence[Row], count: int, columns: int) -> Layout:
     for layout in (
         *_with_code(rows, wide, columns),
         *_with_code(rows, tight, columns),
-        Layout(wide, functions),
-        Layout(tight, functions),
-        Layout(wide, places),
-        Layout(tight, places),
-        Layout(wide, nothing),
-        Layout(tight, nothing),
+        Layout(NUMBER, wide, functions),
+        Layout(NUMBER, tight, functions),
+        Layout(NUMBER, wide, places),
+        Layout(NUMBER, tight, places),
+        Layout(NUMBER, wide, nothing),
+        Layout(NUMBER, tight, nothing),
     ):
         if layout.width <= columns:
             return layout
-    each = max((columns - NUMBER + GAP) // count - GAP, 1)
-    return Layout([min(width, each) for width in tight], nothing)
+    return squeezed(Layout(NUMBER, tight, nothing), columns)
 
 
 def _with_code(
@@ -139,53 +125,23 @@ def _with_code(
 ) -> Iterator[Layout]:
     """Yield the layout that shows lines of code, if there is room for them."""
     longest = max((len(row.place) for row in rows), default=0) + GAP
-    room = columns - Layout(widths, []).end - longest
+    room = columns - Layout(NUMBER, widths, []).end - longest
     if room >= CODE_MIN:
-        coded = [f"{row.place:{longest}}{_cut(row.code, room)}" for row in rows]
-        yield Layout(widths, [each.rstrip() for each in coded])
+        coded = [f"{row.place:{longest}}{cut(row.code, room)}" for row in rows]
+        yield Layout(NUMBER, widths, [each.rstrip() for each in coded])
 
 
 def _widths(rows: Sequence[Row], count: int, answer_max: int) -> list[int]:
     """Return how wide each lane must be, within bounds."""
-    widths = [LANE_MIN] * count
-    for row in rows:
-        if row.thread is not None:
-            most = answer_max if row.what == "return" else LANE_MAX
-            width = min(len(row.text), most)
-            widths[row.thread] = max(widths[row.thread], width)
-    return widths
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _lines(row: Row, right: str, layout: Layout) -> Iterator[Text]:
-    """Yield a row, in more than one line if it has to wrap."""
-    if row.thread is None:
-        across = f"----- {row.text} -----"
-        yield Text(across.ljust(layout.end - GAP, "-"), row.style)
-        return
-    width = layout.widths[row.thread]
-    before = sum(each + GAP for each in layout.widths[: row.thread])
-    cells = [_cut(row.text, width)]
-    if row.what in ("invoke", "return"):
-        cells = textwrap.wrap(
-            row.text, width, subsequent_indent="  ", break_on_hyphens=False
-        )
-    number = "" if row.number is None else f"{row.number:4}"
-    for cell in cells:
-        line = Text().append(number.ljust(NUMBER), "dim").append(" " * before)
-        line.append(cell, row.style or _colour(row.thread))
-        if right:
-            line.append(" " * (layout.end - len(line)) + right, "dim")
-        line.rstrip()
-        yield line
-        number = right = ""
-
-
-def _colour(thread: int) -> str:
-    return COLOURS[thread % len(COLOURS)]
+    most = {"return": answer_max}
+    return lane_widths(
+        (
+            (row.thread, min(len(row.text), most.get(row.what, LANE_MAX)))
+            for row in rows
+            if row.thread is not None
+        ),
+        count,
+    )
 
 
 # What the rows are
@@ -303,12 +259,3 @@ def _placed(row: Row, site: Site | None) -> Row:
 
 def named(wallet: Wallet) -> str:
     return name_in(wallet.currency, wallet.identity.user_id)
-
-
-def printable(text: str) -> str:
-    """Return a text of somebody else's in one line, without what would control the
-    terminal."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode()
-        for each in text
-    )

@@ -7,12 +7,13 @@ import re
 import pytest
 
 from tests.concurrency.execution import Execution, Exploration, Laboratory
-from tests.concurrency.lanes import FATAL, LANE_MAX, LINES_FIRST, LINES_LAST, lanes
+from tests.concurrency.lanes import LINES_FIRST, LINES_LAST, lanes
 from tests.concurrency.mutants import MUTANTS
 from tests.concurrency.programs import Program
 from tests.concurrency.specification import Add, Deduct, Operation, Transfer
 from tests.concurrency.specification_of_reads import Audit, Get
 from tests.concurrency.trace import EXPLAINED, assert_held, interpreter, report
+from tests.lanes import FATAL, LANE_MAX
 
 TWO = {"asha": 100, "ravi": 100}
 WIDE = 200

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from tests.concurrency.execution import Execution, Exploration
 from tests.concurrency.judge import IN_TURN
-from tests.concurrency.lanes import FATAL, lanes
+from tests.concurrency.lanes import lanes
+from tests.lanes import FATAL
 
 COLUMNS_IN_A_PIPE = 100
 COLUMNS_IN_PYTEST = 80 - len("E   ")

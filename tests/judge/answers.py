@@ -13,6 +13,7 @@ from typing import Any
 from tests.judge.adapter import Adapter
 from tests.judge.calls import Entry, Outcome
 from tests.judge.client import Answer, Exchange
+from tests.lanes import cut, printable
 
 DIGITS_MAX = 40
 """A balance of more digits is no balance."""
@@ -198,9 +199,4 @@ def said(exchange: Exchange) -> str:
 
 def shown(text: str, most: int = SAID_MAX) -> str:
     """Return a text of the server's that no terminal takes for a command."""
-    text = re.sub(r"\s+", " ", text).strip()
-    text = "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode()
-        for each in text
-    )
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return cut(printable(re.sub(r"\s+", " ", text).strip()), most)
