@@ -105,7 +105,8 @@ class Alerts:
 
     def counts(self) -> dict[str, int]:
         """Return how many alerts each wallet has in the list, if it has any."""
-        return {wallet: len(ids) for wallet, ids in self._ids_of_wallet.items()}
+        with self._lock:
+            return {wallet: len(ids) for wallet, ids in self._ids_of_wallet.items()}
 
     def page(self, limit: int = 20, page: int = 1) -> Page[Alert]:
         with self._lock:

@@ -77,7 +77,8 @@ class Background:
     @property
     def queues(self) -> tuple[WorkQueue[Any], ...]:
         """The queues that are worked on, and removed ones that still run an item."""
-        return tuple(self._queues)
+        with self._lock:
+            return tuple(self._queues)
 
     def add(self, *queues: WorkQueue[Any]) -> None:
         """Work on these queues from now on, or on none of them.
@@ -146,7 +147,7 @@ class Background:
         """Begin to work, in the process that serves; stop when that ends."""
         with self._lock:
             self._is_started = True
-            queues = self.queues
+            queues = tuple(self._queues)
         self._start_threads(queues)
         atexit.register(self.stop)
 
@@ -155,7 +156,7 @@ class Background:
         undone. To stop again only waits again."""
         self._is_stopping = True
         with self._lock:
-            queues = self.queues
+            queues = tuple(self._queues)
             threads = [thread for queue in queues for thread in queue.threads]
         for queue in queues:
             queue.signal.set()

@@ -72,7 +72,8 @@ class IdempotencyKeys:
         )
 
     def __len__(self) -> int:
-        return len(self._claims)
+        with self._lock:
+            return len(self._claims)
 
     def run(
         self,

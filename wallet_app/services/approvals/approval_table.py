@@ -70,15 +70,18 @@ class ApprovalTable:
 
     def __len__(self) -> int:
         """Return how many slots are taken, including those of expired approvals."""
-        return len(self._approvals)
+        with self._lock:
+            return len(self._approvals)
 
     def wallets(self) -> set[str]:
         """Return the wallets for which approvals are kept."""
-        return set(self._of_wallet)
+        with self._lock:
+            return set(self._of_wallet)
 
     def guessed_wallets(self) -> set[str]:
         """Return the wallets for which wrong codes are remembered."""
-        return set(self._wrong_codes)
+        with self._lock:
+            return set(self._wrong_codes)
 
     def add(self, approval: Approval) -> None:
         """Let a new approval be found, if it has a slot.
