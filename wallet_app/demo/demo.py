@@ -45,7 +45,7 @@ class Demo:
     def __init__(self, settings: Settings, **injected: Any) -> None:
         self._injected = injected
         self.settings = settings
-        self._resetting = Lock()
+        self._resetting, self._texting = Lock(), Lock()
         self.requests = RequestLog()
         self.storms = Storms()
         self._begin()
@@ -53,7 +53,7 @@ class Demo:
     def _begin(self) -> None:
         """Have a new ledger, of the people at the start."""
         self.ledger = str(uuid4())
-        self.phone: deque[ApprovalRequest] = deque(maxlen=TEXTS_MAX)
+        self._phone: deque[ApprovalRequest] = deque(maxlen=TEXTS_MAX)
         self.inbox = Inbox()
         self._clock = DemoClock(self._injected.get("clock", time.time_ns))
         ids = DemoIds(self._injected.get("new_id", uuid4))
@@ -70,7 +70,8 @@ class Demo:
         if self._clock.set_back_ns:
             return
         self._channel(approval, code)
-        self.phone.appendleft(ApprovalRequest.of(approval, otp=code))
+        with self._texting:
+            self._phone.appendleft(ApprovalRequest.of(approval, otp=code))
 
     def reset(self, app: Flask) -> None:
         """Begin again, and have the app answer with the new service. Requests that are
@@ -91,10 +92,21 @@ class Demo:
         assert all_rules is not None
         return all_rules
 
+    def wallet_ids(self) -> list[str]:
+        """Return the ids of the wallets of users, oldest first."""
+        store = self.service.store
+        with store.registry_lock:
+            return list(store.wallets)
+
+    def texts(self) -> list[ApprovalRequest]:
+        """Return what the phone shows, newest first."""
+        with self._texting:
+            return list(self._phone)
+
     def watched(self) -> list[str]:
         """Return the ids of the wallets that fraud rules watch."""
-        wallets = list(self.service.store.wallets.values())
-        return [each.id for each in wallets if each.policy.fraud]
+        wallets = self.service.store.wallets
+        return [id for id in self.wallet_ids() if wallets[id].policy.fraud]
 
     def watch(self, wallet_id: str, watched: bool) -> None:
         """Have all fraud rules watch a wallet, or none. Raises WalletNotFound."""
@@ -132,7 +144,7 @@ class Demo:
     def storm_wallets(self) -> list[StormWallet]:
         """Return those that a storm transfers between, with the names of the page."""
         names = {person.user_id: person.name for person in self.people.all()}
-        ids = list(self.service.store.wallets)[:STORM_WALLETS_MAX]
+        ids = self.wallet_ids()[:STORM_WALLETS_MAX]
         return [
             StormWallet(
                 each.id,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from threading import Lock
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -34,6 +35,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self.is_failing = False
+        self._lock = Lock()
         self._signer: Webhook | None = None
         self._messages: deque[Received] = deque(maxlen=MESSAGES_MAX)
 
@@ -50,20 +52,21 @@ class Inbox:
             None if self._signer is None else _verify(self._signer, headers, body)
         )
         answer = 503 if self.is_failing else 401 if verified is False else 204
-        self._messages.appendleft(
-            Received(
-                headers.get("webhook-id", ""),
-                headers.get("webhook-timestamp", ""),
-                body.decode(errors="replace"),
-                verified,
-                answer,
-                timestamp(now),
-            )
+        received = Received(
+            headers.get("webhook-id", ""),
+            headers.get("webhook-timestamp", ""),
+            body.decode(errors="replace"),
+            verified,
+            answer,
+            timestamp(now),
         )
+        with self._lock:
+            self._messages.appendleft(received)
         return answer
 
     def messages(self) -> list[Received]:
-        return list(self._messages)
+        with self._lock:
+            return list(self._messages)
 
 
 def _verify(signer: Webhook, headers: Mapping[str, str], body: bytes) -> bool:

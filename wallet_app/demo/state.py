@@ -79,7 +79,7 @@ def state_of(
 
 
 def _book(demo: Demo) -> Json:
-    ids = list(demo.service.store.wallets)
+    ids = demo.wallet_ids()
     shown = ids[:OLDEST_MAX] + ids[OLDEST_MAX:][-NEWEST_MAX:]
     wallets = [Wallet.of(demo.service.get_wallet(each)) for each in shown]
     return {"ledger": demo.ledger, "people": demo.people.all(), "wallets": wallets}
@@ -88,7 +88,7 @@ def _book(demo: Demo) -> Json:
 def _phone(demo: Demo) -> Json:
     """Return the texts, and what became of the approvals: the service forgets old ones,
     which have expired then."""
-    texts = list(demo.phone)
+    texts = demo.texts()
     approvals = []
     for id in dict.fromkeys(text.id for text in texts):
         try:
