@@ -226,17 +226,21 @@ def _at_once(
     number: int,
 ) -> list[Call]:
     """Make calls from several threads that start together, and wait for all."""
-    moments = itertools.count()  # next() is one step, which no switch divides
+    moments, counting = itertools.count(), threading.Lock()
     gate = threading.Barrier(len(programs))
+
+    def moment() -> int:
+        with counting:  # a Python without its global lock can count one twice
+            return next(moments)
 
     def run(thread: int, operations: Sequence[Operation]) -> list[Call]:
         calls = []
         gate.wait(ROUND_SECONDS_MAX)
         for position, operation in enumerate(operations):
             asked = Asked(operation, f"{number}.{thread}.{position}", thread)
-            invoked = next(moments)
+            invoked = moment()
             result = client.ask(operation, asked.by)
-            calls.append(Call(asked, invoked, next(moments), result))
+            calls.append(Call(asked, invoked, moment(), result))
         return calls
 
     running = [
