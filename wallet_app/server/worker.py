@@ -14,6 +14,7 @@ import os
 import resource
 import signal
 import sys
+import sysconfig
 import threading
 import time
 from datetime import timedelta
@@ -207,8 +208,8 @@ def settle_memory() -> None:
 def settle_processor() -> None:
     """Stay on one processor: only one thread runs Python at a time, and moving the
     interpreter's lock between processors costs half again as much. Threads that are
-    started later stay there, too."""
-    if sys.platform == "linux":
+    started later stay there, too. A Python without that lock uses all processors."""
+    if sys.platform == "linux" and not sysconfig.get_config_var("Py_GIL_DISABLED"):
         processors = sorted(os.sched_getaffinity(0))
         own = {processors[os.getpid() % len(processors)]}
         os.sched_setaffinity(0, own)
