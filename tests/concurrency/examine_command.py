@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
-from xml.etree import ElementTree
 
 from rich.console import Console
 from rich.text import Text
@@ -19,6 +18,7 @@ from tests.concurrency.examine import Examined, Verdict, examine
 from tests.concurrency.lanes import lanes
 from tests.concurrency.subject import NAMES, OPENED, NoSubject
 from tests.concurrency.trace import filled
+from tests.junit import Case, Failure, junit
 from tests.lanes import FATAL
 
 
@@ -78,7 +78,8 @@ def run(
             raise NoSubject("it ends the program") from error
     seconds = time.monotonic() - started
     if arguments.junit:
-        arguments.junit.write_bytes(junit(path, examined, seconds))
+        case = as_case(path, examined, seconds)
+        arguments.junit.write_bytes(junit("tests.concurrency", [case]))
     if arguments.json:
         print(json.dumps(as_json(path, examined, seconds), indent=2))
     else:
@@ -150,35 +151,13 @@ def as_json(path: Path, examined: Examined, seconds: float) -> dict[str, object]
     }
 
 
-def junit(path: Path, examined: Examined, seconds: float) -> bytes:
-    """Return a JUnit report with one case."""
-    failed = examined.failure is not None
-    suite = ElementTree.Element(
-        "testsuite",
-        name="tests.concurrency",
-        tests="1",
-        failures=str(int(failed)),
-        errors="0",
-        skipped="0",
-        time=f"{seconds:.3f}",
-    )
-    case = ElementTree.SubElement(
-        suite,
-        "testcase",
-        classname="tests.concurrency",
-        name=path.name,
-        time=f"{seconds:.3f}",
-    )
-    if examined.failure is not None:
-        message = examined.wrong.partition("\n")[0]
-        failure = ElementTree.SubElement(
-            case, "failure", type=str(examined.verdict), message=message
-        )
-        failure.text = in_words(path, examined, seconds, 100).plain
-    suites = ElementTree.Element("testsuites")
-    suites.append(suite)
-    written: bytes = ElementTree.tostring(suites, "utf-8", xml_declaration=True)
-    return written
+def as_case(path: Path, examined: Examined, seconds: float) -> Case:
+    """Return the case of a JUnit report."""
+    if examined.failure is None:
+        return Case(path.name, seconds)
+    message = examined.wrong.partition("\n")[0]
+    text = in_words(path, examined, seconds, 100).plain
+    return Case(path.name, seconds, Failure(str(examined.verdict), message, text))
 
 
 def _called(examined: Examined) -> str:

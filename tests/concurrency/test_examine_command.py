@@ -13,6 +13,7 @@ import pytest
 
 from tests.concurrency import __main__ as command
 from tests.documents import blocks
+from tests.junit_schema import validate
 from tests.server import PROJECT
 
 README = Path(__file__).with_name("README.md")
@@ -154,6 +155,7 @@ def test_junit_has_one_case_that_fails_or_does_not(
     report = tmp_path / "report.xml"
     for subject, count in ((WRONG, 1), (written(HELD), 0)):
         run(capsys, subject, "--junit", str(report))
+        validate(report.read_bytes())
         root = ElementTree.parse(report).getroot()
         [suite] = root.findall("testsuite")
         [case] = suite.findall("testcase")
