@@ -165,6 +165,22 @@ MANNERS = (
     Bug("escape-sequences", "errors with terminal escapes and <script>", ()),
 )
 
+SPOKEN = (
+    Bug("dialect-rest", "POST /wallets/:id/deposit, /withdraw", ()),
+    Bug("dialect-rest-fund", "PATCH /wallets/:id/fund, no history, 422", ()),
+    Bug("dialect-rest-credit", "/api/v1, snake case, ids are integers, 409", ()),
+    Bug("dialect-rest-topup", "/api, {success, data}, amounts with decimals, 402", ()),
+    Bug("dialect-accounts", "POST /deposit {account_id}, oldest entry first, 403", ()),
+    Bug("dialect-accounts-opening", "an initial amount, decimals as texts, CSV", ()),
+    Bug("dialect-usernames", "ids are user names, the history is in the wallet", ()),
+    Bug("dialect-transfers", "transfers only, with a key; 200 and FAILED", ()),
+    Bug("dialect-operation", "POST /wallet {walletId, operationType, amount}", ()),
+    Bug("dialect-signed", "POST /transact/:id, deducts are negative", ()),
+    Bug("dialect-key-header", "the exercise, and every POST needs a key", ()),
+    Bug("dialect-other-fields", "the exercise, with fields that a 422 names", ()),
+    Bug("dialect-openapi", "paths that only its /openapi.json tells", ()),
+)
+
 RIGHT = (Bug("right", "a right server", (), (THREADED, ASYNCIO, EXPRESS)),)
 
-ALL = {bug.name: bug for bug in (*RIGHT, *RACES, *FAULTS, *MANNERS)}
+ALL = {bug.name: bug for bug in (*RIGHT, *RACES, *FAULTS, *MANNERS, *SPOKEN)}

@@ -159,8 +159,8 @@ def check_room(wallet: Wallet, amount: int) -> None:
 
 def page_of(entries: list[Entry], query: Mapping[str, str]) -> Json:
     """Return one page of a history, latest first."""
-    limit = _number(query, "limit", PAGE_SIZE, PAGE_SIZE_MAX)
-    page = _number(query, "page", 1, 10**6)
+    limit = bounded(query, "limit", PAGE_SIZE, PAGE_SIZE_MAX)
+    page = bounded(query, "page", 1, 10**6)
     wanted = query.get("type")
     if wanted is not None and wanted not in TYPES:
         raise Refused(400, f"type must be one of {', '.join(TYPES)}")
@@ -175,7 +175,7 @@ def page_of(entries: list[Entry], query: Mapping[str, str]) -> Json:
     }
 
 
-def _number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+def bounded(query: Mapping[str, str], name: str, default: int, most: int) -> int:
     given = query.get(name, str(default))
     if not re.fullmatch("[0-9]{1,9}", given) or not 1 <= int(given) <= most:
         raise Refused(400, f"{name} must be an integer from 1 to {most}")

@@ -218,13 +218,13 @@ class EarlyAnswer(Handler):
     """Acts and answers when only the last brace is missing, as a parser can that reads
     along; then reads the brace."""
 
-    def act(self, length: int) -> None:
+    def act(self, method: str, length: int) -> None:
         body = self.rfile.read(max(0, length - 1))
         try:
             object_of(body + b"}")
         except Refused:
-            self.send(self.ask("POST", body + self.rfile.read(1)))
+            self.send(self.ask(method, body + self.rfile.read(1)))
         else:
-            self.send(self.ask("POST", body + b"}"))
+            self.send(self.ask(method, body + b"}"))
             self.wfile.flush()
             self.rfile.read(1)

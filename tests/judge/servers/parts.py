@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tests.judge.servers import faults, manners, races
+from tests.judge.servers.dialects import DIALECTS
+from tests.judge.servers.speaking import NamedWallets, Speaking
 from tests.judge.servers.threaded import Handler, Server, Service, Wallets
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    wallets: type[Wallets] = Wallets
-    service: type[Service] = Service
+    wallets: Callable[[], Wallets] = Wallets
+    service: Callable[[Wallets], Service] = Service
     handler: type[Handler] = Handler
 
     def listening(self, port: int = 0) -> Server:
@@ -61,3 +65,6 @@ PARTS = {
     "deeply-nested": Parts(service=manners.DeeplyNested),
     "escape-sequences": Parts(service=manners.EscapeSequences),
 }
+
+for name, dialect in DIALECTS.items():
+    PARTS[name] = Parts(partial(NamedWallets, dialect.ids), partial(Speaking, dialect))

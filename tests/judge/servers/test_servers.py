@@ -8,11 +8,9 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
-from urllib.parse import urlsplit
+from http.client import HTTPException
 from uuid import uuid4
 
 import pytest
@@ -20,76 +18,15 @@ import pytest
 from tests.judge.servers import asynchronous, express
 from tests.judge.servers.asynchronous_races import WALLETS
 from tests.judge.servers.catalogue import ALL, ASYNCIO, EXPRESS, RACES, THREADED
+from tests.judge.servers.clients import (
+    TIMEOUT_SECONDS,
+    Client,
+    connected,
+    served,
+    until,
+)
 from tests.judge.servers.parts import PARTS
 from tests.judge.servers.running import running
-
-TIMEOUT_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """One connection, which stays open."""
-
-    connection: HTTPConnection
-
-    def get(self, path: str) -> tuple[int, dict[str, object]]:
-        return self._ask("GET", path, None)
-
-    def post(
-        self, path: str, key: str | None = None, /, **fields: object
-    ) -> tuple[int, dict[str, object]]:
-        return self._ask("POST", path, json.dumps(fields), key)
-
-    def _ask(
-        self, method: str, path: str, body: str | None, key: str | None = None
-    ) -> tuple[int, dict[str, object]]:
-        headers = {"Content-Type": "application/json"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        self.connection.request(method, path, body, headers)
-        response = self.connection.getresponse()
-        return response.status, json.loads(response.read())
-
-    def create(self) -> str:
-        status, wallet = self.post("/wallet/create", userId=str(uuid4()))
-        assert status in (200, 201)
-        return str(wallet["id"])
-
-    def add(self, wallet: str, amount: object) -> int:
-        return self.post("/wallet/add", walletId=wallet, amount=amount)[0]
-
-    def deduct(self, wallet: str, amount: object) -> int:
-        return self.post("/wallet/deduct", walletId=wallet, amount=amount)[0]
-
-    def transfer(self, source: str, target: str, amount: object) -> int:
-        fields = {"fromWalletId": source, "toWalletId": target, "amount": amount}
-        return self.post("/wallet/transfer", **fields)[0]
-
-    def balance(self, wallet: str) -> object:
-        return self.get(f"/wallet/{wallet}")[1]["balance"]
-
-
-@contextmanager
-def connected(url: str) -> Iterator[Client]:
-    connection = HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT_SECONDS)
-    try:
-        yield Client(connection)
-    finally:
-        connection.close()
-
-
-@contextmanager
-def served(name: str) -> Iterator[Client]:
-    """Serve from a thread of this process, which is quicker than a new one."""
-    with PARTS[name].listening() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            with connected(server.url) as client:
-                yield client
-        finally:
-            server.shutdown()
-            thread.join(TIMEOUT_SECONDS)
 
 
 @contextmanager
@@ -110,13 +47,6 @@ def served_asynchronously(name: str) -> Iterator[Client]:
 
 SERVED = {THREADED: served, ASYNCIO: served_asynchronously}
 BOTH = pytest.mark.parametrize("on", SERVED)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + TIMEOUT_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "not in time"
-        time.sleep(0.005)
 
 
 def walk(client: Client) -> None:

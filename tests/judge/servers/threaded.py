@@ -69,9 +69,12 @@ class Wallets:
             return self.insert(user_id)
 
     def insert(self, user_id: str) -> LockedWallet:
-        wallet = LockedWallet(new_id(), user_id, now(), now())
+        wallet = LockedWallet(self.id_for(user_id), user_id, now(), now())
         self.by_id[wallet.id] = self.by_user[user_id] = wallet
         return wallet
+
+    def id_for(self, user_id: str) -> str:
+        return new_id()
 
     def find(self, wallet_id: str) -> LockedWallet:
         try:
@@ -155,7 +158,7 @@ class Service:
 
     def answer(self, request: Request) -> Answer:
         try:
-            if request.method == "POST" and request.key is not None:
+            if request.method != "GET" and request.key is not None:
                 return self.once(request.key, request)
             return self.route(request)
         except Refused as refused:
@@ -228,6 +231,12 @@ class Handler(BaseHTTPRequestHandler):
         self.send(self.ask("GET", b""))
 
     def do_POST(self) -> None:
+        self.write("POST")
+
+    def do_PATCH(self) -> None:
+        self.write("PATCH")
+
+    def write(self, method: str) -> None:
         length = self.length()
         if length is None:
             self.close_connection = True
@@ -236,15 +245,15 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.send(as_json(413, {"error": "the body is too large"}))
         else:
-            self.act(length)
+            self.act(method, length)
 
     def length(self) -> int | None:
         given = self.headers.get("Content-Length", "")
         return int(given) if given.isascii() and given.isdigit() else None
 
-    def act(self, length: int) -> None:
+    def act(self, method: str, length: int) -> None:
         """Read the body, do what it asks for, and answer."""
-        self.send(self.ask("POST", self.rfile.read(length)))
+        self.send(self.ask(method, self.rfile.read(length)))
 
     def ask(self, method: str, body: bytes) -> Answer:
         url = urlsplit(self.path)
@@ -255,9 +264,9 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, answer: Answer) -> None:
         body = answer.body.encode()
         self.send_response(answer.status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in answer.headers.items():
+        headers = {"Content-Type": "application/json", **answer.headers}
+        headers["Content-Length"] = str(len(body))
+        for name, value in headers.items():
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
