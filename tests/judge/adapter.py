@@ -115,6 +115,23 @@ class Adapter(Part, frozen=True):
     headers: dict[str, str] = {}
     wallets: tuple[str, ...] = ()
 
+    def call(self, kind: str) -> Call:
+        """Return how a kind of call is made."""
+        match kind:
+            case "create":
+                return Call(self.create.request, self.create.body)
+            case "history":
+                return Call(self.history.request)
+            case "add":
+                return self.add
+            case "deduct":
+                return self.deduct
+            case "transfer":
+                return self.transfer
+            case "read":
+                return self.read
+        raise ValueError(kind)
+
 
 def read_adapter(text: str) -> Adapter:
     """Return the adapter that a TOML text describes. Raises ValueError."""

@@ -83,20 +83,7 @@ class Subject:
 
     def call(self, kind: str) -> Call:
         """Return how a kind of call is made."""
-        match kind:
-            case "create":
-                return Call(self.adapter.create.request, self.adapter.create.body)
-            case "history":
-                return Call(self.adapter.history.request)
-            case "add":
-                return self.adapter.add
-            case "deduct":
-                return self.adapter.deduct
-            case "transfer":
-                return self.adapter.transfer
-            case "read":
-                return self.adapter.read
-        raise ValueError(kind)
+        return self.adapter.call(kind)
 
     def offers(self, *kinds: str) -> bool:
         return all(self.call(kind).request for kind in kinds)
