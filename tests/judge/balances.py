@@ -7,7 +7,7 @@ from itertools import combinations
 
 from tests.judge.calls import Done, Outcome, Record
 from tests.judge.sums import Change, Sums, minus, plus, total_of
-from tests.judge.verdicts import Finding
+from tests.judge.verdicts import Finding, Verdict
 from tests.judge.wording import LOST_MAX, counted, in_sums, noun_of, number, places
 
 
@@ -275,5 +275,6 @@ def refused_with_funds(record: Record) -> Finding | None:
                 in_sums(record, [each], "was refused"),
                 places(record, [each]),
                 "it failed for a conflict, and was not tried again",
+                Verdict.WEAK,
             )
     return None

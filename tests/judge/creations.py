@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.judge.calls import Outcome, Record
-from tests.judge.verdicts import Finding
+from tests.judge.verdicts import Finding, Verdict
 from tests.judge.wording import places
 
 
@@ -38,4 +38,5 @@ def created_again(record: Record) -> Finding | None:
     return Finding(
         "a second creation answers with the wallet that is there, not with 409",
         witnesses=places(record, made[:2]),
+        verdict=Verdict.WEAK,
     )

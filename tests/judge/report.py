@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 
 from tests.judge.verdicts import Result, Verdict
@@ -46,5 +48,6 @@ def read_report(text: bytes) -> Report:
 
 
 def write_report(report: Report) -> bytes:
-    """Return a report as JSON, with all that its verdicts need."""
-    return msgspec.json.format(msgspec.json.encode(report), indent=2)
+    """Return a report as JSON, with all that its verdicts need, in ASCII: no terminal
+    takes what a server has said for a command."""
+    return json.dumps(msgspec.to_builtins(report), indent=2).encode()

@@ -122,7 +122,7 @@ class Judge:
         failed = self._failed(record, race.checks)
         if failed is not None:
             return self._convicted(race, *failed, number + 1, rounds)
-        if race.may_hang and (stuck := _not_answered(record)):
+        if race.may_hang and (stuck := not_answered(record)):
             result = self._hangs(race, record, stuck, number + 1)
             if result is not None:
                 return result
@@ -218,10 +218,10 @@ class Judge:
     ) -> Result | None:
         """Return the verdict if it happens again, and not without shared wallets."""
         lonely = self.subject.play(apart(record.plan))
-        if _not_answered(lonely):
+        if not_answered(lonely):
             return None
         second = self.subject.play(record.plan)
-        if not _not_answered(second):
+        if not not_answered(second):
             return None
         first = stuck[0]
         if first.is_timed_out:
@@ -440,7 +440,7 @@ def apart(plan: Plan) -> Plan:
     return Plan(tuple(starts), (tuple(lanes),))
 
 
-def _not_answered(record: Record) -> list[Done]:
+def not_answered(record: Record) -> list[Done]:
     """Return the calls that timed out or failed within the server."""
     return [
         each

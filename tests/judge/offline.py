@@ -1,0 +1,70 @@
+"""Works out a verdict again: from its record alone, or by the same calls once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.judge.calls import Record
+from tests.judge.races import AFTER_EVERY_RACE, RACES, Check
+from tests.judge.report import Report
+from tests.judge.run import AGAIN, not_answered, replay
+from tests.judge.subject import Subject
+from tests.judge.sums import TooManyUnknown
+from tests.judge.verdicts import Finding
+from tests.judge.wording import places
+
+
+def decide(record: Record, probe: str) -> Finding | None:
+    """Return what a probe finds in a record, without a server; None if nothing.
+
+    Raises ValueError if the probe does not judge records.
+    """
+    return first_finding(record, checks_of(probe))
+
+
+def replayed(report: Report, probe: str, subject: Subject) -> tuple[int, int]:
+    """Run what a probe has found again; return how often it came back, and was tried.
+
+    Raises ValueError if the report has nothing of it that can be run again.
+    """
+    found = {each.probe: each.record for each in report.results}
+    record = found.get(probe)
+    if record is None:
+        raise ValueError(f"the report has no calls of {probe}")
+    if decide(record, probe) is None:
+        raise ValueError(f"the calls of {probe} in the report contradict nothing")
+    return replay(subject, checks_of(probe), record.plan, AGAIN)
+
+
+def checks_of(probe: str) -> tuple[Check, ...]:
+    """Return what decides about a record, in order. Raises ValueError."""
+    for race in RACES:
+        if race.name == probe:
+            hangs = (unanswered,) if race.may_hang else ()
+            return (*race.checks, *hangs, *race.weak)
+    checks = tuple(check for name, _, check in AFTER_EVERY_RACE if name == probe)
+    if not checks:
+        raise ValueError(f"{probe} does not judge the calls of a race")
+    return checks
+
+
+def first_finding(record: Record, checks: Sequence[Check]) -> Finding | None:
+    for check in checks:
+        try:
+            finding = check(record)
+        except TooManyUnknown:
+            continue
+        if finding is not None:
+            return finding
+    return None
+
+
+def unanswered(record: Record) -> Finding | None:
+    """Return the valid calls that were not answered, or failed within the server."""
+    stuck = not_answered(record)
+    if not stuck:
+        return None
+    return Finding(
+        f"{len(stuck)} of {len(record.done)} valid calls were not answered, or failed",
+        witnesses=places(record, stuck[:2]),
+    )
