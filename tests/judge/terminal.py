@@ -1,0 +1,206 @@
+"""The report as it is printed: a line for each probe, and what shows the failures."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from tests.judge.evidence import MS, UNSEEN, Evidence, Shown, evidence, printed
+from tests.judge.report import Report
+from tests.judge.score import score, to_fix
+from tests.judge.verdicts import Result, Verdict
+from tests.lanes import LANE_MAX, Layout, Row, cut, drawn, lane_widths, squeezed
+
+COLUMNS_MAX = 100
+VERDICT = 8
+PROBE_MAX = 36
+INDENT = 5
+FIX_FIRST = 3
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "bold red",
+    Verdict.WEAK: "yellow",
+    Verdict.INFO: "cyan",
+    Verdict.SKIPPED: "dim",
+    Verdict.UNKNOWN: "magenta",
+}
+
+
+def print_report(console: Console, report: Report, run_json: str | None) -> None:
+    """Print a report; `run_json` is where it is kept, for `replay`."""
+    columns = min(console.width, COLUMNS_MAX)
+    say = _Printer(console, columns)
+    say.line(f"The judge of {printed(report.url)}", style="bold")
+    say.line(
+        f"seed {report.seed}, {report.requests:,} requests in {report.seconds:.1f} s"
+    )
+    for fact in report.facts:
+        say.line(printed(fact))
+    say.gap()
+    lines = list(folded(report.results))
+    longest = max((len(each.probe) for each in lines), default=0)
+    room = min(longest, PROBE_MAX) + 2
+    for result in lines:
+        _print_result(say, result, room)
+        shown = evidence(report, result, run_json)
+        if shown is not None:
+            _print_evidence(say, shown)
+    _print_end(say, report)
+
+
+def folded(results: Sequence[Result]) -> Iterator[Result]:
+    """Yield the results, with those of one group of the contract that pass as one."""
+    groups = Counter(_group(each) for each in results)
+    passed = Counter(_group(each) for each in results if each.verdict is Verdict.PASS)
+    seen = set()
+    for result in results:
+        group = _group(result)
+        if not group or result.verdict is not Verdict.PASS:
+            yield result
+        elif group not in seen:
+            seen.add(group)
+            said = f"{passed[group]} of {groups[group]}"
+            yield Result(group, Verdict.PASS, said)
+
+
+def _group(result: Result) -> str:
+    """Return the group of a case of the contract: contract/add of contract/add/zero."""
+    group, _, _ = result.probe.rpartition("/")
+    return group if group.startswith("contract/") else ""
+
+
+class _Printer:
+    """Prints texts, wrapped and indented, and nothing that is markup."""
+
+    def __init__(self, console: Console, columns: int) -> None:
+        self.console = console
+        self.columns = columns
+        self.is_apart = True
+
+    def line(
+        self, text: str, indent: int = 0, style: str = "", first: str = ""
+    ) -> None:
+        """Print a text; `first` stands in its indent."""
+        lines = textwrap.wrap(
+            text,
+            self.columns,
+            initial_indent=first.rjust(indent),
+            subsequent_indent=" " * indent,
+            break_on_hyphens=False,
+        )
+        for line in lines:
+            self.text(Text(line, style))
+
+    def gap(self) -> None:
+        """Print an empty line, if the last one was not."""
+        if not self.is_apart:
+            self.text(Text())
+
+    def whole(self, text: str, indent: int) -> None:
+        """Print what is to be copied: it is not broken into lines."""
+        self.text(Text(" " * indent + text, "dim"))
+
+    def text(self, text: Text) -> None:
+        self.is_apart = not text.plain
+        self.console.print(text, soft_wrap=True, highlight=False)
+
+
+def _print_result(say: _Printer, result: Result, room: int) -> None:
+    start = VERDICT + room
+    said = printed(result.sentence)
+    wrapped = textwrap.wrap(said, say.columns - start, break_on_hyphens=False) or [""]
+    name = cut(printed(result.probe), PROBE_MAX)
+    line = Text().append(f"{result.verdict:{VERDICT}}", STYLES[result.verdict])
+    line.append(name.ljust(room), "bold" if result.finding else "")
+    say.text(line.append(wrapped[0]))
+    for more in wrapped[1:]:
+        say.line(more, start)
+    if how := tried(result):
+        say.line(how, start, "dim")
+
+
+def tried(result: Result) -> str:
+    """Return how much was tried, and what the words of the exercise do not say."""
+    parts = []
+    if result.rounds:
+        if result.verdict is Verdict.FAIL:
+            parts.append(f"in round {result.rounds}")
+        else:
+            parts.append(f"{result.rounds} round{'s' * (result.rounds != 1)}")
+    if result.overlap:
+        parts.append(printed(result.overlap))
+    if not result.is_must and result.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
+        parts.append("no MUST")
+    return ", ".join(parts)
+
+
+def _print_evidence(say: _Printer, shown: Evidence) -> None:
+    say.gap()
+    for line in shown.sums:
+        say.line(line, INDENT)
+    if shown.calls:
+        lanes = in_columns(shown.calls, say.columns - INDENT)
+        for row in lanes.split("\n"):
+            say.text(Text(" " * INDENT).append(row))
+    for note in shown.notes:
+        say.line(note, INDENT, "dim")
+    if shown.likely:
+        say.line(f"likely: {shown.likely}", INDENT)
+    for each in shown.curl:
+        say.whole(each, INDENT)
+    again = [shown.came_back, "see it again:" if shown.replay else ""]
+    if any(again):
+        say.line("; ".join(filter(None, again)), INDENT)
+    if shown.replay:
+        say.whole(shown.replay, INDENT)
+    say.gap()
+
+
+def in_columns(calls: Sequence[Shown], columns: int) -> Text:
+    """Return calls as lanes: a row for each request, and one for each answer."""
+    moments = [(call.asked_ns, 1, call.lane, f"{call.asked} ->") for call in calls]
+    moments += [(call.answered_ns, 0, call.lane, _answer(call)) for call in calls]
+    moments.sort(key=lambda moment: moment[:2])
+    times = [f"{at / MS:.2f} ms" for at, _, _, _ in moments]
+    longest = max(map(len, times))
+    rows = [
+        Row(time.rjust(longest), lane, text, is_whole=True)
+        for time, (_, _, lane, text) in zip(times, moments, strict=True)
+    ]
+    count = max(call.lane for call in calls) + 1
+    lengths = [(lane, min(len(text), LANE_MAX)) for _, _, lane, text in moments]
+    layout = Layout(longest + 2, lane_widths(lengths, count), [""] * len(rows))
+    if layout.width > columns:
+        layout = squeezed(layout, columns)
+    heads = [f"connection {lane + 1}" for lane in range(count)]
+    return drawn("", heads, rows, layout)
+
+
+def _answer(call: Shown) -> str:
+    return f"<- {call.answered}"
+
+
+def _print_end(say: _Printer, report: Report) -> None:
+    fixes = to_fix(report.results)
+    if fixes:
+        say.gap()
+        say.line("Fix first", style="bold")
+    for number, fix in enumerate(fixes[:FIX_FIRST], 1):
+        also = f" (also {', '.join(fix.also)})" if fix.also else ""
+        said = f"{fix.harm}: {fix.result.sentence}. {fix.result.probe}{also}"
+        say.line(printed(said), 5, first=f"{number}. ")
+    if len(fixes) > FIX_FIRST:
+        say.line(f"and {len(fixes) - FIX_FIRST} more", 5)
+    say.gap()
+    say.line("What this cannot see", style="bold")
+    for unseen in UNSEEN:
+        say.line(unseen, 5, first="- ")
+    say.gap()
+    counted = Counter(each.verdict for each in report.results)
+    said = ", ".join(f"{counted[each]} {each}" for each in Verdict if counted[each])
+    say.line(f"{said}.{'' if report.is_whole else ' The run was interrupted.'}")
+    say.line(f"Score: {score(report)}", style="bold")
