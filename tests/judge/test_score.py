@@ -1,0 +1,77 @@
+"""The score: by kind of failure, and what has to be fixed first."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from tests.judge import samples
+from tests.judge.samples import HANG, LOST_UPDATE, REFUSED_WITH_FUNDS, STALE_READ
+from tests.judge.score import COST, Harm, harm_of, score, to_fix
+from tests.judge.verdicts import Finding, Result, Verdict
+
+PASSED = Result("races/ring", Verdict.PASS, "")
+FAILED = Result("contract/add/zero", Verdict.FAIL, "")
+HISTORY = Result("races/history", Verdict.FAIL, "")
+
+
+@pytest.mark.parametrize(
+    ("results", "points"),
+    [
+        ([PASSED], 100),
+        ([PASSED, REFUSED_WITH_FUNDS], 99),
+        ([PASSED, *[REFUSED_WITH_FUNDS] * 30], 90),
+        ([FAILED], 90),
+        ([FAILED, FAILED], 89),
+        ([STALE_READ], 90),
+        ([HISTORY], 85),
+        ([HANG], 69),
+        ([HANG, STALE_READ], 59),
+        ([LOST_UPDATE], 49),
+        ([LOST_UPDATE, LOST_UPDATE], 48),
+        ([LOST_UPDATE, HANG], 18),
+        ([LOST_UPDATE, HANG, HISTORY, STALE_READ, FAILED], 0),
+        ([LOST_UPDATE, Result("races/ring", Verdict.UNKNOWN, "")], None),
+        ([PASSED, Result("races/a", Verdict.UNKNOWN, "", is_must=False)], 100),
+        ([Result("races/ring", Verdict.SKIPPED, "")], None),
+    ],
+)
+def test_a_score_is_by_kind_of_failure(
+    results: list[Result], points: int | None
+) -> None:
+    assert score(samples.report(*results)).points == points
+
+
+def test_a_run_that_was_interrupted_has_no_score() -> None:
+    found = score(samples.report(PASSED, is_whole=False))
+    assert found.points is None and found.why == "not judged (interrupted)"
+
+
+def test_the_caps_are_those_of_the_design() -> None:
+    assert 100 - COST[Harm.MONEY] == 49
+    assert 100 - COST[Harm.HANGS] == 69
+
+
+def test_the_harm_is_read_from_the_balances() -> None:
+    """A race for hangs that lost money has lost money; one that hung has not."""
+    assert harm_of(HANG) is Harm.HANGS
+    moved = msgspec.structs.replace(LOST_UPDATE, probe="races/opposing")
+    assert harm_of(moved) is Harm.MONEY
+    assert harm_of(STALE_READ) is Harm.READS
+    assert harm_of(msgspec.structs.replace(FAILED, probe="contract/precision/a")) is (
+        Harm.MONEY
+    )
+
+
+def test_what_has_one_likely_cause_is_fixed_once() -> None:
+    twins = msgspec.structs.replace(LOST_UPDATE, probe="races/equal-twins")
+    order = msgspec.structs.replace(
+        LOST_UPDATE, probe="races/linearizable", finding=Finding("no order")
+    )
+    fixes = to_fix([STALE_READ, LOST_UPDATE, twins, order, FAILED, FAILED])
+    assert [(each.result.probe, each.also) for each in fixes] == [
+        ("races/lost-update", ["races/equal-twins", "races/linearizable"]),
+        ("races/stale-read", []),
+        ("contract/add/zero", []),
+        ("contract/add/zero", []),
+    ]
