@@ -1,10 +1,12 @@
-"""What a report shows of a failure: its calls in lanes, and how to see it again."""
+"""What reports say in words, however they are written: what was tried, and of each
+failure its calls, one after another, and how to see it again."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.judge.adapter import Adapter, read_adapter
@@ -20,6 +22,7 @@ CALLS_MAX = 8
 
 LANES_MAX = 4
 CURL_MAX = 4
+FIX_FIRST = 3
 SAID_MAX = 48
 MS = 1_000_000
 
@@ -110,6 +113,54 @@ def _replay(result: Result, run_json: str | None) -> str:
         return ""
     file = shlex.quote(printed(run_json))
     return f"python -m tests.judge replay {file} {printed(result.probe)}"
+
+
+# Probes
+
+
+def counted(report: Report) -> str:
+    """Return how often each verdict was given."""
+    count = Counter(each.verdict for each in report.results)
+    said = ", ".join(f"{count[each]} {each}" for each in Verdict if count[each])
+    return f"{said}.{'' if report.is_whole else ' The run was interrupted.'}"
+
+
+def folded(results: Sequence[Result]) -> Iterator[tuple[Result, list[Result]]]:
+    """Yield the results; those of one group of the contract that pass as one, with
+    what it stands for."""
+    groups = Counter(_group(each) for each in results)
+    passed = defaultdict(list)
+    for result in results:
+        if result.verdict is Verdict.PASS:
+            passed[_group(result)].append(result)
+    for result in results:
+        group = _group(result)
+        if not group or result.verdict is not Verdict.PASS:
+            yield result, []
+        elif result is passed[group][0]:
+            said = f"{len(passed[group])} of {groups[group]}"
+            yield Result(group, Verdict.PASS, said), passed[group]
+
+
+def _group(result: Result) -> str:
+    """Return the group of a case of the contract: contract/add of contract/add/zero."""
+    group, _, _ = result.probe.rpartition("/")
+    return group if group.startswith("contract/") else ""
+
+
+def tried(result: Result) -> str:
+    """Return how much was tried, and whether the exercise says it in words."""
+    parts = []
+    if result.rounds:
+        if result.verdict is Verdict.FAIL:
+            parts.append(f"in round {result.rounds}")
+        else:
+            parts.append(f"{result.rounds} round{'s' * (result.rounds != 1)}")
+    if result.overlap:
+        parts.append(printed(result.overlap))
+    if not result.is_must and result.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
+        parts.append("no MUST")
+    return ", ".join(parts)
 
 
 # Lanes

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from tests.judge.evidence import MS, UNSEEN, Evidence, Shown, evidence, printed
+from tests.judge.evidence import (
+    FIX_FIRST,
+    MS,
+    UNSEEN,
+    Evidence,
+    Shown,
+    counted,
+    evidence,
+    folded,
+    printed,
+    tried,
+)
 from tests.judge.report import Report
 from tests.judge.score import score, to_fix
 from tests.judge.verdicts import Result, Verdict
@@ -19,7 +29,6 @@ COLUMNS_MAX = 100
 VERDICT = 8
 PROBE_MAX = 36
 INDENT = 5
-FIX_FIRST = 3
 STYLES = {
     Verdict.PASS: "green",
     Verdict.FAIL: "bold red",
@@ -42,35 +51,14 @@ def print_report(console: Console, report: Report, run_json: str | None) -> None
         say.line(printed(fact))
     say.gap()
     lines = list(folded(report.results))
-    longest = max((len(each.probe) for each in lines), default=0)
+    longest = max((len(each.probe) for each, _ in lines), default=0)
     room = min(longest, PROBE_MAX) + 2
-    for result in lines:
+    for result, _ in lines:
         _print_result(say, result, room)
         shown = evidence(report, result, run_json)
         if shown is not None:
             _print_evidence(say, shown)
     _print_end(say, report)
-
-
-def folded(results: Sequence[Result]) -> Iterator[Result]:
-    """Yield the results, with those of one group of the contract that pass as one."""
-    groups = Counter(_group(each) for each in results)
-    passed = Counter(_group(each) for each in results if each.verdict is Verdict.PASS)
-    seen = set()
-    for result in results:
-        group = _group(result)
-        if not group or result.verdict is not Verdict.PASS:
-            yield result
-        elif group not in seen:
-            seen.add(group)
-            said = f"{passed[group]} of {groups[group]}"
-            yield Result(group, Verdict.PASS, said)
-
-
-def _group(result: Result) -> str:
-    """Return the group of a case of the contract: contract/add of contract/add/zero."""
-    group, _, _ = result.probe.rpartition("/")
-    return group if group.startswith("contract/") else ""
 
 
 class _Printer:
@@ -121,21 +109,6 @@ def _print_result(say: _Printer, result: Result, room: int) -> None:
         say.line(more, start)
     if how := tried(result):
         say.line(how, start, "dim")
-
-
-def tried(result: Result) -> str:
-    """Return how much was tried, and what the words of the exercise do not say."""
-    parts = []
-    if result.rounds:
-        if result.verdict is Verdict.FAIL:
-            parts.append(f"in round {result.rounds}")
-        else:
-            parts.append(f"{result.rounds} round{'s' * (result.rounds != 1)}")
-    if result.overlap:
-        parts.append(printed(result.overlap))
-    if not result.is_must and result.verdict in (Verdict.FAIL, Verdict.UNKNOWN):
-        parts.append("no MUST")
-    return ", ".join(parts)
 
 
 def _print_evidence(say: _Printer, shown: Evidence) -> None:
@@ -200,7 +173,5 @@ def _print_end(say: _Printer, report: Report) -> None:
     for unseen in UNSEEN:
         say.line(unseen, 5, first="- ")
     say.gap()
-    counted = Counter(each.verdict for each in report.results)
-    said = ", ".join(f"{counted[each]} {each}" for each in Verdict if counted[each])
-    say.line(f"{said}.{'' if report.is_whole else ' The run was interrupted.'}")
+    say.line(counted(report))
     say.line(f"Score: {score(report)}", style="bold")
