@@ -128,13 +128,13 @@ def counted(report: Report) -> str:
 def folded(results: Sequence[Result]) -> Iterator[tuple[Result, list[Result]]]:
     """Yield the results; those of one group of the contract that pass as one, with
     what it stands for."""
-    groups = Counter(_group(each) for each in results)
+    groups = Counter(group_of(each) for each in results)
     passed = defaultdict(list)
     for result in results:
         if result.verdict is Verdict.PASS:
-            passed[_group(result)].append(result)
+            passed[group_of(result)].append(result)
     for result in results:
-        group = _group(result)
+        group = group_of(result)
         if not group or result.verdict is not Verdict.PASS:
             yield result, []
         elif result is passed[group][0]:
@@ -142,7 +142,7 @@ def folded(results: Sequence[Result]) -> Iterator[tuple[Result, list[Result]]]:
             yield Result(group, Verdict.PASS, said), passed[group]
 
 
-def _group(result: Result) -> str:
+def group_of(result: Result) -> str:
     """Return the group of a case of the contract: contract/add of contract/add/zero."""
     group, _, _ = result.probe.rpartition("/")
     return group if group.startswith("contract/") else ""
