@@ -12,6 +12,7 @@ It knows nothing of wallets. What a step touches is said by `touch`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -69,14 +70,15 @@ def meet(one: Touches, other: Touches) -> bool:
     return any(a.meets(b) for a in one for b in other)
 
 
-def opens(one: Touches, other: Touches) -> bool:
-    """Return whether the other step could only be made after the one, which has opened
-    what it did not take itself."""
-    opened = {each.thing for each in one if each.mode is Mode.OPEN}
-    taken = {each.thing for each in one if each.mode is Mode.TAKE}
-    return any(
-        each.mode is Mode.TAKE and each.thing in opened - taken for each in other
-    )
+def taken(touches: Touches) -> set[object]:
+    return {each.thing for each in touches if each.mode is Mode.TAKE}
+
+
+def opened_by(touches: Touches) -> set[object]:
+    """Return what a step opens that it did not take itself: who takes it next could
+    not have come before."""
+    opened = {each.thing for each in touches if each.mode is Mode.OPEN}
+    return opened - taken(touches)
 
 
 @dataclass
@@ -123,6 +125,7 @@ def explore_all(
     """Make a run of each class of equivalent schedules. `execute` makes a run with a
     `choose`."""
     nodes: list[_Node] = []
+    races = _Races(nodes)
     steps: Sequence[Step] = ()
     number = -1
 
@@ -153,16 +156,14 @@ def explore_all(
             waiters = redundant.waiters
         if nodes:
             nodes[-1].touches = _last_touches(steps, touch)
-        _want_other_orders(nodes)
-        for each in waiters:
-            take = frozenset({Touch(each.lock.key, Mode.TAKE)})
-            _want_other_orders([*nodes, _Node((), each.thread, {}, touches=take)])
+        races.reverse(waiters)
         if run is not None:
             yield run
         while nodes and not nodes[-1].turn():
             nodes.pop()
         if not nodes:
             return
+        races.forget_from(len(nodes) - 1)
 
 
 def _last_touches(
@@ -181,53 +182,109 @@ Clock = dict[int, int]
 """The last step of each thread that comes before something, in every equivalent run."""
 
 
-def _want_other_orders(nodes: Sequence[_Node]) -> None:
-    """For each two steps that meet, and that nothing between them keeps in order, let
-    the later one come first: one of the threads begins that could begin then."""
-    clocks: list[Clock] = []
-    of_thread: dict[int, Clock] = {}
-    for number, node in enumerate(nodes):
-        clock = dict(of_thread.get(node.chosen, {}))
-        ordered = dict(clock)
+class _Races:
+    """Finds the steps of a run that meet, and wants them in the other order, too."""
+
+    def __init__(self, nodes: Sequence[_Node]) -> None:
+        self._nodes = nodes
+        self._clocks: list[Clock] = []
+        self._of_thread: dict[int, list[int]] = defaultdict(list)
+        self._touching: dict[object, list[tuple[int, Mode]]] = defaultdict(list)
+        """The steps that touch a thing, and how."""
+
+    def reverse(self, waiters: Sequence[Waiter]) -> None:
+        """For each two steps that meet, and that nothing between them keeps in order,
+        let the later one come first. Those who wait in the end would also make one."""
+        for node in self._nodes[len(self._clocks) :]:
+            number = len(self._clocks)
+            clock = self._reverse(node)
+            clock[node.chosen] = number
+            self._clocks.append(clock)
+            self._of_thread[node.chosen].append(number)
+            for thing, mode in node.touches:
+                self._touching[thing].append((number, mode))
+        for each in waiters:
+            take = frozenset({Touch(each.lock.key, Mode.TAKE)})
+            self._reverse(_Node((), each.thread, {}, touches=take))
+
+    def forget_from(self, number: int) -> None:
+        """Forget the steps from this one on: the next run makes others."""
+        del self._clocks[number:]
+        for numbers in self._of_thread.values():
+            while numbers and numbers[-1] >= number:
+                numbers.pop()
+        for touching in self._touching.values():
+            while touching and touching[-1][0] >= number:
+                touching.pop()
+
+    def _reverse(self, node: _Node) -> Clock:
+        """Let a step that follows all others come before those that it need not
+        follow; return what comes before it."""
+        own = self._of_thread[node.chosen]
+        clock = dict(self._clocks[own[-1]]) if own else {}
+        before, ordered = dict(clock), dict(clock)
+        opened: set[object] = set()
+        takers: set[int] = set()
         reversible = []
-        for earlier in range(number - 1, -1, -1):
-            other = nodes[earlier]
-            if other.chosen == node.chosen or not meet(other.touches, node.touches):
-                continue
-            _join(clock, clocks[earlier])
-            if earlier <= ordered.get(other.chosen, -1):
-                continue
-            if not opens(other.touches, node.touches):
-                _join(ordered, clocks[earlier])
-                reversible.append(earlier)
-        clock[node.chosen] = number
-        clocks.append(clock)
-        of_thread[node.chosen] = clock
+        for earlier in sorted(self._meeting(node), reverse=True):
+            other = self._nodes[earlier]
+            _join(clock, self._clocks[earlier])
+            if taken(other.touches) & opened and other.chosen not in takers:
+                # The step could be made before the lock was taken, but not before
+                # what was done under it.
+                takers.add(other.chosen)
+                is_ordered = earlier <= before.get(other.chosen, -1)
+            else:
+                is_ordered = earlier <= ordered.get(other.chosen, -1)
+            if not is_ordered:
+                opens = opened_by(other.touches) & taken(node.touches)
+                opened |= opens
+                if not opens:
+                    reversible.append(earlier)
+            _join(ordered, self._clocks[earlier])
         for earlier in reversible:
-            _want(nodes, clocks, earlier, number)
+            self._want(earlier, node.chosen, clock)
+        return clock
 
+    def _meeting(self, node: _Node) -> set[int]:
+        """Return the steps of other threads that a step meets."""
+        if EVERYTHING in node.touches:
+            meeting = {
+                number for touching in self._touching.values() for number, _ in touching
+            }
+        else:
+            meeting = {number for number, _ in self._touching[EVERYTHING.thing]}
+            for touch in node.touches:
+                meeting.update(
+                    number
+                    for number, mode in self._touching[touch.thing]
+                    if mode is not touch.mode or mode not in SHARED
+                )
+        return meeting.difference(self._of_thread[node.chosen])
 
-def _want(
-    nodes: Sequence[_Node], clocks: Sequence[Clock], earlier: int, later: int
-) -> None:
-    """Want a thread that begins what leads to the later step without the earlier."""
-    first, able = nodes[earlier], nodes[earlier].able
-    others = [
-        number
-        for number in range(earlier + 1, later)
-        if clocks[number].get(first.chosen, -1) < earlier
-    ]
-    begin: dict[int, bool] = {}
-    for place, number in enumerate([*others, later]):
-        clock = clocks[number]
-        is_first = all(
-            clock.get(nodes[each].chosen, -1) < each for each in others[:place]
-        )
-        begin.setdefault(nodes[number].chosen, is_first)
-    initial = {thread for thread, is_first in begin.items() if is_first} & {*able}
-    if not initial & {first.chosen, *first.tried, *first.wanted}:
-        awake = initial - first.asleep.keys()
-        first.wanted.update([min(awake)] if awake else initial or able)
+    def _want(self, earlier: int, thread: int, clock: Clock) -> None:
+        """Want one that begins what leads to the next step of a thread, which has this
+        clock, without the earlier step."""
+        nodes, first = self._nodes, self._nodes[earlier]
+        others: list[int] = []
+        initial: set[int] = set()
+        begun: set[int] = set()
+
+        def begins(thread: int, clock: Clock) -> None:
+            if thread not in begun:
+                begun.add(thread)
+                if all(clock.get(nodes[each].chosen, -1) < each for each in others):
+                    initial.add(thread)
+
+        for number in range(earlier + 1, len(self._clocks)):
+            if self._clocks[number].get(first.chosen, -1) < earlier:
+                begins(nodes[number].chosen, self._clocks[number])
+                others.append(number)
+        begins(thread, clock)
+        initial &= {*first.able}
+        if not initial & {first.chosen, *first.tried, *first.wanted}:
+            awake = initial - first.asleep.keys()
+            first.wanted.update([min(awake)] if awake else initial or first.able)
 
 
 def _join(clock: Clock, other: Clock) -> None:
