@@ -55,6 +55,8 @@ WAITING_METHODS = set(
 )
 """Calls of what `threading` and `queue` offer. What they touch are steps of theirs."""
 
+LOOK = (ast.Attribute, ast.Subscript)
+
 ITEMS = "the items of something"
 """All lists and dictionaries are one thing: two names may well stand for the same."""
 
@@ -159,6 +161,14 @@ class _Instrument:
         }
         defined = (ast.FunctionDef, ast.ClassDef)
         self._known = {node.name for node in nodes if isinstance(node, defined)}
+        self._set_later = {
+            node.attr
+            for function in nodes
+            if isinstance(function, ast.FunctionDef) and function.name != "__init__"
+            for node in ast.walk(function)
+            if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
+        }
+        """Attributes of which not each object has its own from the beginning on."""
         self.imported = {
             (alias.asname or alias.name).partition(".")[0]
             for node in nodes
@@ -195,10 +205,12 @@ class _Instrument:
                 self.outside([statement])
                 block.append(statement)
                 continue
+            if isinstance(statement, ast.With):
+                _nest(statement)
             inside = around
             loop = statement if isinstance(statement, ast.For) else None
             if loop is not None and not _is_range(loop.iter):
-                inside = around.union(*map(self._touched, _header(loop)))
+                inside = around.union(*map(self._touched, self._header(loop)))
             for inner in _blocks(statement):
                 inner[:] = self.block(inner, inside)
             if loop is not None and inside is not around and not _is_switch(loop.body):
@@ -226,10 +238,42 @@ class _Instrument:
                     again = self._switch(statement, [test], around).value
                     statement.test = ast.BoolOp(ast.And(), [again, test])
                 return [statement]
-        header = list(_header(statement))
+        header = list(self._header(statement))
         if any(map(self._is_visible, header)):
             return [self._switch(statement, header, around), statement]
         return [statement]
+
+    def _header(self, statement: ast.stmt) -> Iterator[ast.AST]:
+        """Yield what a statement evaluates itself, without its blocks."""
+        match statement:
+            case ast.If(test=value) | ast.Match(subject=value):
+                yield value
+            case ast.For(target=target, iter=items):
+                yield ast.comprehension(target, items, [], 0)
+            case ast.AnnAssign(value=value):
+                if value is not None:
+                    yield value
+            case ast.With(items=[item]):
+                yield from self._looked_up(item.context_expr)
+            case ast.Raise(exc=ast.expr() as error):
+                if any(isinstance(each, LOOK) for each in ast.walk(error)):
+                    yield error
+            case ast.Try() | ast.Raise():
+                return
+            case ast.Expr(ast.Call(ast.Attribute(owner, name))) if name in LOCKING:
+                yield from self._looked_up(owner)
+            case _:
+                yield statement
+
+    def _looked_up(self, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield what is done to find a lock. Who takes it stops there: only what comes
+        before is a step."""
+        for each in ast.walk(node):
+            match each:
+                case ast.Call() | ast.Subscript():
+                    yield each
+                case ast.Attribute(attr=name) if name in self._set_later:
+                    yield each
 
     def _is_visible(self, node: ast.AST | None) -> bool:
         """Return whether another thread could notice when this is evaluated, or change
@@ -397,30 +441,12 @@ def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
                 yield block
 
 
-def _header(statement: ast.stmt) -> Iterator[ast.AST]:
-    """Yield what a statement evaluates itself, without its blocks."""
-    match statement:
-        case ast.If(test=value) | ast.Match(subject=value):
-            yield value
-        case ast.For(target=target, iter=items):
-            yield ast.comprehension(target, items, [], 0)
-        case ast.AnnAssign(value=value):
-            if value is not None:
-                yield value
-        case ast.With():
-            # Who takes a lock stops there: only what is called before is a step.
-            for item in statement.items:
-                yield from (
-                    node
-                    for node in ast.walk(item.context_expr)
-                    if isinstance(node, ast.Call)
-                )
-        case ast.Try() | ast.Raise():
-            return
-        case ast.Expr(ast.Call(ast.Attribute(attr=name))) if name in LOCKING:
-            return
-        case _:
-            yield statement
+def _nest(statement: ast.With) -> None:
+    """Let each further item be a `with` of its own, which is the same."""
+    first, *others = statement.items
+    if others:
+        inner = ast.copy_location(ast.With(others, statement.body), statement)
+        statement.items, statement.body = [first], [inner]
 
 
 def _targets(statement: ast.stmt) -> list[ast.expr]:

@@ -7,6 +7,7 @@ import importlib.util
 import re
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,8 +49,13 @@ def steps(scheduler: Scheduler, body: Callable[[], object]) -> list[tuple[Any, .
 
 
 def touches(scheduler: Scheduler, body: Callable[[], object]) -> list[set[Touch]]:
-    """Return what each line and store of a call touches."""
-    run = scheduler.run([body])
+    """Return what each line and store of a call touches, also of one that raises."""
+
+    def ended() -> None:
+        with suppress(Exception):
+            body()
+
+    run = scheduler.run([ended])
     return [set(each.touches) for each in run.steps if each.what in ("line", "store")]
 
 
@@ -79,7 +85,12 @@ ONE_STATEMENT = [
     ("a = [each for each in known]", [("line", 2)]),
     ("a = [each for each in range(2)]", []),
     ("with of.lock: pass", []),
-    ("with of.locked(): pass", [("line", 2), ("line", 12)]),
+    ("with of.locks['a']: pass", [("line", 2)]),
+    ("with of.lock, of.locks['a']: pass", [("line", 2)]),
+    ("with of.later: pass", [("line", 2)]),
+    ("of.locks['a'].acquire()", [("line", 2)]),
+    ("raise ValueError(of.x)", [("line", 2)]),
+    ("with of.locked(): pass", [("line", 2), ("line", 16)]),
     ("of.lock.acquire(); of.lock.release()", []),
     ("'''Says what it does.'''", []),
     ("print('done')", []),
@@ -103,7 +114,11 @@ def test_a_statement_is_a_switch_point_if_another_thread_could_notice_it(
             def __init__(self):
                 self.x, self.y, self.d, self.l = 1, 2, {{"a": 1}}, [1, 2]
                 self.lock = threading.Lock()
+                self.locks = {{"a": threading.Lock()}}
+                self.later = threading.Lock()
                 self.f = print
+            def lock_again(self):
+                self.later = threading.Lock()
             def locked(self):
                 return self.lock
         """
@@ -198,6 +213,9 @@ TOUCHED = [
     ("known.append(1)", [{CHANGE_ITEMS}]),
     ("known.copy()", [{READ_ITEMS}]),
     ("self.own()", [set()]),
+    ("with self.locks[1]: pass", [{Touch("locks", Mode.READ), READ_ITEMS}]),
+    ("self.locks[1].acquire()", [{Touch("locks", Mode.READ), READ_ITEMS}]),
+    ("raise Refused(self.x)", [{Touch("x", Mode.READ)}]),
     ("self.event.set()", [{Touch("event", Mode.READ)}]),
     ("self.given()", [{EVERYTHING}]),
     ("(lambda: 1)()", [{EVERYTHING}]),
@@ -220,8 +238,11 @@ def test_a_switch_point_says_what_its_statement_touches(
         f"""\
         import threading
         g, known = 1, [0]
+        class Refused(Exception):
+            pass
         class Wallet:
             def __init__(self):
+                self.locks = {{1: threading.Lock()}}
                 self.x, self.d, self.given = 0, {{1: 1}}, print
                 self.event = threading.Event()
             def own(self):
