@@ -49,11 +49,20 @@ READING_CALLS = set(
 READING_METHODS = set("copy count get index items keys values".split())
 """Calls that change nothing, and read what is in a list or a dictionary."""
 
+CONSUMING_CALLS = set(
+    "all any dict frozenset list max min set sorted sum tuple".split()
+)
+"""Those that go through what they are given before they return."""
+
 WAITING_METHODS = set(
     "acquire join notify notify_all put put_nowait release set start task_done wait "
     "wait_for".split()
 )
 """Calls of what `threading` and `queue` offer. What they touch are steps of theirs."""
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+EVERYTHING_TOUCHED: Touches = frozenset({EVERYTHING})
 
 LOOK = (ast.Attribute, ast.Subscript)
 
@@ -225,23 +234,51 @@ class _Instrument:
                 read = copy(statement.target)
                 read.ctx = ast.Load()
                 first = self._switch(statement, [read, statement.value], around)
+                self._divide(statement, [statement.value], around)
                 return [first, *self._split(statement, around)]
             case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
                 targets = _targets(statement)
                 if any(map(self._is_visible, targets)):
                     first = self._switch(statement, [value], around)
                     is_visible = self._is_visible(value)
+                    self._divide(statement, [value], around)
                     statement.value = self._stored(statement, targets, value, around)
                     return [first, statement] if is_visible else [statement]
             case ast.While(test=test):
                 if self._is_visible(test):
                     again = self._switch(statement, [test], around).value
+                    self._divide(statement, [test], around)
                     statement.test = ast.BoolOp(ast.And(), [again, test])
                 return [statement]
         header = list(self._header(statement))
         if any(map(self._is_visible, header)):
-            return [self._switch(statement, header, around), statement]
+            first = self._switch(statement, header, around)
+            self._divide(statement, header, around)
+            return [first, statement]
         return [statement]
+
+    def _divide(
+        self, statement: ast.stmt, nodes: Sequence[ast.AST], around: Touches
+    ) -> None:
+        """Put a switch point into each round of each comprehension. What follows it
+        touches what is left of the statement; but a generator can also be gone through
+        elsewhere."""
+        touched = self._noted(nodes, around)
+        inside = [each for node in nodes for each in ast.walk(node)]
+        at_once = {
+            id(argument)
+            for call in inside
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+            if call.func.id in CONSUMING_CALLS
+            for argument in call.args
+        }
+        for each in inside:
+            if isinstance(each, COMPREHENSIONS) and self._is_visible(each):
+                is_late = isinstance(each, ast.GeneratorExp) and id(each) not in at_once
+                number = self._number_of(EVERYTHING_TOUCHED) if is_late else touched
+                for generator in each.generators:
+                    switch = _call(SWITCH, statement, ast.Constant(number))
+                    generator.ifs.insert(0, ast.copy_location(switch, statement))
 
     def _header(self, statement: ast.stmt) -> Iterator[ast.AST]:
         """Yield what a statement evaluates itself, without its blocks."""
@@ -357,7 +394,10 @@ class _Instrument:
 
     def _noted(self, nodes: Sequence[ast.AST], around: Touches) -> int:
         """Note what nodes touch, and return its number."""
-        self.touches.append(around.union(*map(self._touched, nodes)))
+        return self._number_of(around.union(*map(self._touched, nodes)))
+
+    def _number_of(self, touches: Touches) -> int:
+        self.touches.append(touches)
         return len(self.touches) - 1
 
     def _touched(self, node: ast.AST) -> Touches:

@@ -82,3 +82,28 @@ class Wallet:
                 self.free.wait()
             self.balance += amount
 """
+
+
+def test_a_round_of_a_comprehension_is_no_single_step(tmp_path: Path) -> None:
+    path = tmp_path / "summed.py"
+    path.write_text(SUMMED)
+    examined = examine(path)
+    assert examined.verdict is Verdict.CRASHED
+    assert "dictionary changed size during iteration" in examined.wrong
+
+
+SUMMED = """
+import threading
+
+class Wallet:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.entries = {0: 0}
+
+    def add(self, amount):
+        with self.lock:
+            self.entries[len(self.entries)] = amount
+
+    def balance(self):
+        return sum(amount for amount in self.entries.values())
+"""
