@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, DecimalException
 from typing import Any
 
 from tests.judge.adapter import Adapter
@@ -17,6 +17,9 @@ from tests.lanes import cut, printable
 
 DIGITS_MAX = 40
 """A balance of more digits is no balance."""
+
+EXACT = Context(prec=2 * DIGITS_MAX)
+"""For amounts of that many digits, none of which may be rounded away."""
 
 SAID_MAX = 120
 ENTRIES_MAX = 5_000
@@ -82,19 +85,25 @@ def first_at(value: Any, paths: Sequence[str]) -> Any:
 
 def money(value: Any, scale: int) -> int:
     """Return an amount in minor units. Raises Unreadable."""
+    minor = exact(value, scale)
+    if minor != minor.to_integral_value(context=EXACT):
+        raise Unreadable(f"{shown(repr(value))} is not in whole minor units")
+    return int(minor)
+
+
+def exact(value: Any, scale: int) -> Decimal:
+    """Return an amount in minor units, with what is smaller. Raises Unreadable."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise Unreadable(f"{shown(repr(value))} is no amount")
     if len(str(value)) > DIGITS_MAX:
         raise Unreadable("an amount of too many digits")
     try:
-        minor = Decimal(value).scaleb(scale)
-    except InvalidOperation as error:
+        minor = Decimal(value).scaleb(scale, EXACT)
+    except DecimalException as error:
         raise Unreadable(f"{shown(repr(value))} is no amount") from error
     if not minor.is_finite() or minor.adjusted() > DIGITS_MAX:
         raise Unreadable(f"{shown(repr(value))} is no amount")
-    if minor != minor.to_integral_value():
-        raise Unreadable(f"{shown(repr(value))} is not in whole minor units")
-    return int(minor)
+    return minor
 
 
 def outcome(exchange: Exchange, adapter: Adapter) -> Outcome:
@@ -148,15 +157,19 @@ def entries(answer: Answer, adapter: Adapter) -> list[Entry]:
 
     Raises Unreadable.
     """
+    return [_entry(row, adapter) for row in rows(answer, adapter)]
+
+
+def rows(answer: Answer, adapter: Adapter) -> list[Any]:
+    """Return the entries of a history as they came. Raises Unreadable."""
     history = adapter.history
     if history.is_csv:
-        rows: Any = _rows(answer)
+        found: list[Any] = [*_csv_rows(answer)]
     else:
-        said = document(answer)
-        rows = _list_in(said, history.entries)
-    if len(rows) > ENTRIES_MAX:
+        found = _list_in(document(answer), history.entries)
+    if len(found) > ENTRIES_MAX:
         raise Unreadable(f"more than {ENTRIES_MAX:,} entries")
-    return [_entry(row, adapter) for row in rows]
+    return found
 
 
 def _list_in(said: Any, paths: Sequence[str]) -> list[Any]:
@@ -170,7 +183,7 @@ def _list_in(said: Any, paths: Sequence[str]) -> list[Any]:
     raise Unreadable("there is no list of entries")
 
 
-def _rows(answer: Answer) -> list[dict[str, str]]:
+def _csv_rows(answer: Answer) -> list[dict[str, str]]:
     try:
         return list(csv.DictReader(io.StringIO(answer.body.decode()), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:

@@ -1,14 +1,118 @@
-"""The contract."""
+"""Runs the cases of the contract: one call after the other, what the exercise says."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
-from tests.judge.subject import Subject
-from tests.judge.verdicts import Result
+from tests.judge import bad_answers
+from tests.judge.bench import Bench, Case, Seen, Stopped
+from tests.judge.client import Spent
+from tests.judge.curl import curl
+from tests.judge.subject import Subject, Undecided
+from tests.judge.verdicts import Finding, Result, Verdict
+
+CASES: tuple[Case, ...] = (*bad_answers.CASES,)
+
+HANGS_MAX = 2
+"""After so many wallets that no longer answer, no more are risked: each costs twice
+the time-out."""
+
+BUSY_SECONDS = 1.0
+BUSY_WAITS_MAX = 5
 
 
 def run(
     subject: Subject, is_wanted: Callable[[str], bool], progress: Callable[[str], None]
 ) -> Iterator[Result]:
-    yield from ()
+    """Yield what the wanted cases come to. Raises nothing."""
+    running = _Run(subject, Bench(subject))
+    for case in CASES:
+        if is_wanted(case.name):
+            progress(case.name)
+            yield running.result(case)
+    if running.bench.failing:
+        yield Result(
+            "contract/statuses",
+            Verdict.WEAK,
+            f"{running.bench.failing} calls were refused with a status of success",
+            is_must=False,
+        )
+
+
+@dataclass
+class _Run:
+    """What has gone wrong so far, and is not tried again."""
+
+    subject: Subject
+    bench: Bench
+    stopped: str = ""
+    """Why nothing more can be tried."""
+    hung: dict[str, str] = field(default_factory=dict)
+    """The cases after which a wallet hung, by the kind of their calls."""
+    waits: int = 0
+
+    def result(self, case: Case) -> Result:
+        seen = self._seen(case)
+        finding = None
+        commands: tuple[str, ...] = ()
+        if seen.verdict is Verdict.FAIL:
+            finding = Finding(seen.sentence, seen.sums, likely=seen.likely)
+        if seen.verdict in (Verdict.FAIL, Verdict.WEAK):
+            secret = frozenset(name.lower() for name in self.subject.adapter.headers)
+            origin = self.subject.client.origin
+            commands = tuple(curl(origin, each, secret) for each in seen.requests)
+        return Result(
+            case.name,
+            seen.verdict,
+            seen.sentence,
+            case.is_must,
+            finding=finding,
+            curl=commands,
+        )
+
+    def _seen(self, case: Case) -> Seen:
+        missing = [kind for kind in case.needs if not self.subject.offers(kind)]
+        if missing:
+            return Seen(Verdict.SKIPPED, f"not offered: {', '.join(missing)}")
+        if self.stopped:
+            return Seen(Verdict.UNKNOWN, self.stopped)
+        before = self.hung.get(case.needs[0])
+        if before is not None:
+            return Seen(Verdict.UNKNOWN, f"not tried: a wallet hangs after {before}")
+        self._wait()
+        self.bench.sent.clear()
+        try:
+            return case.judge(self.bench)
+        except Stopped as error:
+            return self._stopped(case, error)
+        except Undecided as error:
+            self.bench.drop()
+            return Seen(Verdict.UNKNOWN, str(error))
+        except Spent as error:
+            self.stopped = f"not tried: {error}"
+            return Seen(Verdict.UNKNOWN, self.stopped)
+
+    def _wait(self) -> None:
+        """Give a server that counts requests a moment."""
+        if self.bench.was_busy and self.waits < BUSY_WAITS_MAX:
+            self.waits += 1
+            time.sleep(BUSY_SECONDS)
+        self.bench.was_busy = False
+
+    def _stopped(self, case: Case, error: Stopped) -> Seen:
+        self.bench.drop()
+        exchange = error.exchange
+        requests = (*self.bench.sent, exchange.request)
+        if error.is_dead:
+            self.stopped = f"the server died after {case.name}"
+            sentence = "after it the server takes no more connections"
+            return Seen(Verdict.FAIL, sentence, exchange.failure, requests)
+        self.hung[case.needs[0]] = case.name
+        if len(self.hung) >= HANGS_MAX:
+            self.stopped = (
+                f"not tried: wallets hang after {', '.join(self.hung.values())}"
+            )
+        sentence = "after it a valid call on the same wallet is not answered, twice"
+        return Seen(Verdict.FAIL, sentence, exchange.failure, requests)

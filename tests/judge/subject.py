@@ -60,11 +60,17 @@ class Subject:
         """Return a request for a path that no server has."""
         return Request("GET", f"{self.base}/judge-{uuid.uuid4().hex}")
 
-    def asked(self, op: Op, ids: Sequence[str], users: Sequence[str] = ()) -> Request:
-        """Return the request that a call of a plan makes."""
+    def asked(
+        self,
+        op: Op,
+        ids: Sequence[str],
+        users: Sequence[str] = (),
+        call: Call | None = None,
+    ) -> Request:
+        """Return the request that a call of a plan makes, or one made otherwise."""
         nobody = self.unknown_id(ids)
         names = [*ids, nobody]
-        amount = Decimal(op.amount).scaleb(-self.adapter.scale)
+        amount = Decimal(op.amount).scaleb(-self.adapter.scale, answers.EXACT)
         values = {
             "wallet": names[op.wallet] if op.kind != "create" else "",
             "from": names[op.wallet] if op.kind != "create" else "",
@@ -76,7 +82,7 @@ class Subject:
             "page": str(self.adapter.history.page_first),
             "user": users[op.wallet] if op.kind == "create" else "",
         }
-        return self.request(self.call(op.kind), values)
+        return self.request(call or self.call(op.kind), values)
 
     def needs_key(self, op: Op) -> bool:
         return self.adapter.key.is_required and op.kind in ("add", "deduct", "transfer")
