@@ -8,7 +8,7 @@ from functools import partial
 
 from tests.judge import answers
 from tests.judge.bad_requests import BAD, Bad, with_half
-from tests.judge.bench import BUSY, Bench, Case, Held, Seen
+from tests.judge.bench import BUSY, Bench, Case, Held, Seen, amounts
 from tests.judge.calls import Op, Outcome
 from tests.judge.client import Exchange
 from tests.judge.subject import Subject
@@ -32,7 +32,7 @@ def judged(bad: Bad, bench: Bench) -> Seen:
     before = list(bench.held)
     works = bench.still_works()
     added = bench.held[0] - before[0]
-    found = bench.settled(ids, lambda found: _amounts(found) == bench.held)
+    found = bench.settled(ids, lambda found: amounts(found) == bench.held)
     requests = (request, bench.reading(ids[0]))
     seen = _harm(bad, bench, found, works)
     if seen is None:
@@ -49,10 +49,6 @@ def judged(bad: Bad, bench: Bench) -> Seen:
     else:
         bench.drop()
     return Seen(seen.verdict, seen.sentence, seen.sums, requests, seen.likely)
-
-
-def _amounts(found: Sequence[Held]) -> list[Decimal | None]:
-    return [each.amount for each in found]
 
 
 def _sums(

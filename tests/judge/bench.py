@@ -67,10 +67,14 @@ class Held:
     status: int
     said: str
 
+    @property
+    def is_read(self) -> bool:
+        return self.amount is not None
+
     def __str__(self) -> str:
-        return (
-            f"{self.status} {self.said}" if self.amount is None else f"{self.amount:f}"
-        )
+        if self.amount is None:
+            return f"{self.status} {self.said}"
+        return f"{self.amount:f}"
 
 
 @dataclass
@@ -106,10 +110,17 @@ class Bench:
         if exchange.answer is not None:
             status = exchange.answer.status
             self.was_busy = self.was_busy or status in BUSY
-            self.failing += 200 <= status < 300 and answers.is_failing(
-                exchange.answer, self.subject.adapter
-            )
+            self.failing += self.is_failing(exchange)
         return exchange
+
+    def is_failing(self, exchange: Exchange) -> bool:
+        """Tell whether a call was refused with a status of success."""
+        answer = exchange.answer
+        return (
+            answer is not None
+            and 200 <= answer.status < 300
+            and answers.is_failing(answer, self.subject.adapter)
+        )
 
     def outcome(self, exchange: Exchange) -> Outcome:
         return answers.outcome(exchange, self.subject.adapter)
@@ -192,6 +203,10 @@ class Bench:
             if answer.status < 500:
                 self.held[0] += tried[-1]
         return exchange
+
+
+def amounts(found: Sequence[Held]) -> list[Decimal | None]:
+    return [each.amount for each in found]
 
 
 def _with(call: Call, body: str) -> Call:

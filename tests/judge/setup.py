@@ -64,7 +64,10 @@ def walk(subject: Subject) -> Walk:
         if done.balance is not None and done.balance != expected[0]:
             call = msgspec.structs.replace(subject.call(op.kind), balance=())
             adapter = msgspec.structs.replace(adapter, **{op.kind: call})
-        settled(subject, ids, expected, f"after {op.kind} of {op.amount}")
+        said = _wrong(subject, ids, expected, f"after {op.kind} of {op.amount}")
+        if said:
+            notes.append(said)
+            break
         read = subject.one(Op("read"), ids)
         latencies.append(read.ended - read.began)
     subject.adapter = adapter
@@ -72,6 +75,18 @@ def walk(subject: Subject) -> Walk:
     return Walk(
         subject, ids[0], int(statistics.median(latencies)), notes, _has_keys(subject)
     )
+
+
+def _wrong(subject: Subject, ids: list[str], expected: list[int], when: str) -> str:
+    """Return what is wrong although the adapter fits: a receiver who did not get what
+    was sent. Raises NoFit."""
+    try:
+        settled(subject, ids, expected, when)
+    except NoFit as error:
+        if when.startswith("after transfer") and subject.read(ids[0]) == expected[0]:
+            return str(error)
+        raise
+    return ""
 
 
 def settled(subject: Subject, ids: list[str], expected: list[int], when: str) -> None:
