@@ -22,9 +22,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Case:
+    """A test: it passed, or failed, or could not be decided, or was skipped."""
+
     name: str
     seconds: float
     failure: Failure | None = None
+    error: Failure | None = None
+    skipped: str = ""
+    """Why it was."""
+    out: str = ""
 
 
 def junit(suite: str, cases: Sequence[Case]) -> bytes:
@@ -36,8 +42,8 @@ def junit(suite: str, cases: Sequence[Case]) -> bytes:
         name=_escaped(suite),
         tests=str(len(cases)),
         failures=str(sum(case.failure is not None for case in cases)),
-        errors="0",
-        skipped="0",
+        errors=str(sum(case.error is not None for case in cases)),
+        skipped=str(sum(bool(case.skipped) for case in cases)),
         time=_time(sum(case.seconds for case in cases)),
     )
     for case in cases:
@@ -48,16 +54,25 @@ def junit(suite: str, cases: Sequence[Case]) -> bytes:
             name=_escaped(case.name),
             time=_time(case.seconds),
         )
-        if case.failure is not None:
-            failure = ElementTree.SubElement(
-                of_case,
-                "failure",
-                type=_escaped(case.failure.type),
-                message=_escaped(case.failure.message),
-            )
-            failure.text = _escaped(case.failure.text)
+        for tag, failure in (("failure", case.failure), ("error", case.error)):
+            if failure is not None:
+                _add_failure(of_case, tag, failure)
+        if case.skipped:
+            ElementTree.SubElement(of_case, "skipped", message=_escaped(case.skipped))
+        if case.out:
+            ElementTree.SubElement(of_case, "system-out").text = _escaped(case.out)
     written: bytes = ElementTree.tostring(root, "utf-8", xml_declaration=True)
     return written
+
+
+def _add_failure(case: ElementTree.Element, tag: str, failure: Failure) -> None:
+    added = ElementTree.SubElement(
+        case,
+        tag,
+        type=_escaped(failure.type),
+        message=_escaped(failure.message),
+    )
+    added.text = _escaped(failure.text)
 
 
 def _escaped(text: str) -> str:

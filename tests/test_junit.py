@@ -17,7 +17,17 @@ CASES = {
     "one that holds": [Case("wallet.py", 0.25)],
     "one that fails": [Case("wallet.py", 61, LOST)],
     "more": [Case("a", 0), Case("b", 1_000, LOST), Case("c", 0.0004, LOST)],
-    "with what XML cannot say": [Case("\b.py", 1, SMUGGLED)],
+    "with what XML cannot say": [
+        Case("\b.py", 1, SMUGGLED),
+        Case("c", 1, error=SMUGGLED, out="\0"),
+        Case("d", 1, skipped="\x1b"),
+    ],
+    "of each kind": [
+        Case("a", 1, out="a line"),
+        Case("b", 1, LOST, out="]]>"),
+        Case("c", 1, error=LOST),
+        Case("d", 1, skipped="not offered"),
+    ],
 }
 
 
@@ -26,12 +36,15 @@ def test_a_report_is_valid_and_counts_its_cases(cases: list[Case]) -> None:
     report = junit("tests.concurrency", cases)
     validate(report)
     [suite] = ElementTree.fromstring(report)
-    failed = [each for each in cases if each.failure]
-    assert (suite.get("tests"), suite.get("failures")) == (
-        str(len(cases)),
-        str(len(failed)),
-    )
-    assert len(list(suite.iter("failure"))) == len(failed)
+    counts = {
+        "tests": ("testcase", len(cases)),
+        "failures": ("failure", sum(each.failure is not None for each in cases)),
+        "errors": ("error", sum(each.error is not None for each in cases)),
+        "skipped": ("skipped", sum(bool(each.skipped) for each in cases)),
+    }
+    for attribute, (tag, count) in counts.items():
+        assert suite.get(attribute) == str(count)
+        assert len(list(suite.iter(tag))) == count
 
 
 def test_a_report_says_what_went_wrong() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Sequence
 
@@ -26,6 +27,9 @@ from tests.judge.verdicts import Result, Verdict
 from tests.lanes import LANE_MAX, Layout, Row, cut, drawn, lane_widths, squeezed
 
 COLUMNS_MAX = 100
+COLUMNS = 80
+"""Where there is no terminal."""
+
 VERDICT = 8
 PROBE_MAX = 36
 INDENT = 5
@@ -51,14 +55,24 @@ def print_report(console: Console, report: Report, run_json: str | None) -> None
         say.line(printed(fact))
     say.gap()
     lines = list(folded(report.results))
-    longest = max((len(each.probe) for each, _ in lines), default=0)
-    room = min(longest, PROBE_MAX) + 2
+    room = _room([each for each, _ in lines])
     for result, _ in lines:
         _print_result(say, result, room)
         shown = evidence(report, result, run_json)
         if shown is not None:
             _print_evidence(say, shown)
     _print_end(say, report)
+
+
+def in_words(report: Report, result: Result, run_json: str | None) -> str:
+    """Return what is printed of one result, without colours."""
+    file = io.StringIO()
+    say = _Printer(Console(file=file, width=COLUMNS), COLUMNS)
+    _print_result(say, result, _room([result]))
+    shown = evidence(report, result, run_json)
+    if shown is not None:
+        _print_evidence(say, shown)
+    return file.getvalue()
 
 
 class _Printer:
@@ -95,6 +109,12 @@ class _Printer:
     def text(self, text: Text) -> None:
         self.is_apart = not text.plain
         self.console.print(text, soft_wrap=True, highlight=False)
+
+
+def _room(results: Sequence[Result]) -> int:
+    """Return how many characters the names of the probes take."""
+    longest = max((len(each.probe) for each in results), default=0)
+    return min(longest, PROBE_MAX) + 2
 
 
 def _print_result(say: _Printer, result: Result, room: int) -> None:
