@@ -8,7 +8,7 @@ from itertools import combinations
 from tests.judge.calls import Done, Outcome, Record
 from tests.judge.sums import Change, Sums, minus, plus, total_of
 from tests.judge.verdicts import Finding, Verdict
-from tests.judge.wording import LOST_MAX, counted, in_sums, noun_of, number, places
+from tests.judge.wording import LOST_MAX, counted, in_sums, noun_of, number
 
 
 def wrong_balance(record: Record) -> Finding | None:
@@ -44,7 +44,7 @@ def refused_but_applied(record: Record) -> Finding | None:
     return Finding(
         f"{counted(applied)} refused and applied all the same",
         in_sums(record, applied, "was refused, and is in the balance"),
-        places(record, applied),
+        record.places(applied),
         "the balance is changed before the check, or not put back after it",
     )
 
@@ -91,7 +91,7 @@ def _said_lost(sums: Sums, all: Sequence[Done], lost: Sequence[Done]) -> Finding
         f"{number(len(all))} {noun}{'s' * (len(all) != 1)} acknowledged, "
         f"{number(left)} {'is' if left == 1 else 'are'} in the balance",
         in_sums(record, lost, "is lost"),
-        places(record, [*lost, *_over(lost, all)]),
+        record.places([*lost, *_over(lost, all)]),
         _why_lost(record, lost, all),
     )
 
@@ -149,8 +149,7 @@ def _twice(sums: Sums, missing: Change) -> Finding | None:
             return Finding(
                 f"one {each.op.kind}{keyed} is in the balance {total} times",
                 in_sums(sums.record, [each], f"is in it {total} times"),
-                places(
-                    sums.record,
+                sums.record.places(
                     [
                         other
                         for other in sums.record.done
@@ -190,7 +189,7 @@ def _half(sums: Sums, missing: Change) -> Finding | None:
                 return Finding(
                     f"a transfer that was {each.outcome} is half done: {half}",
                     in_sums(sums.record, [each], f"was {half}"),
-                    places(sums.record, [each]),
+                    sums.record.places([each]),
                     "debit and credit are two steps, and nothing takes the first back",
                 )
     if total and all(
@@ -200,7 +199,7 @@ def _half(sums: Sums, missing: Change) -> Finding | None:
         return Finding(
             f"transfers have changed the sum over all wallets: {said} than before",
             in_sums(sums.record, [], ""),
-            places(sums.record, sums.acknowledged[:2]),
+            sums.record.places(sums.acknowledged[:2]),
             "a transfer takes or gives more than it moves",
         )
     return None
@@ -210,7 +209,7 @@ def _unexplained(sums: Sums, missing: Change) -> Finding:
     return Finding(
         "no choice among the calls explains the balance",
         in_sums(sums.record, [], ""),
-        places(sums.record, sums.acknowledged[:2]),
+        sums.record.places(sums.acknowledged[:2]),
         "a balance was read, and written later without a look at what came between",
     )
 
@@ -232,7 +231,7 @@ def overspent(record: Record) -> Finding | None:
                 f"{counted(debits)} acknowledged, {out} in all, of a wallet that never "
                 f"had more than {most}",
                 in_sums(record, [], ""),
-                places(record, debits[:2]),
+                record.places(debits[:2]),
                 "the funds are checked before the lock is taken, or without one",
             )
     for wallet, rest in enumerate(record.rest):
@@ -240,8 +239,7 @@ def overspent(record: Record) -> Finding | None:
             return Finding(
                 f"a balance is below zero: {rest}",
                 in_sums(record, [], ""),
-                places(
-                    record,
+                record.places(
                     [
                         each
                         for each in sums.acknowledged
@@ -273,7 +271,7 @@ def refused_with_funds(record: Record) -> Finding | None:
                 f"a {each.op.kind} of {each.op.amount} was refused although all others "
                 f"together leave {record.starts[wallet] - others}",
                 in_sums(record, [each], "was refused"),
-                places(record, [each]),
+                record.places([each]),
                 "it failed for a conflict, and was not tried again",
                 Verdict.WEAK,
             )

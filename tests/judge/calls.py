@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Literal
 
@@ -120,6 +121,19 @@ class Record(msgspec.Struct, frozen=True):
     done: tuple[Done, ...]
     rest: tuple[int | None, ...]
     entries: tuple[tuple[Entry, ...] | None, ...]
+
+    def ops(self, places: Iterable[int]) -> list[Op]:
+        """Return the calls at these places."""
+        return [self.done[place].op for place in places]
+
+    def places(self, done: Iterable[Done]) -> tuple[int, ...]:
+        """Return where calls stand."""
+        wanted = list(done)
+        return tuple(
+            place
+            for place, each in enumerate(self.done)
+            if any(each is other for other in wanted)
+        )
 
     def with_outcome(self, outcome: Outcome) -> list[Done]:
         """Return the calls that came to this, without those that only read."""

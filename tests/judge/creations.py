@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.judge.calls import Outcome, Record
 from tests.judge.verdicts import Finding, Verdict
-from tests.judge.wording import places
 
 
 def created_twice(record: Record) -> Finding | None:
@@ -18,14 +17,14 @@ def created_twice(record: Record) -> Finding | None:
             "one user has two wallets",
             f"{len(creates)} creations for one user at once: "
             f"{len({each.id for each in made})} different wallets",
-            places(record, [first, other]),
+            record.places([first, other]),
             "the user is looked up, and the wallet is made later without a lock",
         )
     if creates and all(each.outcome is Outcome.REFUSED for each in creates):
         return Finding(
             "no creation for a new user was acknowledged",
             f"{len(creates)} creations for one user at once, all refused",
-            places(record, creates[:2]),
+            record.places(creates[:2]),
         )
     return None
 
@@ -37,6 +36,6 @@ def created_again(record: Record) -> Finding | None:
         return None
     return Finding(
         "a second creation answers with the wallet that is there, not with 409",
-        witnesses=places(record, made[:2]),
+        witnesses=record.places(made[:2]),
         verdict=Verdict.WEAK,
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from tests.judge.calls import Entry, Outcome, Record
 from tests.judge.sums import Sums
 from tests.judge.verdicts import Finding
-from tests.judge.wording import places, short
+from tests.judge.wording import short
 
 
 def wrong_history(record: Record) -> Finding | None:
@@ -127,7 +127,7 @@ def late_entry(record: Record) -> Finding | None:
                 f"wallet {short(record.ids[each.op.wallet])}: "
                 f"{len(before)} calls were acknowledged, then the history was asked "
                 f"for: {len(each.entries)} entries",
-                places(record, [before[-1], each]),
+                record.places([before[-1], each]),
                 "the entry is written after the answer",
             )
     return None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tests.judge.calls import Record
-from tests.judge.races import AFTER_EVERY_RACE, RACES, Check
+from tests.judge.checks import Check, first_finding, not_answered
+from tests.judge.races import AFTER_EVERY_RACE, RACES
 from tests.judge.report import Report
-from tests.judge.run import AGAIN, not_answered, replay
+from tests.judge.shrinking import replay
 from tests.judge.subject import Subject
-from tests.judge.sums import TooManyUnknown
 from tests.judge.verdicts import Finding
-from tests.judge.wording import places
 
 
 def decide(record: Record, probe: str) -> Finding | None:
@@ -33,7 +30,7 @@ def replayed(report: Report, probe: str, subject: Subject) -> tuple[int, int]:
         raise ValueError(f"the report has no calls of {probe}")
     if decide(record, probe) is None:
         raise ValueError(f"the calls of {probe} in the report contradict nothing")
-    return replay(subject, checks_of(probe), record.plan, AGAIN)
+    return replay(subject, checks_of(probe), record.plan)
 
 
 def checks_of(probe: str) -> tuple[Check, ...]:
@@ -48,17 +45,6 @@ def checks_of(probe: str) -> tuple[Check, ...]:
     return checks
 
 
-def first_finding(record: Record, checks: Sequence[Check]) -> Finding | None:
-    for check in checks:
-        try:
-            finding = check(record)
-        except TooManyUnknown:
-            continue
-        if finding is not None:
-            return finding
-    return None
-
-
 def unanswered(record: Record) -> Finding | None:
     """Return the valid calls that were not answered, or failed within the server."""
     stuck = not_answered(record)
@@ -66,5 +52,5 @@ def unanswered(record: Record) -> Finding | None:
         return None
     return Finding(
         f"{len(stuck)} of {len(record.done)} valid calls were not answered, or failed",
-        witnesses=places(record, stuck[:2]),
+        witnesses=record.places(stuck[:2]),
     )

@@ -9,7 +9,7 @@ import msgspec
 from tests.concurrency.linearizability import Call, linearize
 from tests.judge.calls import Done, Op, Outcome, Record
 from tests.judge.verdicts import Finding
-from tests.judge.wording import in_sums, places
+from tests.judge.wording import in_sums
 
 NEVER = 1 << 62
 """When a call without an answer ends: it may happen at any time, or not at all."""
@@ -31,7 +31,7 @@ def not_linearizable(record: Record) -> Finding | None:
     return Finding(
         "no order of the calls gives these answers and these balances",
         in_sums(record, [], "") or _read_in(record, witnesses),
-        places(record, witnesses),
+        record.places(witnesses),
     )
 
 

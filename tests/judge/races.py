@@ -8,11 +8,9 @@ from random import Random
 from typing import Any
 
 from tests.judge import balances, creations, histories, reads
-from tests.judge.calls import NOBODY, Kind, Lane, Op, Plan, Record, Stage
+from tests.judge.calls import NOBODY, Kind, Lane, Op, Plan, Stage
+from tests.judge.checks import Check
 from tests.judge.orders import not_linearizable
-from tests.judge.verdicts import Finding
-
-Check = Callable[[Record], Finding | None]
 
 SENDERS = 8
 SPENDERS = 20
@@ -70,6 +68,7 @@ class Race:
     needs: Sequence[Kind]
     is_must: bool = True
     rounds: int = 12
+    needs_keys: bool = False
     may_hang: bool = False
     """Calls that wait for each other: one that is never answered convicts."""
     weak: Sequence[Check] = field(default_factory=tuple)
@@ -284,7 +283,7 @@ RACES = (
         "races/partial-transfer",
         "a transfer that must be refused takes and gives nothing, in a crowd too",
         (_partial,),
-        MONEY,
+        (*MONEY, balances.refused_but_applied),
         ("transfer",),
     ),
     Race(
@@ -335,14 +334,14 @@ RACES = (
         ("add",),
         is_must=False,
         rounds=8,
+        needs_keys=True,
     ),
     Race(
         "races/history",
         "after every race: the history adds up to the balance, entry by entry",
-        (_entries,),
+        (_entries, _adds, _adds_and_deducts, _opposing),
         (histories.late_entry, histories.wrong_history),
         ("add", "history"),
-        rounds=4,
     ),
     Race(
         "races/linearizable",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.judge.calls import Done, Outcome, Record
 from tests.judge.sums import Sums
 from tests.judge.verdicts import Finding
-from tests.judge.wording import places, short
+from tests.judge.wording import short
 
 
 def dirty_read(record: Record) -> Finding | None:
@@ -30,7 +30,7 @@ def dirty_read(record: Record) -> Finding | None:
                 "a read shows a call that was refused",
                 f"wallet {short(record.ids[each.op.wallet])} held {start} all the "
                 f"time, and a read saw {each.balance}",
-                places(record, [*beside[:1], each]),
+                record.places([*beside[:1], each]),
                 "the debit is made first, and put back when the call is refused",
             )
     return None
@@ -52,7 +52,7 @@ def torn_read(record: Record) -> Finding | None:
                     "not",
                     f"{short(wallets[0])} {one.balance} shows {seen} moved, and "
                     f"{short(wallets[1])} {other.balance}, asked later, shows {later}",
-                    places(record, [one, other]),
+                    record.places([one, other]),
                     "debit and credit are two steps, and a read came between",
                 )
     return None
@@ -82,7 +82,7 @@ def stale_read(record: Record) -> Finding | None:
                 "a read does not show an add that was acknowledged before it began",
                 f"wallet {short(record.ids[wallet])} began at {record.starts[wallet]}; "
                 f"{least} was acknowledged, a later read saw {each.balance}",
-                places(record, [before[-1], each]),
+                record.places([before[-1], each]),
                 "reads come from a cache, or the change is made after the answer",
             )
     return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tests.judge import balances
-from tests.judge.offline import first_finding
+from tests.judge.checks import first_finding
 from tests.judge.report import Report
 from tests.judge.verdicts import Result, Verdict
 

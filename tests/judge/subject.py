@@ -247,13 +247,14 @@ class Subject:
                     for op, each in zip(lane.ops, exchanges, strict=False)
                 ]
         rest = self._at_rest(ids)
+        unread = (None,) * len(ids)
         return Record(
             plan,
             tuple(ids),
             tuple(start for start in starts if start is not None),
             tuple(done),
             tuple(rest),
-            self._since(before, ids),
+            unread if None in rest else self._since(before, ids),
         )
 
     def _since(
@@ -295,13 +296,21 @@ class Subject:
     def _at_rest(self, ids: Sequence[str]) -> list[int | None]:
         """Return the balances, read twice in a row the same if they settle."""
         ends = time.monotonic() + REST_SECONDS
-        before = [self.read(id) for id in ids]
+        before = self.balances(ids)
         while True:
-            after = [self.read(id) for id in ids]
+            after = self.balances(ids)
             if after == before or time.monotonic() > ends:
                 return after
             before = after
             time.sleep(LOOK_SECONDS)
+
+    def balances(self, ids: Sequence[str]) -> list[int | None]:
+        """Return the balances of wallets, read at once: one may hang."""
+        op = Op("read")
+        ran = self.client.race(
+            [Script([self.asked(op, [id])]) for id in ids], is_gated=False
+        )
+        return [self.done(op, exchange).balance for (exchange,) in ran]
 
 
 def _without(now: Sequence[Entry], was: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -9,25 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.judge.calls import Entry, Lane, Op, Outcome, Plan, Record
-from tests.judge.races import AFTER_EVERY_RACE, RACES, Check, Draw, Race
+from tests.judge.calls import Entry, Lane, Op, Outcome, Plan
+from tests.judge.checks import Check, first_finding
+from tests.judge.races import AFTER_EVERY_RACE, RACES, Draw, Race
 from tests.judge.simulated import Server, play
-from tests.judge.sums import TooManyUnknown
-from tests.judge.verdicts import Finding
 
 SEEDS = st.integers(0, 2**32)
-
-
-def found(record: Record, checks: list[Check]) -> Finding | None:
-    """Return the first finding of the checks that can decide."""
-    for check in checks:
-        try:
-            finding = check(record)
-        except TooManyUnknown:
-            continue
-        if finding is not None:
-            return finding
-    return None
 
 
 def everything(race: Race) -> list[Check]:
@@ -41,7 +28,7 @@ def test_a_right_server_is_never_convicted(race: Race, seed: int, lost: float) -
     random = Random(seed)
     plan = random.choice(race.plans)(Draw(random))
     record = play(plan, random, Server(list(plan.starts)), lost)
-    assert found(record, everything(race)) is None
+    assert first_finding(record, everything(race)) is None
 
 
 class LosesUpdates(Server):
@@ -109,7 +96,7 @@ def test_a_wrong_server_is_convicted(
         random = Random(seed)
         plan = probe.plans[0](Draw(random))
         record = play(plan, random, server(list(plan.starts)))
-        finding = found(record, everything(probe))
+        finding = first_finding(record, everything(probe))
         if words is None:
             assert finding is None  # it has too few calls for this bug
         else:
@@ -122,7 +109,7 @@ def test_a_lost_call_is_named_by_the_missing_bits() -> None:
     plan = Plan((0,), (tuple(Lane((op,)) for op in ops),))
     record = play(plan, Random(1), Server([0]))
     wrong = msgspec.structs.replace(record, rest=(63 - 4 - 16,))
-    finding = found(wrong, list(RACES[0].checks))
+    finding = first_finding(wrong, list(RACES[0].checks))
     assert finding is not None
     assert finding.sentence == "six adds acknowledged, four are in the balance"
     assert "the add of 4 is lost, the add of 16 is lost" in finding.sums
@@ -136,7 +123,7 @@ def test_a_call_without_an_answer_acquits() -> None:
         lost = msgspec.structs.replace(
             record, done=(record.done[0], unknown), rest=(rest,)
         )
-        assert found(lost, list(RACES[0].checks)) is None
+        assert first_finding(lost, list(RACES[0].checks)) is None
 
 
 @pytest.mark.parametrize(
@@ -150,6 +137,6 @@ def test_the_history_must_be_a_chain(entries: tuple[Entry, ...], words: str) -> 
     plan = Plan((0,), ((Lane((Op("add", 0, 1),)), Lane((Op("add", 0, 2),))),))
     record = play(plan, Random(1), Server([0]))
     broken = msgspec.structs.replace(record, entries=(entries,))
-    finding = found(broken, [AFTER_EVERY_RACE[1][2]])
+    finding = first_finding(broken, [AFTER_EVERY_RACE[1][2]])
     assert finding is not None
     assert words in finding.sums

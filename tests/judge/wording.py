@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tests.judge.calls import Done, Record
 from tests.judge.sums import Sums
@@ -74,13 +74,3 @@ def _terms(changes: Sequence[int]) -> str:
     if len(changes) > TERMS_MAX:
         text += f" and {len(changes) - TERMS_MAX} more"
     return f"{text} = {sum(changes)}" if len(changes) > 1 else text
-
-
-def places(record: Record, done: Iterable[Done]) -> tuple[int, ...]:
-    """Return where calls stand in the record."""
-    wanted = list(done)
-    return tuple(
-        place
-        for place, each in enumerate(record.done)
-        if any(each is other for other in wanted)
-    )
