@@ -164,7 +164,7 @@ def rows(answer: Answer, adapter: Adapter) -> list[Any]:
     """Return the entries of a history as they came. Raises Unreadable."""
     history = adapter.history
     if history.is_csv:
-        found: list[Any] = [*_csv_rows(answer)]
+        found: list[Any] = [*csv_rows(answer)]
     else:
         found = _list_in(document(answer), history.entries)
     if len(found) > ENTRIES_MAX:
@@ -183,7 +183,7 @@ def _list_in(said: Any, paths: Sequence[str]) -> list[Any]:
     raise Unreadable("there is no list of entries")
 
 
-def _csv_rows(answer: Answer) -> list[dict[str, str]]:
+def csv_rows(answer: Answer) -> list[dict[str, str]]:
     try:
         return list(csv.DictReader(io.StringIO(answer.body.decode()), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:

@@ -20,6 +20,9 @@ from tests.judge.verdicts import Finding, Result, Verdict
 
 ALIVE = "races/alive"
 HISTORY = "races/history"
+HANGING_SECONDS = 1.0
+"""The time-out after a hang has convicted: a call that takes longer only acquits."""
+
 UNKNOWN_TIME = "the time was up before it was tried"
 CAUSES = {
     "40p01": "PostgreSQL reports a deadlock (40P01)",
@@ -196,6 +199,7 @@ class Judge:
             return None
         count = f"{len(stuck)} of {len(record.done)} valid calls"
         if first.is_timed_out:
+            self.subject.client.timeout_seconds = HANGING_SECONDS
             sentence = (
                 f"{count} were never answered; the same calls on wallets that nobody "
                 "shares were"

@@ -85,7 +85,7 @@ class Subject:
         return self.request(call or self.call(op.kind), values)
 
     def needs_key(self, op: Op) -> bool:
-        return self.adapter.key.is_required and op.kind in ("add", "deduct", "transfer")
+        return self.adapter.key.is_required and op.kind not in ("read", "history")
 
     def call(self, kind: str) -> Call:
         """Return how a kind of call is made."""
@@ -299,7 +299,8 @@ class Subject:
         before = self.balances(ids)
         while True:
             after = self.balances(ids)
-            if after == before or time.monotonic() > ends:
+            is_settled = after == before or None in after
+            if is_settled or time.monotonic() > ends:
                 return after
             before = after
             time.sleep(LOOK_SECONDS)

@@ -1,0 +1,85 @@
+"""Each dialect is found out without an adapter, and confirmed by the balances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.judge.adapter import Adapter, read_adapter, write_adapter
+from tests.judge.calls import Entry, Op
+from tests.judge.client import Client, Limits, Origin
+from tests.judge.detection import detect
+from tests.judge.servers.dialects import DIALECTS
+from tests.judge.servers.running import running
+from tests.judge.setup import NoFit
+from tests.judge.subject import Subject
+
+pytestmark = pytest.mark.server
+
+SECONDS = 30
+WITHOUT_HISTORY = {"dialect-rest-fund", "dialect-transfers", "dialect-operation"}
+WITHOUT_TRANSFERS = {"dialect-operation", "dialect-signed"}
+WITHOUT_ADDS = {"dialect-transfers"}
+IN_CENTS = {"dialect-rest-topup", "dialect-accounts-opening"}
+
+
+@contextmanager
+def served(name: str) -> Iterator[Subject]:
+    with running(name) as url:
+        port = urlsplit(url).port
+        assert port is not None
+        limits = Limits(5_000, time.monotonic_ns() + SECONDS * 10**9)
+        client = Client(Origin("127.0.0.1", port), limits)
+        try:
+            yield Subject(client, Adapter())
+        finally:
+            client.close()
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_dialect_is_found_out(name: str) -> None:
+    with served(name) as subject:
+        detect(subject)
+        adapter = subject.adapter
+        assert subject.offers("transfer") is (name not in WITHOUT_TRANSFERS)
+        assert subject.offers("add", "deduct") is (name not in WITHOUT_ADDS)
+        assert subject.offers("history") is (name not in WITHOUT_HISTORY)
+        assert adapter.scale == (2 if name in IN_CENTS else 0)
+        assert read_adapter(write_adapter(adapter)) == adapter
+        id = subject.open(20)
+        before = len(subject.history(id) or ())
+        if subject.offers("add", "deduct"):
+            subject.one(Op("add", 0, 700), [id])
+            subject.one(Op("deduct", 0, 50), [id])
+            assert subject.read(id) == 670
+        if subject.offers("history"):
+            history = subject.history(id)
+            assert history is not None
+            changes = [entry.change for entry in history[before:]]
+            assert changes == [700, -50]
+            assert history[-1].after in (670, None)
+
+
+def test_the_exercise_needs_no_adapter() -> None:
+    with served("right") as subject:
+        detect(subject)
+        assert write_adapter(subject.adapter) == write_adapter(Adapter())
+
+
+def test_what_is_no_wallet_server_has_no_adapter() -> None:
+    with served("redirect") as subject, pytest.raises(NoFit, match="no request was"):
+        detect(subject)
+
+
+def test_an_entry_is_a_change_and_what_it_left() -> None:
+    with served("dialect-accounts-opening") as subject:  # its history is CSV
+        detect(subject)
+        id = subject.open(500)
+        subject.one(Op("deduct", 0, 150), [id])
+        history = subject.history(id)
+        assert history is not None
+        assert history[-1] == Entry(-150, 350)
