@@ -28,6 +28,7 @@ class TwoStepTransfer(Wallets):
         reference = new_id()
         async with source.lock:
             sent = await self.debit(source, "TRANSFER_OUT", amount, reference)
+        await round_trip()
         async with target.lock:
             return sent, await self.credit(target, "TRANSFER_IN", amount, reference)
 
