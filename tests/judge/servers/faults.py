@@ -14,6 +14,7 @@ from tests.judge.servers.exercise import (
     Answer,
     Entry,
     Json,
+    Refused,
     Request,
     as_json,
     check_funds,
@@ -64,15 +65,17 @@ class SwallowedTwin(Wallets):
 
 
 class HalfTransfer(Wallets):
-    """Where there is no receiver, the sender has paid all the same."""
+    """What nobody can receive, the sender has paid all the same."""
 
     def transfer(self, from_id: str, to_id: str, amount: int) -> tuple[Entry, Entry]:
+        if from_id == to_id:
+            raise Refused(400, "both are the same wallet")
         source = self.find(from_id)
         reference = new_id()
         with source.lock:
             check_funds(source, amount)
             sent = self.send(source, amount, reference)
-        target = self.find(to_id)
+        target = self.find(to_id)  # raises Refused, and nobody gives back
         with target.lock:
             check_room(target, amount)
             return sent, self.receive(target, amount, reference)
