@@ -12,7 +12,7 @@ from rich.text import Text
 from tests.judge.evidence import group_of, printed
 from tests.judge.report import Report
 from tests.judge.score import score
-from tests.judge.terminal import PROBE_MAX, STYLES
+from tests.judge.terminal import STYLES
 from tests.judge.verdicts import Verdict
 from tests.lanes import cut
 
@@ -40,7 +40,7 @@ def table(reports: Mapping[str, Report]) -> Group:
     found = [_worst(report) for report in reports.values()]
     for probe in dict.fromkeys(name for each in found for name in each):
         cells = [_cell(each.get(probe)) for each in found]
-        drawn.add_row(Text(cut(printed(probe), PROBE_MAX)), *cells)
+        drawn.add_row(Text(printed(probe)), *cells)
     drawn.add_section()
     drawn.add_row(Text("score"), *[_points(report) for report in reports.values()])
     names = [

@@ -65,6 +65,25 @@ def test_a_lost_update_is_shown_by_two_lanes_over_time() -> None:
     assert SHOWN in "\n".join(printed(samples.report(samples.LOST_UPDATE)))
 
 
+def test_requests_and_answers_are_in_the_order_of_time() -> None:
+    lines = printed(samples.report(samples.STALE_READ))
+    assert [line.split("ms")[1].strip() for line in lines if " ms  " in line] == [
+        "POST /wallet/add {amount: 4} ->",
+        "<- 200 balanceAfter 4",
+        "GET /wallet/3f2a90c1 ->",
+        "<- 200 balance 0",
+    ]
+
+
+def test_a_call_that_takes_more_lines_has_its_time_once() -> None:
+    lines = printed(samples.report(samples.HANG))
+    at = next(i for i, line in enumerate(lines) if "0.00 ms" in line)
+    assert lines[at : at + 2] == [
+        "        0.00 ms  POST /wallet/transfer {from:",
+        "                   3f2a90c1, to: 77b1d2e4,",
+    ]
+
+
 @pytest.mark.parametrize("columns", [60, 80, 200])
 @pytest.mark.parametrize("report", [samples.report(), samples.hostile()])
 def test_no_line_is_wider_than_the_terminal(report: Report, columns: int) -> None:
