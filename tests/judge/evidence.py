@@ -21,6 +21,7 @@ CALLS_MAX = 8
 """Of more calls than that, the witnesses are shown, or none."""
 
 LANES_MAX = 4
+ENTRIES_MAX = 16
 CURL_MAX = 4
 FIX_FIRST = 3
 SAID_MAX = 48
@@ -83,6 +84,8 @@ def evidence(report: Report, result: Result, run_json: str | None) -> Evidence |
         calls = in_lanes(record, done, adapter)
         if len(calls) < len(done):
             notes.append(f"and {len(done) - len(calls)} more calls on more connections")
+    if finding is not None and record is not None and not finding.witnesses:
+        notes += _histories(record, finding.sums)
     if adapter.scale and calls:
         notes.append(f"amounts are in minor units, {10**adapter.scale} to the whole")
     if len(result.curl) > CURL_MAX:
@@ -96,6 +99,23 @@ def evidence(report: Report, result: Result, run_json: str | None) -> Evidence |
         printed(result.again),
         _replay(result, run_json),
     )
+
+
+def _histories(record: Record, sums: str) -> Iterator[str]:
+    """Yield the histories of the wallets that the sums name."""
+    for id, start, entries in zip(
+        record.ids, record.starts, record.entries, strict=True
+    ):
+        if entries is None or short(id) not in sums:
+            continue
+        said = [
+            f"{each.change:+}" + ("" if each.after is None else f" = {each.after}")
+            for each in entries[:ENTRIES_MAX]
+        ]
+        if len(entries) > ENTRIES_MAX:
+            said.append(f"{len(entries) - ENTRIES_MAX} more")
+        told = ", ".join(said) or "no entries"
+        yield printed(f"history of {short(id)}, which began at {start}: {told}")
 
 
 def printed(text: str) -> str:

@@ -5,23 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from tests.judge import balances
 from tests.judge.checks import first_finding
 from tests.judge.report import Report
-from tests.judge.verdicts import Result, Verdict
-
-
-class Harm(StrEnum):
-    """The kinds of failure, the worst first."""
-
-    MONEY = "money can be lost or made"
-    HANGS = "it hangs or dies"
-    HISTORY = "the history is wrong"
-    READS = "reads are wrong"
-    CONTRACT = "an answer is not as the exercise says"
-
+from tests.judge.verdicts import Harm, Result, Verdict
 
 COST = {
     Harm.MONEY: 51,
@@ -36,7 +24,7 @@ WEAK_COST_MAX = 10
 HARMS = {
     "setup/one-memory": Harm.MONEY,
     "contract/precision": Harm.MONEY,
-    "contract/bad-input": Harm.HANGS,
+    "contract/history": Harm.HISTORY,
     "races/opposing": Harm.HANGS,
     "races/ring": Harm.HANGS,
     "races/alive": Harm.HANGS,
@@ -46,7 +34,7 @@ HARMS = {
     "races/stale-read": Harm.READS,
     "races/linearizable": Harm.READS,
 }
-"""What a failure does if no balance is wrong; of what is not named: CONTRACT."""
+"""What failures of a probe do if no balance is wrong; of the others: CONTRACT."""
 
 MONEY = (balances.overspent, balances.wrong_balance, balances.refused_but_applied)
 
@@ -99,7 +87,10 @@ def score(report: Report) -> Score:
 
 
 def harm_of(result: Result) -> Harm:
-    """Return what a failure does: a balance that is wrong is the worst."""
+    """Return what a failure does: what its finding says, else the worst that its
+    record shows, else what failures of its probe do."""
+    if result.finding is not None and result.finding.harm is not None:
+        return result.finding.harm
     if result.record is not None and first_finding(result.record, MONEY):
         return Harm.MONEY
     group = "/".join(result.probe.split("/")[:2])

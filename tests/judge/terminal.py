@@ -26,7 +26,7 @@ from tests.judge.score import score, to_fix
 from tests.judge.verdicts import Result, Verdict
 from tests.lanes import LANE_MAX, Layout, Row, cut, drawn, lane_widths, squeezed
 
-COLUMNS_MAX = 100
+COLUMNS_MIN, COLUMNS_MAX = 60, 100
 COLUMNS = 80
 """Where there is no terminal."""
 
@@ -45,7 +45,7 @@ STYLES = {
 
 def print_report(console: Console, report: Report, run_json: str | None) -> None:
     """Print a report; `run_json` is where it is kept, for `replay`."""
-    columns = min(console.width, COLUMNS_MAX)
+    columns = max(COLUMNS_MIN, min(console.width, COLUMNS_MAX))
     say = _Printer(console, columns)
     say.line(f"The judge of {printed(report.url)}", style="bold")
     say.line(

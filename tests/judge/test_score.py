@@ -7,8 +7,8 @@ import pytest
 
 from tests.judge import samples
 from tests.judge.samples import HANG, LOST_UPDATE, REFUSED_WITH_FUNDS, STALE_READ
-from tests.judge.score import COST, Harm, harm_of, score, to_fix
-from tests.judge.verdicts import Finding, Result, Verdict
+from tests.judge.score import COST, harm_of, score, to_fix
+from tests.judge.verdicts import Finding, Harm, Result, Verdict
 
 PASSED = Result("races/ring", Verdict.PASS, "")
 FAILED = Result("contract/add/zero", Verdict.FAIL, "")
@@ -58,9 +58,13 @@ def test_the_harm_is_read_from_the_balances() -> None:
     moved = msgspec.structs.replace(LOST_UPDATE, probe="races/opposing")
     assert harm_of(moved) is Harm.MONEY
     assert harm_of(STALE_READ) is Harm.READS
-    assert harm_of(msgspec.structs.replace(FAILED, probe="contract/precision/a")) is (
-        Harm.MONEY
-    )
+    precision = msgspec.structs.replace(FAILED, probe="contract/precision/a")
+    assert harm_of(precision) is Harm.MONEY
+
+
+def test_a_finding_says_which_harm_no_record_shows() -> None:
+    finding = Finding("after it the server takes no more connections", harm=Harm.HANGS)
+    assert harm_of(msgspec.structs.replace(FAILED, finding=finding)) is Harm.HANGS
 
 
 def test_what_has_one_likely_cause_is_fixed_once() -> None:

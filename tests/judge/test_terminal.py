@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import re
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from tests.judge import samples
 from tests.judge.adapter import Adapter, Call, write_adapter
-from tests.judge.calls import NOBODY, Op, Outcome
+from tests.judge.calls import NOBODY, Entry, Op, Outcome
 from tests.judge.evidence import UNSEEN, answered, asked
 from tests.judge.report import Report
 from tests.judge.terminal import print_report
@@ -84,11 +85,11 @@ def test_a_call_that_takes_more_lines_has_its_time_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("columns", [60, 80, 200])
+@pytest.mark.parametrize("columns", [20, 60, 80, 200])
 @pytest.mark.parametrize("report", [samples.report(), samples.hostile()])
 def test_no_line_is_wider_than_the_terminal(report: Report, columns: int) -> None:
     lines = [line for line in printed(report, columns=columns) if not is_copied(line)]
-    assert max(map(len, lines)) <= min(columns, 100)
+    assert max(map(len, lines)) <= max(60, min(columns, 100))
 
 
 def test_nothing_from_a_server_controls_the_terminal() -> None:
@@ -133,6 +134,17 @@ def test_without_a_file_there_is_no_command_to_replay_it() -> None:
     assert "came back 7 of 10 times" in text and "replay" not in text
     quoted = printed(samples.report(samples.LOST_UPDATE), run_json="a b;ls.json")
     assert any("replay 'a b;ls.json' races/lost-update" in line for line in quoted)
+
+
+def test_a_wrong_history_is_shown_by_its_entries() -> None:
+    many = tuple(samples.done(Op("add", 0, 1), lane) for lane in range(20))
+    record = msgspec.structs.replace(
+        samples.record((5,), many, (25,)),
+        entries=((Entry(1, 6), Entry(1), *[Entry(1, 7)] * 17),),
+    )
+    text = "\n".join(printed(samples.report(samples.failed("races/history", record))))
+    assert "history of 3f2a90c1, which began at 5: +1 = 6, +1, +1 = 7" in text
+    assert "3 more" in text and "connection" not in text
 
 
 def test_an_interrupted_run_says_so() -> None:

@@ -20,11 +20,21 @@ class Verdict(StrEnum):
     UNKNOWN = "UNKNOWN"
 
 
+class Harm(StrEnum):
+    """The kinds of failure, the worst first."""
+
+    MONEY = "money can be lost or made"
+    HANGS = "it hangs or dies"
+    HISTORY = "the history is wrong"
+    READS = "reads are wrong"
+    CONTRACT = "an answer is not as the exercise says"
+
+
 class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     """What contradicts the exercise in one round.
 
     `witnesses` are the numbers of the calls in the record that show it; `likely` is a
-    cause that fits, not one that was seen.
+    cause that fits, not one that was seen; `harm` is set where no record shows it.
     """
 
     sentence: str
@@ -32,6 +42,7 @@ class Finding(msgspec.Struct, frozen=True, omit_defaults=True):
     witnesses: tuple[int, ...] = ()
     likely: str = ""
     verdict: Verdict = Verdict.FAIL
+    harm: Harm | None = None
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
