@@ -71,8 +71,11 @@ class Evidence:
         return max((call.lane + 1 for call in self.calls), default=0)
 
 
+NOTHING = Evidence((), (), (), "", (), "", "")
+
+
 def evidence(report: Report, result: Result, run_json: str | None) -> Evidence | None:
-    """Return what a FAIL or a WEAK is shown by; None for other verdicts."""
+    """Return what a FAIL or a WEAK is shown by; None if there is nothing."""
     if result.verdict not in (Verdict.FAIL, Verdict.WEAK):
         return None
     finding, record = result.finding, result.record
@@ -90,7 +93,7 @@ def evidence(report: Report, result: Result, run_json: str | None) -> Evidence |
         notes.append(f"amounts are in minor units, {10**adapter.scale} to the whole")
     if len(result.curl) > CURL_MAX:
         notes.append(f"{len(result.curl) - CURL_MAX} more curl lines are in the JSON")
-    return Evidence(
+    shown = Evidence(
         _lines(finding.sums) if finding else (),
         calls,
         tuple(notes),
@@ -99,6 +102,7 @@ def evidence(report: Report, result: Result, run_json: str | None) -> Evidence |
         printed(result.again),
         _replay(result, run_json),
     )
+    return None if shown == NOTHING else shown
 
 
 def _histories(record: Record, sums: str) -> Iterator[str]:

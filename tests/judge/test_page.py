@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.browser import NONE_HERE, found, launched, opened
@@ -14,6 +15,7 @@ from tests.judge import samples
 from tests.judge.evidence import UNSEEN
 from tests.judge.page import write
 from tests.judge.report import Report
+from tests.judge.verdicts import Result, Verdict
 
 REPORTS = {"of each verdict": samples.report(), "hostile": samples.hostile()}
 
@@ -99,6 +101,13 @@ def test_each_call_has_a_bar_in_its_lane() -> None:
         ("unknown", "0.0", "100.0", "20"),
         ("unknown", "0.0", "100.0", "74"),
     ]
+
+
+def test_only_what_has_evidence_can_be_unfolded() -> None:
+    bare = Result("contract/add/zero", Verdict.FAIL, "an add of 0 was acknowledged")
+    assert "<details" not in write(samples.report(bare))
+    with_curl = msgspec.structs.replace(bare, curl=("curl http://127.0.0.1:3000/",))
+    assert "<details open>" in write(samples.report(with_curl))
 
 
 @pytest.mark.browser

@@ -7,7 +7,7 @@ import pytest
 
 from tests.judge import samples
 from tests.judge.adapter import Adapter
-from tests.judge.calls import Outcome
+from tests.judge.calls import Outcome, Plan, Record
 from tests.judge.client import Client, Limits, Origin
 from tests.judge.offline import decide, replayed
 from tests.judge.report import Report, read_report, write_report
@@ -51,6 +51,23 @@ def test_the_verdict_follows_the_record() -> None:
     )
     undecided = msgspec.structs.replace(record, done=unknown)
     assert decide(undecided, "races/lost-update") is None
+
+
+class Sometimes(Subject):
+    """It loses an update every other time."""
+
+    times = 0
+
+    def play(self, plan: Plan) -> Record:
+        record = samples.LOST_UPDATE.record
+        assert record is not None and record.plan == plan
+        self.times += 1
+        return msgspec.structs.replace(record, rest=(2 + self.times % 2,))
+
+
+def test_the_calls_of_a_report_are_made_again() -> None:
+    subject = Sometimes(NOBODY.client, NOBODY.adapter)
+    assert replayed(samples.report(), "races/lost-update", subject) == (5, 10)
 
 
 def test_what_cannot_be_run_again_is_said() -> None:
