@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
@@ -12,7 +13,7 @@ from tests.judge.bench import BUSY, Bench, Case, Held, Seen, amounts
 from tests.judge.calls import Op, Outcome
 from tests.judge.client import Exchange
 from tests.judge.subject import Subject
-from tests.judge.verdicts import Verdict
+from tests.judge.verdicts import Harm, Verdict
 
 NOT_IMPLEMENTED = 501
 """What a server may answer to a method that it does not know."""
@@ -45,10 +46,10 @@ def judged(bad: Bad, bench: Bench) -> Seen:
         seen = verdict(bad, bench, exchange, moved)
         if any(moved):
             sums = _sums(ids, before, added, found)
-            seen = Seen(seen.verdict, seen.sentence, sums, (), seen.likely)
+            seen = replace(seen, sums=sums, harm=Harm.MONEY)
     else:
         bench.drop()
-    return Seen(seen.verdict, seen.sentence, seen.sums, requests, seen.likely)
+    return replace(seen, requests=requests)
 
 
 def _sums(
@@ -72,11 +73,13 @@ def _harm(
             return Seen(Verdict.UNKNOWN, f"a balance cannot be read: {held}")
         if held.amount is None and held.status < 300:
             sentence = "after it the balance is no longer a number"
-            return Seen(Verdict.FAIL, sentence, f"the wallet reads {held}")
+            reads = f"the wallet reads {held}"
+            return Seen(Verdict.FAIL, sentence, reads, harm=Harm.MONEY)
         if held.amount is None:
             sentence = "after it the wallet can no longer be read"
             likely = "the process was started anew" if held.status == 404 else ""
-            return Seen(Verdict.FAIL, sentence, f"the wallet reads {held}", (), likely)
+            reads = f"the wallet reads {held}"
+            return Seen(Verdict.FAIL, sentence, reads, (), likely, Harm.HANGS)
     if works is None or works.answer is None:
         return None
     status, said = works.answer.status, answers.said(works)
@@ -85,7 +88,8 @@ def _harm(
     if bench.outcome(works) is Outcome.REFUSED:
         return Seen(Verdict.WEAK, f"a valid add after it is refused: {status} {said}")
     if status >= 500:
-        return Seen(Verdict.FAIL, f"a valid add after it fails: {status} {said}")
+        sentence = f"a valid add after it fails: {status} {said}"
+        return Seen(Verdict.FAIL, sentence, harm=Harm.HANGS)
     return None
 
 

@@ -14,7 +14,7 @@ from tests.judge.adapter import Call
 from tests.judge.calls import Op, Outcome
 from tests.judge.client import Exchange, Request
 from tests.judge.subject import Subject, Undecided
-from tests.judge.verdicts import Verdict
+from tests.judge.verdicts import Harm, Verdict
 
 START = 1_000
 """What is in the two wallets at first, in minor units."""
@@ -35,6 +35,7 @@ class Seen:
     sums: str = ""
     requests: tuple[Request, ...] = ()
     likely: str = ""
+    harm: Harm | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from tests.judge import bad_answers, right_calls
 from tests.judge.bench import Bench, Case, Seen, Stopped
-from tests.judge.client import Spent
+from tests.judge.client import Exchange, Request, Spent
 from tests.judge.curl import curl
 from tests.judge.subject import Subject, Undecided
-from tests.judge.verdicts import Finding, Result, Verdict
+from tests.judge.verdicts import Finding, Harm, Result, Verdict
 
 CASES: tuple[Case, ...] = (*right_calls.CASES, *bad_answers.CASES)
 
@@ -58,7 +58,9 @@ class _Run:
         finding = None
         commands: tuple[str, ...] = ()
         if seen.verdict is Verdict.FAIL:
-            finding = Finding(seen.sentence, seen.sums, likely=seen.likely)
+            finding = Finding(
+                seen.sentence, seen.sums, likely=seen.likely, harm=seen.harm
+            )
         if seen.verdict in (Verdict.FAIL, Verdict.WEAK):
             secret = frozenset(name.lower() for name in self.subject.adapter.headers)
             origin = self.subject.client.origin
@@ -108,11 +110,16 @@ class _Run:
         if error.is_dead:
             self.stopped = f"the server died after {case.name}"
             sentence = "after it the server takes no more connections"
-            return Seen(Verdict.FAIL, sentence, exchange.failure, requests)
+            return _hangs(sentence, exchange, requests)
         self.hung[case.needs[0]] = case.name
         if len(self.hung) >= HANGS_MAX:
             self.stopped = (
                 f"not tried: wallets hang after {', '.join(self.hung.values())}"
             )
         sentence = "after it a valid call on the same wallet is not answered, twice"
-        return Seen(Verdict.FAIL, sentence, exchange.failure, requests)
+        return _hangs(sentence, exchange, requests)
+
+
+def _hangs(sentence: str, exchange: Exchange, requests: tuple[Request, ...]) -> Seen:
+    failure = exchange.failure
+    return Seen(Verdict.FAIL, sentence, failure, requests, harm=Harm.HANGS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 
@@ -11,7 +11,7 @@ from tests.judge import answers
 from tests.judge.bench import BUSY, Bench, Case, Held, Seen, amounts
 from tests.judge.calls import Kind, Op, Outcome
 from tests.judge.client import Exchange, Request
-from tests.judge.verdicts import Verdict
+from tests.judge.verdicts import Harm, Verdict
 from tests.judge.wording import short
 
 Step = tuple[Kind, int, str]
@@ -167,7 +167,7 @@ def judged(right: Right, bench: Bench) -> Seen:
         seen = _made(right, step, course)
         if seen is not None:
             requests = (*course.requests, *(bench.reading(id) for id in ids))
-            return Seen(seen.verdict, seen.sentence, seen.sums, requests)
+            return replace(seen, requests=requests)
     if course.failed:
         sentence = f"nothing moved, but it failed: {course.failed}"
         return Seen(Verdict.WEAK, sentence, requests=tuple(course.requests))
@@ -205,7 +205,8 @@ def _made(right: Right, step: Step, course: _Course) -> Seen | None:
         course.terms.append(f"{kind} of {text}")
     said = f"{kind} of {text}: {_said(exchange)}"
     if amounts(found) not in after:
-        return _wrong(right, course, outcome, found, said)
+        wrong = _wrong(right, course, outcome, found, said)
+        return replace(wrong, harm=Harm.MONEY)
     status = exchange.answer.status if exchange.answer else 0
     if status in BUSY or not status:
         return Seen(Verdict.UNKNOWN, f"not decided: {said}")
@@ -368,10 +369,12 @@ def two_users(bench: Bench) -> Seen:
     found = bench.settled([one, other], lambda found: amounts(found) == [7, 0])
     requests = (bench.reading(one), bench.reading(other))
     if one == other:
-        return Seen(Verdict.FAIL, f"two users have one wallet: {one}", "", requests)
+        sentence = f"two users have one wallet: {one}"
+        return Seen(Verdict.FAIL, sentence, "", requests, harm=Harm.MONEY)
     if amounts(found) != [7, 0] and all(held.is_read for held in found):
         sums = f"7 was added to one; they hold {found[0]} and {found[1]}"
-        return Seen(Verdict.FAIL, "two wallets are not apart", sums, requests)
+        sentence = "two wallets are not apart"
+        return Seen(Verdict.FAIL, sentence, sums, requests, harm=Harm.MONEY)
     return Seen(Verdict.PASS, "two users have two wallets")
 
 

@@ -23,7 +23,6 @@ WEAK_COST_MAX = 10
 
 HARMS = {
     "setup/one-memory": Harm.MONEY,
-    "contract/precision": Harm.MONEY,
     "contract/history": Harm.HISTORY,
     "races/opposing": Harm.HANGS,
     "races/ring": Harm.HANGS,

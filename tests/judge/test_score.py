@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
 import pytest
 
-from tests.judge import samples
+from tests.judge import contract, samples
+from tests.judge.adapter import Adapter
+from tests.judge.client import Client, Limits, Origin
 from tests.judge.samples import HANG, LOST_UPDATE, REFUSED_WITH_FUNDS, STALE_READ
 from tests.judge.score import COST, harm_of, score, to_fix
+from tests.judge.servers.parts import PARTS
+from tests.judge.subject import Subject
 from tests.judge.verdicts import Finding, Harm, Result, Verdict
 
 PASSED = Result("races/ring", Verdict.PASS, "")
@@ -58,13 +67,47 @@ def test_the_harm_is_read_from_the_balances() -> None:
     moved = msgspec.structs.replace(LOST_UPDATE, probe="races/opposing")
     assert harm_of(moved) is Harm.MONEY
     assert harm_of(STALE_READ) is Harm.READS
-    precision = msgspec.structs.replace(FAILED, probe="contract/precision/a")
-    assert harm_of(precision) is Harm.MONEY
+    history = msgspec.structs.replace(FAILED, probe="contract/history/a")
+    assert harm_of(history) is Harm.HISTORY
 
 
 def test_a_finding_says_which_harm_no_record_shows() -> None:
     finding = Finding("after it the server takes no more connections", harm=Harm.HANGS)
     assert harm_of(msgspec.structs.replace(FAILED, finding=finding)) is Harm.HANGS
+
+
+@pytest.mark.parametrize(
+    ("bug", "cases", "harm"),
+    [
+        ("half-transfer", "contract/transfer/to-nobody", Harm.MONEY),
+        ("int32", "contract/precision/int32-received", Harm.MONEY),
+        ("lock-leaked-on-bad-input", "contract/bad-input/add-no-amount", Harm.HANGS),
+    ],
+)
+def test_a_case_of_the_contract_says_its_harm(bug: str, cases: str, harm: Harm) -> None:
+    with serving(bug) as port:
+        ends_ns = time.monotonic_ns() + 20 * 10**9
+        client = Client(Origin("127.0.0.1", port), Limits(2_000, ends_ns))
+        client.timeout_seconds = 0.3
+        found = contract.run(
+            Subject(client, Adapter()), lambda name: name.startswith(cases), print
+        )
+        harms = {harm_of(each) for each in found if each.verdict is Verdict.FAIL}
+        client.close()
+    assert harm in harms
+
+
+@contextmanager
+def serving(bug: str) -> Iterator[int]:
+    server = PARTS[bug].listening(0)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
 
 
 def test_what_has_one_likely_cause_is_fixed_once() -> None:
