@@ -122,4 +122,5 @@ def _alike(fix: Fix, result: Result) -> bool:
 
 
 def _cause(result: Result) -> str:
-    return re.sub(r"\d+", "", result.finding.likely) if result.finding else ""
+    likely = result.finding.likely if result.finding else ""
+    return re.sub(r"\d+", "", likely or result.sentence)

@@ -31,7 +31,9 @@ COLUMNS = 80
 """Where there is no terminal."""
 
 VERDICT = 8
-PROBE_MAX = 36
+NAME_MAX, NAME_ROOM = 48, 25
+"""Characters of a name: at most, and before its sentence has to move."""
+
 INDENT = 5
 STYLES = {
     Verdict.PASS: "green",
@@ -114,19 +116,25 @@ class _Printer:
 def _room(results: Sequence[Result]) -> int:
     """Return how many characters the names of the probes take."""
     longest = max((len(each.probe) for each in results), default=0)
-    return min(longest, PROBE_MAX) + 2
+    return min(longest, NAME_ROOM) + 2
 
 
 def _print_result(say: _Printer, result: Result, room: int) -> None:
+    """Print the verdict; a name that takes more room moves the sentence."""
     start = VERDICT + room
-    said = printed(result.sentence)
-    wrapped = textwrap.wrap(said, say.columns - start, break_on_hyphens=False) or [""]
-    name = cut(printed(result.probe), PROBE_MAX)
+    name = cut(printed(result.probe), NAME_MAX).ljust(room - 2)
+    first, *more = textwrap.wrap(
+        printed(result.sentence) or "-",
+        say.columns,
+        initial_indent=" " * (VERDICT + len(name) + 2),
+        subsequent_indent=" " * start,
+        break_on_hyphens=False,
+    )
     line = Text().append(f"{result.verdict:{VERDICT}}", STYLES[result.verdict])
-    line.append(name.ljust(room), "bold" if result.finding else "")
-    say.text(line.append(wrapped[0]))
-    for more in wrapped[1:]:
-        say.line(more, start)
+    line.append(name, "bold" if result.finding else "")
+    say.text(line.append(first[VERDICT + len(name) :]))
+    for each in more:
+        say.text(Text(each))
     if how := tried(result):
         say.line(how, start, "dim")
 

@@ -115,10 +115,12 @@ def test_what_has_one_likely_cause_is_fixed_once() -> None:
     order = msgspec.structs.replace(
         LOST_UPDATE, probe="races/linearizable", finding=Finding("no order")
     )
-    fixes = to_fix([STALE_READ, LOST_UPDATE, twins, order, FAILED, FAILED])
+    zero = msgspec.structs.replace(FAILED, sentence="an add of 0 was acknowledged")
+    one = msgspec.structs.replace(zero, sentence="an add of -1 was refused")
+    fixes = to_fix([STALE_READ, LOST_UPDATE, twins, order, zero, one, zero])
     assert [(each.result.probe, each.also) for each in fixes] == [
         ("races/lost-update", ["races/equal-twins", "races/linearizable"]),
         ("races/stale-read", []),
-        ("contract/add/zero", []),
+        ("contract/add/zero", ["contract/add/zero"]),
         ("contract/add/zero", []),
     ]

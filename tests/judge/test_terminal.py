@@ -154,6 +154,17 @@ def test_an_interrupted_run_says_so() -> None:
     assert score == "Score: none: not judged (interrupted)"
 
 
+def test_a_long_name_moves_its_sentence_only() -> None:
+    name = "contract/bad-input/transfer-no-uuid"
+    result = Result(name, Verdict.FAIL, "the sentence is long enough for two lines")
+    lines = printed(samples.report(result, samples.HANG), columns=60)
+    at = next(i for i, line in enumerate(lines) if name in line)
+    assert lines[at : at + 2] == [
+        f"FAIL    {name}  the sentence is",
+        "                                   long enough for two lines",
+    ]
+
+
 def test_a_failure_that_is_no_must_says_so() -> None:
     result = Result("races/torn-transfer", Verdict.FAIL, "half", is_must=False)
     assert any(line.strip() == "no MUST" for line in printed(samples.report(result)))
