@@ -6,30 +6,23 @@ from __future__ import annotations
 import re
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tests.judge.adapter import Adapter, read_adapter
+from tests.judge.adapter import read_adapter
 from tests.judge.answers import shown
-from tests.judge.calls import NOBODY, Done, Op, Outcome, Record
+from tests.judge.calls import Done, Record
 from tests.judge.report import Report
-from tests.judge.subject import PLACEHOLDER
+from tests.judge.shown_calls import Shown, in_lanes
 from tests.judge.verdicts import Result, Verdict
 from tests.judge.wording import short
 
 CALLS_MAX = 8
 """Of more calls than that, the witnesses are shown, or none."""
 
-LANES_MAX = 4
 ENTRIES_MAX = 16
 CURL_MAX = 4
 FIX_FIRST = 3
-SAID_MAX = 48
-MS = 1_000_000
-
-FIELD = re.compile(r'"(\w+)"\s*:\s*("[^"]*"|\{-?\w+\}|[^\s,}]+)')
-REASON = re.compile(r'"(?:message|error|detail|reason|title)"\s*:\s*"([^"]{1,200})"')
-NAMES = {"{wallet}": "wallet", "{from}": "from", "{to}": "to"}
 
 UNSEEN = (
     '"Not found" is not "safe": a race that never met its window passes.',
@@ -38,19 +31,6 @@ UNSEEN = (
     "Balances that no endpoint shows, such as fees and float accounts.",
 )
 """What a black box cannot see; every report says so."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A call in its lane, in words; moments in ns since the first of them."""
-
-    lane: int
-    asked_ns: int
-    answered_ns: int
-    asked: str
-    answered: str
-    is_refused: bool = False
-    is_unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,10 +46,6 @@ class Evidence:
     came_back: str
     replay: str
 
-    @property
-    def lanes(self) -> int:
-        return max((call.lane + 1 for call in self.calls), default=0)
-
 
 NOTHING = Evidence((), (), (), "", (), "", "")
 
@@ -84,7 +60,7 @@ def evidence(report: Report, result: Result, run_json: str | None) -> Evidence |
     notes = []
     if record is not None:
         done = _witnesses(record, finding.witnesses if finding else ())
-        calls = in_lanes(record, done, adapter)
+        calls = in_lanes(done, record.ids, adapter)
         if len(calls) < len(done):
             notes.append(f"and {len(done) - len(calls)} more calls on more connections")
     if finding is not None and record is not None and not finding.witnesses:
@@ -187,90 +163,9 @@ def tried(result: Result) -> str:
     return ", ".join(parts)
 
 
-# Lanes
-
-
 def _witnesses(record: Record, places: Sequence[int]) -> list[Done]:
     """Return the calls that show it, or all if they are few; in order of time."""
     done = [record.done[place] for place in places if place < len(record.done)]
     if not done and len(record.done) <= CALLS_MAX:
         done = list(record.done)
     return sorted(done, key=lambda each: each.released)
-
-
-def in_lanes(
-    record: Record, done: Sequence[Done], adapter: Adapter
-) -> tuple[Shown, ...]:
-    """Return calls in lanes, as many as stand side by side."""
-    lanes = list(dict.fromkeys(each.lane for each in done))[:LANES_MAX]
-    zero = min((each.released for each in done), default=0)
-    return tuple(
-        Shown(
-            lanes.index(each.lane),
-            each.released - zero,
-            each.ended - zero,
-            asked(each.op, record.ids, adapter),
-            answered(each),
-            each.outcome is Outcome.REFUSED,
-            each.outcome is Outcome.UNKNOWN,
-        )
-        for each in done
-        if each.lane in lanes
-    )
-
-
-def asked(op: Op, ids: Sequence[str], adapter: Adapter) -> str:
-    """Return a call as `POST /wallet/add {amount: 1}`.
-
-    Which wallet it is for is said where there is more than one.
-    """
-    call = adapter.call(op.kind)
-    method, _, target = call.request.partition(" ")
-    path = target.partition("?")[0]
-    values = {
-        "wallet": _name(ids, op.wallet),
-        "from": _name(ids, op.wallet),
-        "to": _name(ids, op.to) if op.to is not None else "",
-        "amount": str(op.amount),
-        "-amount": str(-op.amount),
-        "user": f"user {op.wallet + 1}",
-        "key": op.key,
-    }
-    fields = []
-    for name, template in FIELD.findall(call.body):
-        value = template.strip('"')
-        if value == "{wallet}" and len(ids) == 1:
-            continue
-        fields.append(f"{NAMES.get(value, name)}: {_filled(value, values)}")
-    if op.key and adapter.key.header and "{key}" not in call.body:
-        fields.append(f"key: {op.key}")
-    body = f" {{{', '.join(fields)}}}" if fields else ""
-    return shown(f"{method} {_filled(path, values)}{body}")
-
-
-def _filled(text: str, values: Mapping[str, str]) -> str:
-    return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
-
-
-def _name(ids: Sequence[str], wallet: int) -> str:
-    if wallet == NOBODY or wallet >= len(ids):
-        return "nobody"
-    return short(ids[wallet])
-
-
-def answered(done: Done) -> str:
-    """Return an answer as `200 balanceAfter 1`."""
-    if done.status is None:
-        return shown(f"no answer: {done.said}", SAID_MAX)
-    said = f"{done.status}"
-    if done.outcome is not Outcome.ACKNOWLEDGED:
-        reason = REASON.search(done.said)
-        return shown(f"{said} {reason[1] if reason else done.said}", SAID_MAX)
-    if done.id:
-        said += f" id {short(done.id)}"
-    if done.entries is not None:
-        said += f" {len(done.entries)} entries"
-    if done.balance is not None:
-        word = "balance" if done.op.kind == "read" else "balanceAfter"
-        said += f" {word} {done.balance}"
-    return shown(said, SAID_MAX)

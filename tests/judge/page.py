@@ -9,12 +9,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
+from tests.judge.client import MS
 from tests.judge.evidence import (
     FIX_FIRST,
-    MS,
     UNSEEN,
     Evidence,
-    Shown,
     counted,
     evidence,
     folded,
@@ -23,10 +22,11 @@ from tests.judge.evidence import (
 )
 from tests.judge.report import Report
 from tests.judge.score import score, to_fix
+from tests.judge.shown_calls import Shown
 from tests.judge.verdicts import Result
 
-LANE, BAR, HEAD = 54, 22, 20
-"""Pixels from lane to lane, of a bar, and from a lane to its bar."""
+LANE, HEAD = 54, 20
+"""Pixels from lane to lane, and from a lane to its bars."""
 
 NARROWEST = 1.5
 """In percent: a bar that can still be seen."""

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
+from tests.judge.client import MS
 from tests.judge.evidence import (
     FIX_FIRST,
-    MS,
     UNSEEN,
     Evidence,
-    Shown,
     counted,
     evidence,
     folded,
@@ -23,6 +22,7 @@ from tests.judge.evidence import (
 )
 from tests.judge.report import Report
 from tests.judge.score import score, to_fix
+from tests.judge.shown_calls import Shown
 from tests.judge.verdicts import Result, Verdict
 from tests.lanes import LANE_MAX, Layout, Row, cut, drawn, lane_widths, squeezed
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from tests.judge import samples
 from tests.judge.adapter import Adapter, Call, write_adapter
 from tests.judge.calls import NOBODY, Entry, Op, Outcome
-from tests.judge.evidence import UNSEEN, answered, asked
+from tests.judge.evidence import UNSEEN
 from tests.judge.report import Report
+from tests.judge.shown_calls import answered, asked
 from tests.judge.terminal import print_report
 from tests.judge.verdicts import Result, Verdict
 
