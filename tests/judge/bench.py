@@ -90,6 +90,9 @@ class Bench:
     failing: int = 0
     """How often a call was refused by a success with a failing status."""
 
+    story: object = None
+    """The history that several cases look at."""
+
     _ids: list[str] = field(default_factory=list)
     _valid: int = 0
 

@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from tests.judge import bad_answers, right_calls
+from tests.judge import bad_answers, history_cases, right_calls
 from tests.judge.bench import Bench, Case, Seen, Stopped
 from tests.judge.client import Exchange, Request, Spent
 from tests.judge.curl import curl
 from tests.judge.subject import Subject, Undecided
 from tests.judge.verdicts import Finding, Harm, Result, Verdict
 
-CASES: tuple[Case, ...] = (*right_calls.CASES, *bad_answers.CASES)
+CASES: tuple[Case, ...] = (
+    *right_calls.CASES,
+    *history_cases.CASES,
+    *bad_answers.CASES,
+)
 
 HANGS_MAX = 2
 """After so many wallets that no longer answer, no more are risked: each costs twice

@@ -24,6 +24,8 @@ REST_SECONDS = 2.0
 
 LOOK_SECONDS = 0.02
 PAGES_MAX = 50
+ACCEPTED = 202
+"""What a server answers that does the work later."""
 
 
 class Undecided(Exception):
@@ -168,7 +170,7 @@ class Subject:
         if not made.id:
             raise Undecided(f"no wallet could be made: {_answered(made)}")
         if balance and not is_funded:
-            self._pay(Op("add", 0, balance), made.id)
+            self._pay(Op("add", 0, balance), made.id, balance)
         return made.id
 
     def _seeded(self, balance: int) -> str:
@@ -178,13 +180,19 @@ class Subject:
         if held is None:
             raise Undecided(f"the balance of {id} cannot be read")
         if held > balance:
-            self._pay(Op("deduct", 0, held - balance), id)
+            self._pay(Op("deduct", 0, held - balance), id, balance)
         elif held < balance:
-            self._pay(Op("add", 0, balance - held), id)
+            self._pay(Op("add", 0, balance - held), id, balance)
         return id
 
-    def _pay(self, op: Op, id: str) -> None:
+    def _pay(self, op: Op, id: str, balance: int) -> None:
+        """Make a call, and wait for the balance if it is accepted for later."""
         done = self.one(op, [id])
+        ends = time.monotonic() + REST_SECONDS
+        while done.status == ACCEPTED and time.monotonic() < ends:
+            if self.read(id) == balance:
+                return
+            time.sleep(LOOK_SECONDS)
         if done.outcome is not Outcome.ACKNOWLEDGED:
             raise Undecided(f"{op.kind} of {op.amount}: {_answered(done)}")
 
