@@ -206,7 +206,7 @@ def said(exchange: Exchange) -> str:
     """Return what a server answered in one printable line, or why it did not."""
     answer = exchange.answer
     if answer is None:
-        return exchange.failure
+        return shown(exchange.failure)
     return shown(answer.body[: 2 * SAID_MAX].decode("utf-8", "replace"))
 
 

@@ -33,7 +33,16 @@ def judged(bad: Bad, bench: Bench) -> Seen:
     before = list(bench.held)
     works = bench.still_works()
     added = bench.held[0] - before[0]
-    found = bench.settled(ids, lambda found: amounts(found) == bench.held)
+    is_refused = bench.outcome(exchange) is Outcome.REFUSED
+    taken = [] if is_refused else _taken(bad, bench.subject)
+    explained = [
+        [
+            held + by
+            for held, by in zip(bench.held, _changes(bad.op, amount), strict=True)
+        ]
+        for amount in taken or [Decimal(0)]
+    ]
+    found = bench.settled(ids, lambda found: amounts(found) in explained)
     requests = (request, bench.reading(ids[0]))
     seen = _harm(bad, bench, found, works)
     if seen is None:
@@ -99,7 +108,7 @@ def verdict(
     """Return what a bad request came to, from its answer and what has moved."""
     outcome = bench.outcome(exchange)
     status = exchange.answer.status if exchange.answer else 0
-    said = f"{status} {answers.said(exchange)}" if status else exchange.failure
+    said = f"{status} {answers.said(exchange)}" if status else answers.said(exchange)
     taken = [_changes(bad.op, amount) for amount in _taken(bad, bench.subject)]
     if any(moved):
         return _moved(bad, outcome, said, moved, taken)

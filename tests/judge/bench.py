@@ -12,7 +12,7 @@ import msgspec
 from tests.judge import answers
 from tests.judge.adapter import Call
 from tests.judge.calls import Op, Outcome
-from tests.judge.client import Exchange, Request
+from tests.judge.client import Exchange, Request, Script
 from tests.judge.subject import Subject, Undecided
 from tests.judge.verdicts import Harm, Verdict
 
@@ -86,13 +86,13 @@ class Bench:
     held: list[Decimal] = field(default_factory=list)
     sent: list[Request] = field(default_factory=list)
     """What the case has sent and was not valid."""
-    was_busy: bool = False
     failing: int = 0
     """How often a call was refused by a success with a failing status."""
 
     story: object = None
     """The history that several cases look at."""
 
+    _busy: int = 0
     _ids: list[str] = field(default_factory=list)
     _valid: int = 0
 
@@ -107,14 +107,21 @@ class Bench:
         """Let the two wallets be: nobody knows any more what is in them."""
         self._ids.clear()
 
+    def begin(self) -> None:
+        """Begin a case."""
+        self.sent.clear()
+        self._busy = self.subject.client.busy
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether the server has turned away a call of this case."""
+        return self.subject.client.busy > self._busy
+
     # Requests
 
     def send(self, request: Request) -> Exchange:
         exchange = self.subject.client.send(request)
-        if exchange.answer is not None:
-            status = exchange.answer.status
-            self.was_busy = self.was_busy or status in BUSY
-            self.failing += self.is_failing(exchange)
+        self.failing += self.is_failing(exchange)
         return exchange
 
     def is_failing(self, exchange: Exchange) -> bool:
@@ -156,7 +163,19 @@ class Bench:
 
     def read(self, id: str) -> Held:
         """Return what a wallet holds. Raises Stopped."""
-        answer = self.valid(lambda: self.reading(id)).answer
+        return self._held(self.valid(lambda: self.reading(id)))
+
+    def read_all(self, ids: Sequence[str]) -> list[Held]:
+        """Return what wallets hold, read at once. Raises Stopped."""
+        scripts = [Script([self.reading(id)]) for id in ids]
+        ran = self.subject.client.race(scripts, is_gated=False)
+        return [
+            self.read(id) if lane[0].answer is None else self._held(lane[0])
+            for id, lane in zip(ids, ran, strict=True)
+        ]
+
+    def _held(self, exchange: Exchange) -> Held:
+        answer = exchange.answer
         assert answer is not None
         amount = None
         if 200 <= answer.status < 300:
@@ -166,19 +185,18 @@ class Bench:
                 amount = answers.exact(found, scale)
             except answers.Unreadable:
                 pass
-        said = answers.shown(answer.body[:240].decode("utf-8", "replace"))
-        return Held(amount, answer.status, said)
+        return Held(amount, answer.status, answers.said(exchange))
 
     def settled(
         self, ids: Sequence[str], right: Callable[[list[Held]], bool]
     ) -> list[Held]:
         """Read until the balances are right, for less than a second."""
-        found = [self.read(id) for id in ids]
+        found = self.read_all(ids)
         for seconds in LOOKS:
             if right(found):
                 break
             time.sleep(seconds)
-            found = [self.read(id) for id in ids]
+            found = self.read_all(ids)
         return found
 
     # The valid call

@@ -25,6 +25,7 @@ HEAD_BYTES_MAX = 32 * 1024
 BODY_BYTES_MAX = 1024 * 1024
 """What the history of a wallet with thousands of transactions fits into."""
 
+BUSY = (429, 503)
 CHUNK_BYTES = 64 * 1024
 IDLE_CONNECTIONS_MAX = 64
 
@@ -117,6 +118,8 @@ class Client:
     closes_each: bool = False
     """One request for each connection, for servers that serve one at a time."""
     sent: int = 0
+    busy: int = 0
+    """How often the answer was that there were too many requests."""
     _idle: list[_Connection] = field(default_factory=list)
 
     def close(self) -> None:
@@ -413,6 +416,7 @@ class _Race:
         self._note(runner, None, failure)
 
     def _note(self, runner: _Runner, answer: Answer | None, failure: str) -> None:
+        self.client.busy += answer is not None and answer.status in BUSY
         runner.exchanges.append(
             Exchange(
                 runner.request,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.judge import bad_answers, history_cases, right_calls
+from tests.judge.answers import said, shown
 from tests.judge.bench import Bench, Case, Seen, Stopped
 from tests.judge.client import Exchange, Request, Spent
 from tests.judge.curl import curl
@@ -24,7 +25,8 @@ HANGS_MAX = 2
 the time-out."""
 
 BUSY_SECONDS = 1.0
-BUSY_WAITS_MAX = 5
+BUSY_WAITS_MAX = 8
+SENTENCE_MAX = 400
 
 
 def run(
@@ -62,9 +64,10 @@ class _Run:
         finding = None
         commands: tuple[str, ...] = ()
         if seen.verdict is Verdict.FAIL:
-            finding = Finding(
-                seen.sentence, seen.sums, likely=seen.likely, harm=seen.harm
+            sentence, sums = (
+                shown(text, SENTENCE_MAX) for text in (seen.sentence, seen.sums)
             )
+            finding = Finding(sentence, sums, likely=seen.likely, harm=seen.harm)
         if seen.verdict in (Verdict.FAIL, Verdict.WEAK):
             secret = frozenset(name.lower() for name in self.subject.adapter.headers)
             origin = self.subject.client.origin
@@ -72,8 +75,8 @@ class _Run:
         return Result(
             case.name,
             seen.verdict,
-            seen.sentence,
-            case.is_must,
+            shown(seen.sentence, SENTENCE_MAX),
+            case.is_must or finding is not None,
             finding=finding,
             curl=commands,
         )
@@ -88,7 +91,6 @@ class _Run:
         if before is not None:
             return Seen(Verdict.UNKNOWN, f"not tried: a wallet hangs after {before}")
         self._wait()
-        self.bench.sent.clear()
         try:
             return case.judge(self.bench)
         except Stopped as error:
@@ -102,10 +104,10 @@ class _Run:
 
     def _wait(self) -> None:
         """Give a server that counts requests a moment."""
-        if self.bench.was_busy and self.waits < BUSY_WAITS_MAX:
+        if self.bench.is_busy and self.waits < BUSY_WAITS_MAX:
             self.waits += 1
             time.sleep(BUSY_SECONDS)
-        self.bench.was_busy = False
+        self.bench.begin()
 
     def _stopped(self, case: Case, error: Stopped) -> Seen:
         self.bench.drop()
@@ -125,5 +127,4 @@ class _Run:
 
 
 def _hangs(sentence: str, exchange: Exchange, requests: tuple[Request, ...]) -> Seen:
-    failure = exchange.failure
-    return Seen(Verdict.FAIL, sentence, failure, requests, harm=Harm.HANGS)
+    return Seen(Verdict.FAIL, sentence, said(exchange), requests, harm=Harm.HANGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.judge.calls import Outcome, Record
+from tests.judge.client import BUSY
 from tests.judge.verdicts import Finding, Verdict
 
 
@@ -20,7 +21,9 @@ def created_twice(record: Record) -> Finding | None:
             record.places([first, other]),
             "the user is looked up, and the wallet is made later without a lock",
         )
-    if creates and all(each.outcome is Outcome.REFUSED for each in creates):
+    if creates and all(
+        each.outcome is Outcome.REFUSED and each.status not in BUSY for each in creates
+    ):
         return Finding(
             "no creation for a new user was acknowledged",
             f"{len(creates)} creations for one user at once, all refused",

@@ -271,7 +271,7 @@ def filtered(bench: Bench, story: Story) -> Seen:
     rows = _rows(bench, request)
     found = sorted(amount for amount, _ in _by_amount(bench, rows))
     expected = sorted(op.amount for op in story.done if op.kind == "deduct")
-    if bench.was_busy:
+    if bench.is_busy:
         return Seen(Verdict.UNKNOWN, "the server is busy")
     if found != expected:
         sums = f"debits: {expected}; with ?type=DEBIT: {found}"
@@ -291,7 +291,7 @@ def paged(bench: Bench, story: Story) -> Seen:
             return Seen(Verdict.SKIPPED, "no pages in this form of history")
         requests.append(request)
         pages.append([size for size, _ in _by_amount(bench, _rows(bench, request))])
-    if bench.was_busy:
+    if bench.is_busy:
         return Seen(Verdict.UNKNOWN, "the server is busy")
     found = [amount for page in pages for amount in page]
     expected = [amount for amount, _ in _by_amount(bench, story.rows)]

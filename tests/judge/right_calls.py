@@ -304,7 +304,12 @@ def wallet_fields(bench: Bench) -> Seen:
         return Seen(Verdict.WEAK, sentence, "", requests)
     if str(has["userid"]) != user:
         sentence = "a wallet that is read has another userId than it was made for"
-        return Seen(Verdict.WEAK, sentence, f"{user}: {has['userid']}", requests)
+        return Seen(
+            Verdict.WEAK,
+            sentence,
+            f"{user}: {answers.shown(str(has['userid']))}",
+            requests,
+        )
     return Seen(
         Verdict.PASS, "a wallet has its id, its user, its balance and its times"
     )
@@ -339,7 +344,7 @@ def created_again(bench: Bench) -> Seen:
     (held,) = bench.settled([id], lambda found: found[0].amount == holds)
     requests = (request, request, bench.reading(id))
     said = _said(again)
-    if held.amount != holds and not bench.was_busy:
+    if held.amount != holds and not bench.is_busy:
         sentence = f"a second creation changed the wallet: {said}"
         sums = f"it held {holds}, and holds {held}"
         return Seen(Verdict.FAIL, sentence, sums, requests)

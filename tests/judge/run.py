@@ -10,7 +10,7 @@ from random import Random
 from tests.judge import contract, setup
 from tests.judge.calls import Op, Plan, Record
 from tests.judge.checks import Check, first_finding, not_answered
-from tests.judge.client import Spent
+from tests.judge.client import BUSY, Spent
 from tests.judge.curl import curl
 from tests.judge.races import AFTER_EVERY_RACE, RACES, Draw, Race
 from tests.judge.rounds import Rounds, left_out
@@ -235,7 +235,7 @@ class Judge:
         """Ask for a wallet that no race touches, twice before it is a failure."""
         for _ in range(2):
             done = self.subject.one(Op("read"), [self.found.wallet])
-            if done.balance is not None:
+            if done.balance is not None or done.status in BUSY:
                 return
             self.subject.pause()
         self.is_dead = done.status is None
