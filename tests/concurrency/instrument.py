@@ -26,7 +26,7 @@ from tests.concurrency.reduction import EVERYTHING, Mode, Touch, Touches
 from tests.concurrency.scheduler import Scheduler
 from tests.concurrency.stand_ins import StandIns
 
-SWITCH, STORE, VALUE = "__switch__", "__store__", "__value_{}__"
+SWITCH, STORE, AFTER, VALUE = "__switch__", "__store__", "__after__", "__value_{}__"
 
 LOCKING = ("acquire", "release")
 """Calls of these are steps of the scheduler, or belong to the statement before."""
@@ -126,7 +126,8 @@ class Source:
     def _imported(self) -> ModuleType:
         module = ModuleType(f"subject_{Path(self._path).stem}")
         module.__file__ = self._path
-        vars(module).update({SWITCH: self._switch, STORE: self._store})
+        own = {SWITCH: self._switch, STORE: self._store, AFTER: self._after}
+        vars(module).update(own)
         vars(module)["__builtins__"] = self._stand_ins.builtins
         sys.modules[module.__name__] = module  # where dataclasses look for it
         exec(self._code, vars(module))
@@ -137,6 +138,10 @@ class Source:
         if step is not None:
             step.touches = self._touches[touches]
         return True
+
+    def _after(self, line: int, touches: int, value: T) -> T:
+        self._switch(line, touches)
+        return value
 
     def _store(self, line: int, touches: int, target: str, value: T) -> T:
         step = self._scheduler.step("store", (self._path, line, target))
@@ -170,6 +175,13 @@ class _Instrument:
         }
         defined = (ast.FunctionDef, ast.ClassDef)
         self._known = {node.name for node in nodes if isinstance(node, defined)}
+        self._divided = {
+            node.name
+            for node in nodes
+            if isinstance(node, ast.FunctionDef)
+            or (isinstance(node, ast.ClassDef) and any(map(_is_init, node.body)))
+        }
+        """What has switch points inside when it is called."""
         self._set_later = {
             node.attr
             for function in nodes
@@ -260,9 +272,10 @@ class _Instrument:
     def _divide(
         self, statement: ast.stmt, nodes: Sequence[ast.AST], around: Touches
     ) -> None:
-        """Put a switch point into each round of each comprehension. What follows it
-        touches what is left of the statement; but a generator can also be gone through
-        elsewhere."""
+        """Put switch points where a statement goes on after others could have run: into
+        each round of a comprehension, and after each call of a function of the module.
+        What follows touches what is left of the statement; but a generator can also be
+        gone through elsewhere."""
         touched = self._noted(nodes, around)
         inside = [each for node in nodes for each in ast.walk(node)]
         at_once = {
@@ -279,6 +292,19 @@ class _Instrument:
                 for generator in each.generators:
                     switch = _call(SWITCH, statement, ast.Constant(number))
                     generator.ifs.insert(0, ast.copy_location(switch, statement))
+            elif isinstance(each, ast.Call) and self._is_divided_by(each, nodes):
+                if self.touches[touched]:
+                    again = _call(AFTER, statement, ast.Constant(touched), copy(each))
+                    each.func, each.args, each.keywords = again.func, again.args, []
+
+    def _is_divided_by(self, call: ast.Call, nodes: Sequence[ast.AST]) -> bool:
+        """Return whether a call has switch points inside, and is not the last thing
+        that is done there."""
+        last = [*nodes, *(getattr(node, "value", None) for node in nodes)]
+        match call.func:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                return name in self._divided and call not in last
+        return False
 
     def _header(self, statement: ast.stmt) -> Iterator[ast.AST]:
         """Yield what a statement evaluates itself, without its blocks."""
@@ -434,6 +460,10 @@ class _Instrument:
                 case ast.Name(id=name, ctx=context) if name in self._shared:
                     touches.add(Touch(("variable", name), _mode(context)))
         return frozenset(touches)
+
+
+def _is_init(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.FunctionDef) and statement.name == "__init__"
 
 
 def _is_switch(block: Sequence[ast.stmt]) -> bool:

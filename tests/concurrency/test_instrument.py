@@ -89,6 +89,12 @@ ONE_STATEMENT = [
         "of.x += len([each for each in known])",
         [("line", 2)] * 2 + [("store", 2, "of.x")],
     ),
+    ("return of.own()", [("line", 2)]),
+    ("return of.own() + of.x", [("line", 2)] * 2),
+    ("of.x = of.own() + of.own()", [("line", 2)] * 3 + [("store", 2, "of.x")]),
+    ("of.l.append(of.own())", [("line", 2)] * 2),
+    ("if of.own() == of.x: pass", [("line", 2)] * 2),
+    ("for _ in [of.own()]: pass", [("line", 2)] * 3),
     ("a = (each for each in known)", [("line", 2)]),
     ("a = [each for each in range(2)]", []),
     ("with of.lock: pass", []),
@@ -97,7 +103,7 @@ ONE_STATEMENT = [
     ("with of.later: pass", [("line", 2)]),
     ("of.locks['a'].acquire()", [("line", 2)]),
     ("raise ValueError(of.x)", [("line", 2)]),
-    ("with of.locked(): pass", [("line", 2), ("line", 16)]),
+    ("with of.locked(): pass", [("line", 2), ("line", 18)]),
     ("of.lock.acquire(); of.lock.release()", []),
     ("'''Says what it does.'''", []),
     ("print('done')", []),
@@ -124,6 +130,8 @@ def test_a_statement_is_a_switch_point_if_another_thread_could_notice_it(
                 self.locks = {{"a": threading.Lock()}}
                 self.later = threading.Lock()
                 self.f = print
+            def own(self):
+                return 1
             def lock_again(self):
                 self.later = threading.Lock()
             def locked(self):

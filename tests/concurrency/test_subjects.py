@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.concurrency.examine import Verdict, examine
+from tests.concurrency.explorer import Call, explore
 
 SUBJECTS = Path(__file__).parent / "subjects"
 
@@ -106,4 +107,37 @@ class Wallet:
 
     def balance(self):
         return sum(amount for amount in self.entries.values())
+"""
+
+
+def test_a_statement_goes_on_after_a_call_in_a_step_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "two_reads.py"
+    path.write_text(TWO_READS)
+    explored = explore(
+        path,
+        lambda module: module.Bank(),
+        [[Call("total")], [Call("move", 60)]],
+    )
+    assert explored.failure is not None
+
+
+TWO_READS = """
+import threading
+
+class Bank:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.balances = {"asha": 100, "ravi": 100}
+
+    def _of(self, name):
+        with self.lock:
+            return self.balances[name]
+
+    def total(self):
+        return self._of("asha") + self.balances["ravi"]
+
+    def move(self, amount):
+        with self.lock:
+            self.balances["asha"] -= amount
+            self.balances["ravi"] += amount
 """
