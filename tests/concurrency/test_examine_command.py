@@ -186,6 +186,11 @@ NOT_EXAMINED = {
         "from concurrent.futures import ThreadPoolExecutor",
         "concurrent.futures does not run under the scheduler",
     ),
+    "imports from its package": (
+        "from .models import Wallet",
+        "ImportError: the file is loaded alone, so a relative import fails",
+    ),
+    "asks somebody": ("limit = int(input('How many? '))", "nobody answers input()"),
     "controls the terminal": (
         "raise RuntimeError('\\x1b[2J')",
         r"RuntimeError: \x1b[2J",
