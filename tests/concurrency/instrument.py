@@ -60,6 +60,8 @@ WAITING_METHODS = set(
 )
 """Calls of what `threading` and `queue` offer. What they touch are steps of theirs."""
 
+SLEEPS = ("time.sleep(", "sleep(")
+
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 EVERYTHING_TOUCHED: Touches = frozenset({EVERYTHING})
@@ -226,8 +228,12 @@ class _Instrument:
                 self.outside([statement])
                 block.append(statement)
                 continue
-            if isinstance(statement, ast.With):
-                _nest(statement)
+            match statement:
+                case ast.With():
+                    _nest(statement)
+                case ast.While(test=ast.UnaryOp(ast.Not(), ast.Call() as call)):
+                    if self._spins(call, statement):
+                        call.args, call.keywords = [], []  # it waits, which is the same
             inside = around
             loop = statement if isinstance(statement, ast.For) else None
             if loop is not None and not _is_range(loop.iter):
@@ -327,6 +333,31 @@ class _Instrument:
                 yield from self._looked_up(owner)
             case _:
                 yield statement
+
+    def _spins(self, call: ast.Call, loop: ast.While) -> bool:
+        """Return whether a loop does nothing but try to acquire one lock until it is
+        free: `while not self.lock.acquire(False): pass`."""
+        match call:
+            case ast.Call(ast.Attribute(lock, "acquire"), [ast.Constant(False)], []):
+                pass
+            case ast.Call(
+                ast.Attribute(lock, "acquire"),
+                [],
+                [ast.keyword("blocking", ast.Constant(False))],
+            ):
+                pass
+            case _:
+                return False
+        is_same = all(
+            isinstance(each, ast.Name | ast.Attribute | ast.expr_context)
+            and getattr(each, "attr", "") not in self._set_later
+            for each in ast.walk(lock)
+        )
+        does_nothing = all(
+            isinstance(each, ast.Pass) or ast.unparse(each).startswith(SLEEPS)
+            for each in loop.body
+        )
+        return is_same and does_nothing and not loop.orelse
 
     def _looked_up(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what is done to find a lock. Who takes it stops there: only what comes

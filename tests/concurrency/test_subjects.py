@@ -141,3 +141,37 @@ class Bank:
             self.balances["asha"] -= amount
             self.balances["ravi"] += amount
 """
+
+
+@pytest.mark.parametrize(
+    ("loop", "verdict"),
+    [
+        ("while not self.lock.acquire(False): pass", Verdict.HELD),
+        ("while not self.lock.acquire(blocking=False): time.sleep(0.1)", Verdict.HELD),
+        ("for _ in range(3): self.lock.acquire(False)", Verdict.LOST_MONEY),
+    ],
+)
+def test_who_spins_at_a_lock_waits_for_it(
+    tmp_path: Path, loop: str, verdict: Verdict
+) -> None:
+    path = tmp_path / "spin.py"
+    path.write_text(SPINNING.format(loop))
+    examined = examine(path, calls_max=2)
+    assert examined.verdict is verdict, examined.wrong
+
+
+SPINNING = """
+import threading
+import time
+
+class Wallet:
+    def __init__(self):
+        self.balance = 0
+        self.lock = threading.Lock()
+
+    def add(self, amount):
+        {}
+        self.balance += amount
+        if self.lock.locked():
+            self.lock.release()
+"""
