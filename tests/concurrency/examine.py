@@ -78,6 +78,8 @@ class Examined:
     """The names of what was called there."""
     missing: Sequence[str] = ()
     """What nothing was found for."""
+    calls_tried: int = 0
+    """Every program of up to so many calls was tried."""
 
 
 def examine(
@@ -109,10 +111,14 @@ def examine(
         deadline = time.monotonic() + seconds
         examined = Examined(Verdict.HELD, 0, 0, ended=True)
         for threads in programs_of(subject, calls_max):
+            smaller = sum(map(len, threads)) - 1
             examined = _with(examined, explorer, threads, preemptions, deadline)
+            examined = replace(examined, calls_tried=smaller)
             progress(examined)
             if not examined.ended:
                 break
+        else:
+            examined = replace(examined, calls_tried=calls_max)
         names = list(subject.names.values())
         return replace(examined, called=names, missing=subject.missing)
     finally:

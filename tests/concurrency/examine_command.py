@@ -105,7 +105,11 @@ def in_words(
         held = f"{path.name} held"
         said = f"{held}: {extent}, each up to {bound}."
         if not examined.ended:
-            said = f"{held} so far: {extent}. Then the time was up."
+            said = f"{held} so far: {extent}. Then the time was up"
+            if examined.calls_tried:
+                calls = _counted(examined.calls_tried, "call")
+                said += f"; all programs of up to {calls} were tried"
+            said += "."
         text = Text(filled(said, columns))
         text.stylize("bold green", 0, len(held))
         return text.append(
@@ -142,6 +146,7 @@ def as_json(path: Path, examined: Examined, seconds: float) -> dict[str, object]
         "subject": str(path),
         "verdict": str(examined.verdict),
         "ended": examined.ended,
+        "calls_tried": examined.calls_tried,
         "programs": examined.programs,
         "schedules": examined.schedules,
         "called": list(examined.called),

@@ -6,12 +6,15 @@ import json
 import re
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.concurrency import __main__ as command
+from tests.concurrency.examine import Examined, examine
+from tests.concurrency.examine_command import in_words
 from tests.documents import blocks
 from tests.junit_schema import validate
 from tests.server import PROJECT
@@ -110,7 +113,18 @@ def test_when_the_time_is_up_nothing_else_is_claimed(
     status, out, _ = run(capsys, SUBJECTS / "one_lock.py", "--seconds", "0.01")
     assert status == 0
     assert out.startswith("one_lock.py held so far: ")
-    assert "Then the time was up." in " ".join(out.split())
+    assert "Then the time was up" in " ".join(out.split())
+
+
+def test_when_the_time_is_up_it_says_how_many_calls_were_tried_in_every_way() -> None:
+    so_far: list[Examined] = []
+    examined = examine(SUBJECTS / "counter.py", progress=so_far.append)
+    assert examined.calls_tried == 3
+    tried = [each.calls_tried for each in so_far]
+    assert tried == sorted(tried) and {*tried} == {0, 1, 2}
+    cut = replace(so_far[-1], ended=False)
+    said = " ".join(in_words(Path("counter.py"), cut, 60, 80).plain.split())
+    assert "the time was up; all programs of up to 2 calls were tried." in said
 
 
 def test_what_a_subject_prints_is_left_out(
