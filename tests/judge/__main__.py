@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -39,6 +40,10 @@ COMMANDS = """other commands:
   matrix A.json B.json ...        one table, probes by implementations
   self-test                       which of our broken servers each probe convicts
 """
+
+
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A token, as RFC 9110 says in section 5.6.2."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -133,10 +138,15 @@ def _replay(arguments: Sequence[str]) -> int:
     parser.add_argument("run", type=_report, metavar="RUN.json")
     parser.add_argument("probe")
     parser.add_argument("--i-own", metavar="HOST", default="")
+    _add_header(parser)
     given = parser.parse_args(arguments)
     origin, base = _origin(parser, given.run.url, given.i_own)
     options = Options(
-        origin, base, adapter=read_adapter(given.run.adapter), seed=given.run.seed
+        origin,
+        base,
+        adapter=read_adapter(given.run.adapter),
+        seed=given.run.seed,
+        headers=_headers(parser, given.header),
     )
     subject = connected(options)
     try:
@@ -203,13 +213,17 @@ def _parser(prog: str, description: str) -> Parser:
     parser.add_argument(
         "--at-once", type=_between(2, 32), default=16, help="calls; %(default)s"
     )
-    parser.add_argument(
-        "--header", action="append", default=[], metavar="K:V", help="never printed"
-    )
+    _add_header(parser)
     parser.add_argument(
         "--i-own", default="", metavar="HOST", help="needed for any host but loopback"
     )
     return parser
+
+
+def _add_header(parser: Parser) -> None:
+    parser.add_argument(
+        "--header", action="append", default=[], metavar="K:V", help="never printed"
+    )
 
 
 def _options(parser: Parser, given: argparse.Namespace) -> Options:
@@ -227,12 +241,6 @@ def _options(parser: Parser, given: argparse.Namespace) -> Options:
     unknown = [name for name in only if not is_probe(name)]
     if unknown:
         parser.error(f"no such probe: {', '.join(unknown)}; see --list")
-    headers = {}
-    for header in given.header:
-        name, colon, value = header.partition(":")
-        if not colon or not name.strip().isprintable() or not value.isprintable():
-            parser.error("--header is as Authorization: Bearer abc")
-        headers[name.strip()] = value.strip()
     return Options(
         origin,
         base,
@@ -242,8 +250,18 @@ def _options(parser: Parser, given: argparse.Namespace) -> Options:
         given.time,
         given.timeout,
         given.at_once,
-        headers,
+        _headers(parser, given.header),
     )
+
+
+def _headers(parser: Parser, texts: Sequence[str]) -> dict[str, str]:
+    headers = {}
+    for text in texts:
+        name, colon, value = text.partition(":")
+        if not colon or not HEADER_NAME.fullmatch(name) or not value.isprintable():
+            parser.error("--header is as Authorization: Bearer abc")
+        headers[name] = value.strip()
+    return headers
 
 
 def _origin(parser: Parser, url: str, owned: str) -> tuple[Origin, str]:

@@ -15,6 +15,8 @@ class Rounds:
     """What the rounds of a race have come to so far."""
 
     race: Race
+    is_serial: bool = False
+    """The server handles one request at a time."""
     decided: int = 0
     records: list[Record] = field(default_factory=list)
     weak: tuple[Record, Finding] | None = None
@@ -39,7 +41,8 @@ class Rounds:
             for record in self.records
             for one in record.done
         )
-        return f"{100 * met // len(calls)} % of {len(calls):,} calls overlapped"
+        said = f"{100 * met // len(calls)} % of {len(calls):,} calls overlapped"
+        return f"{said}, handled one at a time" if self.is_serial else said
 
     def result(self) -> Result:
         race, count = self.race, len(self.records)

@@ -46,6 +46,7 @@ class Judge:
     results: list[Result] = field(default_factory=list)
     after: dict[str, Result] = field(default_factory=dict)
     """What contradicts the exercise after a race, whichever it was."""
+    is_serial: bool = False
     is_dead: bool = False
 
     def run(self) -> None:
@@ -54,7 +55,8 @@ class Judge:
         memory = None
         try:
             memory = setup.one_memory(self.subject)
-            self.results += [memory, setup.serves_at_once(self.subject, self.found)]
+            self.is_serial, at_once = setup.serves_at_once(self.subject, self.found)
+            self.results += [memory, at_once]
             self.results += contract.run(self.subject, self.is_wanted, self.progress)
         except (Spent, Undecided) as error:
             self.results.append(Result("setup", Verdict.UNKNOWN, str(error)))
@@ -99,7 +101,7 @@ class Judge:
             return left_out(race, Verdict.SKIPPED, "not offered: idempotency keys")
         if self.is_dead:
             return left_out(race, Verdict.UNKNOWN, "the server no longer answers")
-        rounds = Rounds(race)
+        rounds = Rounds(race, self.is_serial)
         ends = time.monotonic_ns() + share_ns
         random = Random(f"{self.seed} {race.name}")
         draw = Draw(random, self.at_once, self.found.latency_ns)

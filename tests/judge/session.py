@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from tests.judge import setup
 from tests.judge.adapter import Adapter, write_adapter
 from tests.judge.client import Client, Limits, Origin
@@ -96,7 +98,7 @@ def judged(options: Options, progress: Callable[[str], None]) -> Report:
             is_whole = False
         return Report(
             options.url,
-            write_adapter(subject.adapter),
+            write_adapter(replace(subject.adapter, headers={})),  # they may be secret
             options.seed,
             began.isoformat(timespec="seconds"),
             round(time.monotonic() - started, 1),
