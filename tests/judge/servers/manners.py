@@ -223,7 +223,7 @@ class EarlyAnswer(Handler):
         try:
             object_of(body + b"}")
         except Refused:
-            self.send(self.ask(method, body + self.rfile.read(1)))
+            self.send(self.ask(method, body + self.rfile.read(min(length, 1))))
         else:
             self.send(self.ask(method, body + b"}"))
             self.wfile.flush()

@@ -253,6 +253,11 @@ def test_an_answer_can_come_before_the_last_byte() -> None:
         assert client.connection.sock.recv(12) == b"HTTP/1.1 201"
 
 
+def test_what_has_no_last_byte_is_answered_too() -> None:
+    with served("early-answer") as client:
+        assert client.ask("POST", "/wallet/create")[0] == 400
+
+
 def test_a_connection_is_closed() -> None:
     with served("connection-close") as client:
         client.connection.request("GET", "/")
