@@ -83,6 +83,7 @@ class Bench:
     """Sends what a case asks for, and knows what the two wallets must hold."""
 
     subject: Subject
+    looks: Sequence[float] = LOOKS
     held: list[Decimal] = field(default_factory=list)
     sent: list[Request] = field(default_factory=list)
     """What the case has sent and was not valid."""
@@ -192,7 +193,7 @@ class Bench:
     ) -> list[Held]:
         """Read until the balances are right, for less than a second."""
         found = self.read_all(ids)
-        for seconds in LOOKS:
+        for seconds in self.looks:
             if right(found):
                 break
             time.sleep(seconds)

@@ -20,6 +20,8 @@ CASES: tuple[Case, ...] = (
     *bad_answers.CASES,
 )
 
+STATUSES = ("contract/statuses", "what is refused is not refused with a success")
+
 HANGS_MAX = 2
 """After so many wallets that no longer answer, no more are risked: each costs twice
 the time-out."""
@@ -33,18 +35,21 @@ def run(
     subject: Subject, is_wanted: Callable[[str], bool], progress: Callable[[str], None]
 ) -> Iterator[Result]:
     """Yield what the wanted cases come to. Raises nothing."""
-    running = _Run(subject, Bench(subject))
+    yield from judged(Bench(subject), is_wanted, progress)
+
+
+def judged(
+    bench: Bench, is_wanted: Callable[[str], bool], progress: Callable[[str], None]
+) -> Iterator[Result]:
+    """Yield what the wanted cases come to on a bench. Raises nothing."""
+    running = _Run(bench.subject, bench)
     for case in CASES:
         if is_wanted(case.name):
             progress(case.name)
             yield running.result(case)
-    if running.bench.failing:
-        yield Result(
-            "contract/statuses",
-            Verdict.WEAK,
-            f"{running.bench.failing} calls were refused with a status of success",
-            is_must=False,
-        )
+    if bench.failing:
+        said = f"{bench.failing} calls were refused with a status of success"
+        yield Result(STATUSES[0], Verdict.WEAK, said, is_must=False)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tests.judge import contract
 from tests.judge.races import AFTER_EVERY_RACE, RACES
 
 
@@ -18,6 +19,8 @@ class Probe(NamedTuple):
 PROBES = (
     Probe("setup/one-memory", "all connections see the same wallets"),
     Probe("setup/at-once", "how long requests take that arrive at once", False),
+    *(Probe(case.name, case.shows, case.is_must) for case in contract.CASES),
+    Probe(*contract.STATUSES, is_must=False),
     *(Probe(race.name, race.shows, race.is_must) for race in RACES),
     Probe(*AFTER_EVERY_RACE[0][:2]),
     Probe("races/alive", "after every race: the server still answers"),
