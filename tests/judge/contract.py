@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import localcontext
 
 from tests.judge import bad_answers, history_cases, right_calls
-from tests.judge.answers import said, shown
+from tests.judge.answers import EXACT, said, shown
 from tests.judge.bench import Bench, Case, Seen, Stopped
 from tests.judge.client import Exchange, Request, Spent
 from tests.judge.curl import curl
@@ -97,7 +98,8 @@ class _Run:
             return Seen(Verdict.UNKNOWN, f"not tried: a wallet hangs after {before}")
         self._wait()
         try:
-            return case.judge(self.bench)
+            with localcontext(EXACT):
+                return case.judge(self.bench)
         except Stopped as error:
             return self._stopped(case, error)
         except Undecided as error:
