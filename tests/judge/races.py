@@ -69,6 +69,7 @@ class Race:
     is_must: bool = True
     rounds: int = 12
     needs_keys: bool = False
+    needs_users: bool = False
     may_hang: bool = False
     """Calls that wait for each other: one that is never answered convicts."""
     weak: Sequence[Check] = field(default_factory=tuple)
@@ -316,6 +317,7 @@ RACES = (
         (creations.created_twice,),
         ("create",),
         rounds=8,
+        needs_users=True,
         weak=(creations.created_again,),
     ),
     Race(

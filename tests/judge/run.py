@@ -93,23 +93,27 @@ class Judge:
 
     def race(self, race: Race, share_ns: int) -> Result:
         """Run the rounds of a race until one fails, or its share of time is used up."""
+        random = Random(f"{self.seed} {race.name}")
+        draw = Draw(random, self.at_once, self.found.latency_ns)
+        plans = [make for make in race.plans if self._is_offered(make(draw))]
         missing = [kind for kind in race.needs if not self.subject.offers(kind)]
-        if missing:
-            said = f"not offered: {', '.join(missing)}"
+        if missing or not plans:
+            said = f"not offered: {', '.join(missing or ['transfer'])}"
             return left_out(race, Verdict.SKIPPED, said)
         if race.needs_keys and not self.found.has_keys:
             return left_out(race, Verdict.SKIPPED, "not offered: idempotency keys")
+        if race.needs_users and "{user}" not in self.subject.adapter.create.body:
+            return left_out(race, Verdict.SKIPPED, "not offered: a wallet's user")
         if self.is_dead:
             return left_out(race, Verdict.UNKNOWN, "the server no longer answers")
         rounds = Rounds(race, self.is_serial)
         ends = time.monotonic_ns() + share_ns
-        random = Random(f"{self.seed} {race.name}")
-        draw = Draw(random, self.at_once, self.found.latency_ns)
         try:
             for number in range(race.rounds):
                 if number and time.monotonic_ns() > ends:
                     break
-                result = self._round(race, draw, number, rounds)
+                plan = plans[number % len(plans)](draw)
+                result = self._round(race, plan, rounds)
                 if result is not None:
                     return result
         except Undecided as error:
@@ -120,12 +124,8 @@ class Judge:
                 return left_out(race, Verdict.UNKNOWN, UNKNOWN_TIME)
         return rounds.result()
 
-    def _round(
-        self, race: Race, draw: Draw, number: int, rounds: Rounds
-    ) -> Result | None:
+    def _round(self, race: Race, plan: Plan, rounds: Rounds) -> Result | None:
         """Run one round; return what it came to if that ends the race."""
-        plans = [make for make in race.plans if self._is_offered(make(draw))]
-        plan = plans[number % len(plans)](draw)
         record = self.subject.play(plan)
         failed = self._failed(record, race.checks)
         rounds.add(record, None if failed else self._failed(record, race.weak))
@@ -237,7 +237,7 @@ class Judge:
         """Ask for a wallet that no race touches, twice before it is a failure."""
         for _ in range(2):
             done = self.subject.one(Op("read"), [self.found.wallet])
-            if done.balance is not None or done.status in BUSY:
+            if done.status is not None and (done.status < 500 or done.status in BUSY):
                 return
             self.subject.pause()
         self.is_dead = done.status is None
