@@ -1,15 +1,22 @@
 """Runs programs on the real service under the scheduler.
 
 One `Execution` is one program under one schedule; `Laboratory.explore` runs it under
-every schedule up to a number of preemptions, until one of them is wrong.
+every schedule, until one of them is wrong.
+
+Without a bound on preemptions, one schedule is run of all that are equivalent. A bound
+and the reduction of `reduction.explore_all` do not go together: it would count on
+schedules that are over the bound. With a bound, of the switches between two threads
+those are left out that come to the same as an earlier one (`reduction.same_until`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import islice
+
+from uuid_utils import UUID
 
 from tests.concurrency.calls import CODE, SETTINGS
 from tests.concurrency.client import Client, last_reads
@@ -18,19 +25,25 @@ from tests.concurrency.ledger import Ledger
 from tests.concurrency.linearizability import Call
 from tests.concurrency.outbox import Listener
 from tests.concurrency.programs import SETUP, Program
+from tests.concurrency.reduction import Mode, Touch, explore_all, same_until
 from tests.concurrency.scheduler import (
+    RUN_ON,
     Choice,
+    Choose,
+    Deadlock,
     Lock,
     Run,
     Schedule,
     Scheduler,
+    Step,
     explore,
     preempted,
 )
 from tests.concurrency.specification import Operation
 from tests.concurrency.switch_points import Lines, watched_balances
+from tests.concurrency.touches import Touches
 from tests.concurrency.values import name_in
-from tests.ledgers import Clock, new_service, passing_time
+from tests.ledgers import Clock, new_service
 from wallet_app.services.payments.payment import PaymentStatus
 from wallet_app.services.service import WalletService
 
@@ -52,6 +65,10 @@ class Execution:
     def count(self) -> int:
         """How many threads there are."""
         return len(self.program.threads)
+
+    @property
+    def deadlock(self) -> Deadlock | None:
+        return self.run.deadlock
 
     @property
     def choices(self) -> Sequence[Choice]:
@@ -78,16 +95,20 @@ class Laboratory:
     Switch points are the locks and each touch of a balance; with `lines`, also each
     line of the service and the store. Then time passes as well: two calls that begin
     in one order and move money in the other show whether histories stay in order.
+    Unless it `reduces`, no schedule within a bound is left out, for comparisons.
     """
 
-    def __init__(self, *, lines: bool = False) -> None:
+    def __init__(self, *, lines: bool = False, reduces: bool = True) -> None:
         self.line_by_line = lines
+        self._reduces = reduces
         self.programs = 0
         self.schedules = 0
         """How many it has run altogether."""
         self.progress: Callable[[], None] = lambda: None
         """Called for each of them."""
         self._scheduler = Scheduler()
+        self._touches = Touches(self._scheduler)
+        self._ids: Counter[int | None] = Counter()
         self._lines = Lines(self._scheduler) if lines else None
         self._calls: dict[int, tuple[Operation, int]] = {}
 
@@ -95,29 +116,48 @@ class Laboratory:
     def open(self) -> Iterator[Laboratory]:
         """Watch every wallet for as long as the block takes."""
         try:
-            with watched_balances(self._scheduler, self):
+            recorded = self._touches.recorded() if self._reduces else nullcontext()
+            with recorded, watched_balances(self._scheduler, self):
                 yield self
         finally:
             self._scheduler.close()
 
     def explore(
-        self, program: Program, preemptions: int, at_most: int = SCHEDULES_MAX
+        self,
+        program: Program,
+        preemptions: int | None = None,
+        at_most: int = SCHEDULES_MAX,
     ) -> Exploration:
-        """Run the program under every schedule with at most so many preemptions,
-        fewest first, until one is wrong."""
+        """Make runs of the program until one is wrong."""
+        self.programs += 1
+        before = self.schedules
+        runs = self.runs(program, preemptions)
+        for execution in runs:
+            schedules = self.schedules - before
+            if execution.wrong is not None:
+                return Exploration(schedules, False, execution)
+            if schedules >= at_most:
+                break
+        ended = next(runs, None) is None
+        return Exploration(self.schedules - before, ended, None)
+
+    def runs(
+        self, program: Program, preemptions: int | None = None
+    ) -> Iterator[Execution]:
+        """Run the program under every schedule up to equivalence. With a number of
+        preemptions, run it under those with at most so many, fewest first."""
         judged = _Judge(program.ledger())
-        runs = explore(
+        if preemptions is None:
+            return explore_all(
+                lambda choose: self._execute(program, RUN_ON, judged, choose), touch
+            )
+        leaves_out = self._reduces and len(program.threads) == 2
+        return explore(
             lambda plan: self._execute(program, plan, judged),
             preemptions,
             program.alike,
+            _same_until if leaves_out else _only_then,
         )
-        self.programs += 1
-        schedules = 0
-        for execution in islice(runs, at_most):
-            schedules += 1
-            if execution.wrong is not None:
-                return Exploration(schedules, False, execution)
-        return Exploration(schedules, next(runs, None) is None, None)
 
     def execute(self, program: Program, schedule: Schedule) -> Execution:
         """Run the program once."""
@@ -132,10 +172,16 @@ class Laboratory:
         return writes + 1 in operation.faults
 
     def _execute(
-        self, program: Program, schedule: Schedule, judged: _Judge
+        self,
+        program: Program,
+        schedule: Schedule,
+        judged: _Judge,
+        choose: Choose | None = None,
     ) -> Execution:
         self.schedules += 1
         self.progress()
+        self._touches.reset()
+        self._ids.clear()
         locks: list[Lock] = []
 
         def new_lock() -> Lock:
@@ -143,28 +189,40 @@ class Laboratory:
             locks.append(lock)
             return lock
 
-        clock = passing_time() if self.line_by_line else Clock()
+        clock = self._touches.passing_time() if self.line_by_line else Clock()
         service = new_service(
-            SETTINGS, lock_factory=new_lock, clock=clock, new_code=lambda: CODE
+            SETTINGS,
+            lock_factory=new_lock,
+            clock=clock,
+            new_id=self._new_id,
+            new_code=lambda: CODE,
         )
         listener = Listener(service)
         client = Client(service)
         for operation in program.setup:
             client.ask(operation, SETUP)
         calls: list[Call] = []
-        run = self._scheduler.run(
-            [
-                self._body(client, thread, operations, calls)
-                for thread, operations in enumerate(program.threads)
-            ],
-            schedule,
-        )
+        bodies = [
+            self._body(client, thread, operations, calls)
+            for thread, operations in enumerate(program.threads)
+        ]
+        with self._touches.noted():
+            run = self._scheduler.run(bodies, schedule, choose=choose)
+        if choose is not None:
+            schedule = run.schedule
         _name_locks(service)
         wrong = _wrong(run, locks)
         if wrong is None:
             calls += last_reads(client, len(run.steps))
             wrong = judged(calls) or listener.wrong() or _misplaced(service)
         return Execution(program, schedule, run, calls, wrong)
+
+    def _new_id(self) -> UUID:
+        """Return ids that ascend within each thread, whatever the others do."""
+        thread = self._scheduler.thread
+        self._ids[thread] += 1
+        space = 0 if thread is None else thread + 1
+        return UUID(int=space << 64 | self._ids[thread])
 
     def _body(
         self,
@@ -188,6 +246,29 @@ class Laboratory:
                 calls.append(Call(asked, invoked, returned, result))
 
         return self._lines.traced(body) if self._lines else body
+
+
+def _same_until(execution: Execution, step: int) -> int:
+    return same_until(execution.run, step, touch)
+
+
+def _only_then(execution: Execution, step: int) -> int:
+    return step
+
+
+def touch(step: Step) -> list[Touch]:
+    """Return what a step touches."""
+    touches = [Touch(*each) for each in (step.touches or {}).items()]
+    match step.what:
+        case "invoke":
+            touches.append(Touch("calls", Mode.BEGIN))
+        case "return":
+            touches.append(Touch("calls", Mode.END))
+        case "acquire":
+            touches.append(Touch(step.subject.key, Mode.TAKE))
+        case "release":
+            touches.append(Touch(step.subject.key, Mode.OPEN))
+    return touches
 
 
 class _Judge:

@@ -23,6 +23,7 @@ from tests.concurrency.scheduler import (
     Choose,
     Deadlock,
     Redundant,
+    Run,
     Step,
     Waiter,
 )
@@ -164,6 +165,42 @@ def explore_all(
         if not nodes:
             return
         races.forget_from(len(nodes) - 1)
+
+
+def same_until(run: Run, switch: int, touch: Callable[[Step], Sequence[Touch]]) -> int:
+    """Return the last step at which the switch that this run makes would come to the
+    same. That thread could also make its next steps first, as long as they meet nothing
+    that the other one does until it has the baton again.
+
+    That is so with two threads: with more, the third could come in between.
+    """
+    steps = [
+        (steps[0].thread, frozenset(each for step in steps for each in touch(step)))
+        for steps in _numbered(run.steps)
+    ][switch:]
+    other = steps[0][0]
+    done: set[Touch] = set()
+    while steps and steps[0][0] == other:
+        done |= steps.pop(0)[1]
+    for waiter in run.deadlock.waiters if run.deadlock is not None else ():
+        done.add(Touch(waiter.lock.key, Mode.TAKE))
+    done.update(*[touches for thread, touches in steps if thread == other][:1])
+    same = switch
+    for thread, touches in steps:
+        if thread == other or meet(touches, frozenset(done)):
+            break
+        same += 1
+    return same
+
+
+def _numbered(steps: Sequence[Step]) -> list[list[Step]]:
+    """Return each step with what its thread did after it."""
+    numbered: list[list[Step]] = []
+    for step in steps:
+        if step.number is not None:
+            numbered.append([])
+        numbered[-1].append(step)
+    return numbered
 
 
 def _last_touches(

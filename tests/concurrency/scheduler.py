@@ -194,6 +194,16 @@ class Run:
         self.choices: list[Choice] = []
         self.deadlock: Deadlock | None = None
 
+    @property
+    def schedule(self) -> dict[int, int]:
+        """What shows this run again."""
+        threads = {step.number: step.thread for step in self.steps}
+        return {
+            choice.step: threads[choice.step]
+            for choice in self.choices
+            if threads.get(choice.step, choice.default) != choice.default
+        }
+
 
 def preempted(run: Run) -> dict[int, Choice]:
     """Return the steps at which the baton was taken from a thread that could have run
@@ -660,8 +670,19 @@ class Explored(Protocol):
 R = TypeVar("R", bound=Explored)
 
 
+def _but_for_its_last(
+    schedule: Schedule, last: int
+) -> tuple[frozenset[tuple[int, int]], int | None]:
+    """Return the other switches of a schedule, and where its last one goes."""
+    others = frozenset(each for each in schedule.items() if each[0] != last)
+    return others, schedule.get(last)
+
+
 def explore(
-    execute: Callable[[Schedule], R], preemptions: int, alike: Collection[int] = ()
+    execute: Callable[[Schedule], R],
+    preemptions: int,
+    alike: Collection[int] = (),
+    same_until: Callable[[R, int], int] = lambda run, step: step,
 ) -> Iterator[R]:
     """Make every run with at most so many preemptions, each once, those with the
     fewest first. A run that begins with a thread that is `alike`, because it does the
@@ -670,15 +691,24 @@ def explore(
     When the iterator is exhausted, so are the schedules: there are no others. A
     schedule is the set of steps at which it differs from running on; each run shows
     the choices it had, and each other choice after its last one is a new schedule.
+
+    `same_until` can say up to which later step the last switch of a run would come to
+    the same, with all that can follow it: these schedules are left out.
     """
+    same: dict[tuple[frozenset[tuple[int, int]], int | None], range] = {}
     waiting: list[deque[dict[int, int]]] = [deque() for _ in range(preemptions + 1)]
     waiting[0].append({})
     for used, schedules in enumerate(waiting):
         while schedules:
             schedule = schedules.popleft()
+            last = max(schedule, default=-1)
+            switch = _but_for_its_last(schedule, last)
+            if last in same.get(switch, ()):
+                continue
             run = execute(schedule)
             yield run
-            last = max(schedule, default=-1)
+            if schedule:
+                same[switch] = range(last + 1, same_until(run, last) + 1)
             for step, default, options, preempts in run.choices:
                 if step > last and used + preempts <= preemptions:
                     waiting[used + preempts].extend(

@@ -71,7 +71,7 @@ class WatchedBalance:
 
     def __get__(self, wallet: Wallet, owner: type[Wallet]) -> int:
         step = self._scheduler.step("read", wallet)
-        balance: int = self._slot.__get__(wallet, owner)
+        balance: int = self._slot.__get__(wallet, owner)  # which notes the touch
         if step is not None:
             step.value, step.site = balance, site_of(sys._getframe(1))
         return balance
