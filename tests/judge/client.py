@@ -237,7 +237,12 @@ class _Connection:
             raise h11.RemoteProtocolError("the answer is too long")
         self.http.receive_data(data)
         while not self.is_complete:
-            event = self.http.next_event()
+            try:
+                event = self.http.next_event()
+            except h11.RemoteProtocolError as error:
+                if data:
+                    raise
+                raise ConnectionResetError from error  # closed, and not complete
             match event:
                 case h11.Response():
                     self.status = event.status_code
