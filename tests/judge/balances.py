@@ -11,6 +11,10 @@ from tests.judge.verdicts import Finding, Verdict
 from tests.judge.wording import LOST_MAX, counted, in_sums, noun_of, number
 
 
+REFUSED_MAX = 16
+"""Of more refused calls than that, at most three are tried together."""
+
+
 def wrong_balance(record: Record) -> Finding | None:
     """Return what no choice among the unknown calls explains; None if one does.
 
@@ -55,6 +59,12 @@ def _refused_that_count(sums: Sums, missing: Change) -> list[Done]:
             total = total_of(map(sums.change, some), sums.count)
             if sums.is_explained(minus(missing, total)):
                 return list(some)
+    if len(sums.refused) <= REFUSED_MAX and not sums.unknown:
+        ways = {(0,) * sums.count: list[Done]()}
+        for each in sums.refused:
+            for done, some in list(ways.items()):
+                ways.setdefault(plus(done, sums.change(each)), [*some, each])
+        return ways.get(missing, [])
     return []
 
 
