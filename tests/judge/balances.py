@@ -10,7 +10,6 @@ from tests.judge.sums import Change, Sums, minus, plus, total_of
 from tests.judge.verdicts import Finding, Verdict
 from tests.judge.wording import LOST_MAX, counted, in_sums, noun_of, number
 
-
 REFUSED_MAX = 16
 """Of more refused calls than that, at most three are tried together."""
 
@@ -60,7 +59,7 @@ def _refused_that_count(sums: Sums, missing: Change) -> list[Done]:
             if sums.is_explained(minus(missing, total)):
                 return list(some)
     if len(sums.refused) <= REFUSED_MAX and not sums.unknown:
-        ways = {(0,) * sums.count: list[Done]()}
+        ways: dict[Change, list[Done]] = {(0,) * sums.count: []}
         for each in sums.refused:
             for done, some in list(ways.items()):
                 ways.setdefault(plus(done, sums.change(each)), [*some, each])
