@@ -61,8 +61,8 @@ def _refused_that_count(sums: Sums, missing: Change) -> list[Done]:
     if len(sums.refused) <= REFUSED_MAX and not sums.unknown:
         ways: dict[Change, list[Done]] = {(0,) * sums.count: []}
         for each in sums.refused:
-            for done, some in list(ways.items()):
-                ways.setdefault(plus(done, sums.change(each)), [*some, each])
+            for done, made in list(ways.items()):
+                ways.setdefault(plus(done, sums.change(each)), [*made, each])
         return ways.get(missing, [])
     return []
 
