@@ -241,6 +241,7 @@ def test_the_documents_are_found() -> None:
         "tests/attacks/README.md",
         "tests/benchmarks/README.md",
         "tests/concurrency/README.md",
+        "tests/judge/README.md",
         "wallet_app/WALKTHROUGH.md",
         "wallet_app/api/README.md",
         "wallet_app/services/README.md",
