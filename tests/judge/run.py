@@ -52,18 +52,20 @@ class Judge:
     def run(self) -> None:
         """Run the probes that are wanted."""
         races = self.races()
-        memory = None
         try:
             memory = setup.one_memory(self.subject)
+            self.results.append(memory)
+            if memory.verdict is Verdict.FAIL:
+                said = "there is more than one memory behind the address"
+                self.results += [
+                    left_out(each, Verdict.SKIPPED, said) for each in races
+                ]
+                return
             self.is_serial, at_once = setup.serves_at_once(self.subject, self.found)
-            self.results += [memory, at_once]
+            self.results.append(at_once)
             self.results += contract.run(self.subject, self.is_wanted, self.progress)
         except (Spent, Undecided) as error:
             self.results.append(Result("setup", Verdict.UNKNOWN, str(error)))
-        if memory is not None and memory.verdict is Verdict.FAIL:
-            said = "there is more than one memory behind the address"
-            self.results += [left_out(race, Verdict.SKIPPED, said) for race in races]
-            return
         for number, race in enumerate(races):
             self.progress(race.name)
             share = (self.ends_ns - time.monotonic_ns()) // (len(races) - number)
