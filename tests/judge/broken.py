@@ -3,6 +3,7 @@ call after the other, not to calls at once."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Mapping
@@ -321,17 +322,49 @@ class Rounds(Service):
 class StopsListening(Handler):
     """After an id that is no UUID the server is gone, as a process is that died."""
 
-    def do_GET(self) -> None:
-        try:
-            UUID(self.path.split("/")[2])
-        except ValueError:
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if self.is_last():
             self.server.socket.close()
-            self.server.is_gone = True  # type: ignore[attr-defined]  # of this bug
-        if getattr(self.server, "is_gone", False):
-            self.close_connection = True
-        else:
-            super().do_GET()
+        is_gone = self.server.socket.fileno() < 0
+        self.close_connection = self.close_connection or is_gone
+        return not is_gone
 
+    def is_last(self) -> bool:
+        parts = self.path.split("/")
+        try:
+            UUID(parts[2])
+        except ValueError:
+            return self.command == "GET"
+        return False
+
+
+def stops_after(requests: int) -> type[Handler]:
+    """Return a handler whose server is gone after so many requests."""
+
+    class StopsAfter(StopsListening):
+        count = itertools.count(1)
+
+        def is_last(self) -> bool:
+            return next(self.count) > requests
+
+    return StopsAfter
+
+
+class HangsInHistory(Handler):
+    """A history is never answered."""
+
+    def parse_request(self) -> bool:
+        is_read = super().parse_request() and "transactions" not in self.path
+        if not is_read:
+            self.rfile.read(1)  # until the client has gone
+            self.close_connection = True
+        return is_read
+
+
+STOPS = (25, 95, 120, 250)
+"""After how many requests servers are gone: in each part of the contract one."""
 
 BROKEN = {
     "any-amount": Parts(NoBounds, AnyAmount),
@@ -365,5 +398,7 @@ BROKEN = {
     "any-money": Parts(AnyMoney, AnyAmount),
     "rounds": Parts(service=Rounds),
     "stops-listening": Parts(handler=StopsListening),
+    "hangs-in-history": Parts(handler=HangsInHistory),
+    **{f"stops-after-{n}": Parts(handler=stops_after(n)) for n in STOPS},
     **PARTS,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import localcontext
@@ -63,6 +64,8 @@ class _Run:
     """Why nothing more can be tried."""
     hung: dict[str, str] = field(default_factory=dict)
     """The cases after which a wallet hung, by the kind of their calls."""
+    waited: Counter[str] = field(default_factory=Counter)
+    """How many cases have waited for the time-out, by the kind of their calls."""
     waits: int = 0
 
     def result(self, case: Case) -> Result:
@@ -95,8 +98,9 @@ class _Run:
             return Seen(Verdict.UNKNOWN, self.stopped)
         before = self.hung.get(case.needs[0])
         if before is not None:
-            return Seen(Verdict.UNKNOWN, f"not tried: a wallet hangs after {before}")
+            return Seen(Verdict.UNKNOWN, f"not tried: no answer after {before}")
         self._wait()
+        began = time.monotonic()
         try:
             with localcontext(EXACT):
                 return case.judge(self.bench)
@@ -104,10 +108,20 @@ class _Run:
             return self._stopped(case, error)
         except Undecided as error:
             self.bench.drop()
-            return Seen(Verdict.UNKNOWN, str(error))
+            return self._is_gone(case) or Seen(Verdict.UNKNOWN, str(error))
         except Spent as error:
             self.stopped = f"not tried: {error}"
             return Seen(Verdict.UNKNOWN, self.stopped)
+        finally:
+            if time.monotonic() - began >= self.subject.client.timeout_seconds:
+                self._note_wait(case)
+
+    def _note_wait(self, case: Case) -> None:
+        """Note that a case has waited in vain: not many of a kind can, in time."""
+        kind = case.needs[0]
+        self.waited[kind] += 1
+        if self.waited[kind] >= HANGS_MAX:
+            self.hung.setdefault(kind, case.name)
 
     def _wait(self) -> None:
         """Give a server that counts requests a moment."""
@@ -115,6 +129,18 @@ class _Run:
             self.waits += 1
             time.sleep(BUSY_SECONDS)
         self.bench.begin()
+
+    def _is_gone(self, case: Case) -> Seen | None:
+        """Return what a case came to after which the server answers nothing."""
+        try:
+            self.bench.valid(self.subject.probe)
+        except Spent:
+            return None
+        except Stopped as error:
+            if error.is_dead:
+                return self._stopped(case, error)
+            self.stopped = f"not tried: no answer since {case.name}"
+        return None
 
     def _stopped(self, case: Case, error: Stopped) -> Seen:
         self.bench.drop()

@@ -10,10 +10,11 @@ from typing import Any
 
 from tests.judge import answers
 from tests.judge.adapter import History
-from tests.judge.bench import Bench, Case, Seen
+from tests.judge.bench import BUSY, Bench, Case, Seen
 from tests.judge.calls import Entry, Op, Outcome
 from tests.judge.client import Request
 from tests.judge.histories import broken_chain
+from tests.judge.subject import Undecided
 from tests.judge.verdicts import Verdict
 from tests.judge.wording import short
 
@@ -63,12 +64,21 @@ class Story:
 
 
 def told(bench: Bench) -> Story | Seen:
-    """Return the story, made if it was not; or why there is none.
+    """Return the story, or why there is none: that is tried again only if the server
+    was busy. Raises Spent."""
+    if not isinstance(bench.story, Story | Seen):
+        try:
+            story = _told(bench)
+        except Undecided as error:
+            story = Seen(Verdict.UNKNOWN, str(error))
+        if bench.is_busy:
+            return story
+        bench.story = story
+    return bench.story
 
-    Raises Undecided and client.Spent.
-    """
-    if isinstance(bench.story, Story):
-        return bench.story
+
+def _told(bench: Bench) -> Story | Seen:
+    """Make the story. Raises Undecided and Spent."""
     subject = bench.subject
     ids = (subject.open(), subject.open())
     done: list[Op] = []
@@ -95,16 +105,21 @@ def told(bench: Bench) -> Story | Seen:
     rows, other = (_rows(bench, subject.asked(Op("history", i), ids)) for i in (0, 1))
     if at_once is None or later is None:
         return Seen(Verdict.UNKNOWN, "the history cannot be read")
-    bench.story = Story(
+    return Story(
         ids, tuple(done), is_accepted, held, at_once, later, rows, other, reading
     )
-    return bench.story
 
 
 def _rows(bench: Bench, request: Request) -> list[Row]:
-    """Return the entries that are objects, none if there are none to read."""
-    answer = bench.send(request).answer
-    if answer is None or not 200 <= answer.status < 300:
+    """Return the entries that are objects; none if the server refuses to say.
+
+    Raises Undecided and client.Spent.
+    """
+    exchange = bench.send(request)
+    answer = exchange.answer
+    if answer is None or answer.status in BUSY:
+        raise Undecided(f"the history cannot be read: {answers.said(exchange)}")
+    if not 200 <= answer.status < 300:
         return []
     try:
         found = answers.rows(answer, bench.subject.adapter)
@@ -271,8 +286,6 @@ def filtered(bench: Bench, story: Story) -> Seen:
     rows = _rows(bench, request)
     found = sorted(amount for amount, _ in _by_amount(bench, rows))
     expected = sorted(op.amount for op in story.done if op.kind == "deduct")
-    if bench.is_busy:
-        return Seen(Verdict.UNKNOWN, "the server is busy")
     if found != expected:
         sums = f"debits: {expected}; with ?type=DEBIT: {found}"
         sentence = "?type=DEBIT has not the debits alone"
@@ -291,8 +304,6 @@ def paged(bench: Bench, story: Story) -> Seen:
             return Seen(Verdict.SKIPPED, "no pages in this form of history")
         requests.append(request)
         pages.append([size for size, _ in _by_amount(bench, _rows(bench, request))])
-    if bench.is_busy:
-        return Seen(Verdict.UNKNOWN, "the server is busy")
     found = [amount for page in pages for amount in page]
     expected = [amount for amount, _ in _by_amount(bench, story.rows)]
     sums = f"entries: {expected}; pages of {LIMIT}: {pages}"

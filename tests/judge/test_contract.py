@@ -12,7 +12,7 @@ import pytest
 from tests.judge import contract
 from tests.judge.adapter import Adapter
 from tests.judge.bench import Bench
-from tests.judge.broken import BROKEN
+from tests.judge.broken import BROKEN, STOPS
 from tests.judge.client import Client, Limits, Origin
 from tests.judge.subject import Subject
 from tests.judge.verdicts import Result, Verdict
@@ -182,6 +182,23 @@ def test_a_server_that_died_is_convicted_and_the_rest_is_unknown() -> None:
     first, *others = (each for each in ran if each.startswith("bad-input/read"))
     assert ran[first].verdict is FAIL and "no more connections" in ran[first].sentence
     assert {ran[each].verdict for each in others} == {UNKNOWN}
+
+
+@pytest.mark.parametrize("requests", STOPS)
+def test_wherever_a_server_dies_nothing_else_is_said_of_it(requests: int) -> None:
+    ran = found(f"stops-after-{requests}", "")
+    failed = [each.sentence for each in ran.values() if each.verdict is FAIL]
+    assert failed == ["after it the server takes no more connections"]
+    assert {each.verdict for each in ran.values()} == {PASS, FAIL, UNKNOWN}
+
+
+def test_a_history_that_is_never_answered_does_not_take_all_the_time() -> None:
+    began = time.monotonic()
+    ran = found("hangs-in-history", "history", "add", "deduct")
+    others = [ran[each] for each in ran if not each.startswith("history")]
+    assert {each.verdict for each in others} == {PASS}
+    assert {each.verdict for each in ran.values()} <= {PASS, WEAK, UNKNOWN}
+    assert time.monotonic() - began < 12 * TIMEOUT_SECONDS
 
 
 def test_a_success_that_says_it_failed_is_one_line() -> None:
