@@ -363,7 +363,7 @@ class HangsInHistory(Handler):
         return is_read
 
 
-STOPS = (25, 95, 120, 250)
+STOPS = (25, 120, 136, 250)
 """After how many requests servers are gone: in each part of the contract one."""
 
 BROKEN = {

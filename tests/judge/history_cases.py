@@ -65,19 +65,18 @@ class Story:
 
 def told(bench: Bench) -> Story | Seen:
     """Return the story, or why there is none: that is tried again only if the server
-    was busy. Raises Spent."""
+    was busy. Raises Undecided and Spent."""
     if not isinstance(bench.story, Story | Seen):
         try:
-            story = _told(bench)
+            bench.story = _told(bench)
         except Undecided as error:
-            story = Seen(Verdict.UNKNOWN, str(error))
-        if bench.is_busy:
-            return story
-        bench.story = story
+            if not bench.is_busy:
+                bench.story = Seen(Verdict.UNKNOWN, str(error))
+            raise
     return bench.story
 
 
-def _told(bench: Bench) -> Story | Seen:
+def _told(bench: Bench) -> Story:
     """Make the story. Raises Undecided and Spent."""
     subject = bench.subject
     ids = (subject.open(), subject.open())
@@ -89,7 +88,7 @@ def _told(bench: Bench) -> Story | Seen:
         came = subject.one(op, ids)
         if came.outcome is Outcome.REFUSED or came.status is None:
             said = f"{op.kind} of {op.amount}: {came.status or ''} {came.said}"
-            return Seen(Verdict.UNKNOWN, f"no history could be made: {said}")
+            raise Undecided(f"no history could be made: {said}")
         is_accepted = is_accepted or came.outcome is Outcome.UNKNOWN
         done.append(op)
     held = subject.read(ids[0])
@@ -104,7 +103,7 @@ def _told(bench: Bench) -> Story | Seen:
     reading = subject.asked(Op("history"), ids)
     rows, other = (_rows(bench, subject.asked(Op("history", i), ids)) for i in (0, 1))
     if at_once is None or later is None:
-        return Seen(Verdict.UNKNOWN, "the history cannot be read")
+        raise Undecided("the history cannot be read")
     return Story(
         ids, tuple(done), is_accepted, held, at_once, later, rows, other, reading
     )

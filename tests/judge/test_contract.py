@@ -188,7 +188,7 @@ def test_a_server_that_died_is_convicted_and_the_rest_is_unknown() -> None:
 def test_wherever_a_server_dies_nothing_else_is_said_of_it(requests: int) -> None:
     ran = found(f"stops-after-{requests}", "")
     failed = [each.sentence for each in ran.values() if each.verdict is FAIL]
-    assert failed == ["after it the server takes no more connections"]
+    assert failed and all(each.startswith("after it ") for each in failed)
     assert {each.verdict for each in ran.values()} == {PASS, FAIL, UNKNOWN}
 
 
