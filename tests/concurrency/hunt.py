@@ -29,8 +29,16 @@ def hunt(
     """
     preemptions = preemptions_in(laboratory)
 
+    held: set[str] = set()
+    """What was drawn before, and held."""
+
     def fails(program: Program) -> bool:
-        return laboratory.explore(program, preemptions).failure is not None
+        if repr(program) in held:
+            return False
+        if laboratory.explore(program, preemptions).failure is not None:
+            return True
+        held.add(repr(program))
+        return False
 
     with laboratory.open():
         try:

@@ -12,10 +12,11 @@ It knows nothing of wallets. What a step touches is said by `touch`.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import dropwhile
 from typing import NamedTuple, Protocol, TypeVar
 
 from tests.concurrency.scheduler import (
@@ -174,33 +175,32 @@ def same_until(run: Run, switch: int, touch: Callable[[Step], Sequence[Touch]]) 
 
     That is so with two threads: with more, the third could come in between.
     """
-    steps = [
-        (steps[0].thread, frozenset(each for step in steps for each in touch(step)))
-        for steps in _numbered(run.steps)
-    ][switch:]
-    other = steps[0][0]
-    done: set[Touch] = set()
-    while steps and steps[0][0] == other:
-        done |= steps.pop(0)[1]
+    numbers = [place for place, step in enumerate(run.steps) if step.number is not None]
+    left = deque(run.steps[numbers[switch] :])
+    other = left[0].thread
+    done = _touched(left, touch)
+    while left and left[0].thread == other:
+        done |= _touched(left, touch)
     for waiter in run.deadlock.waiters if run.deadlock is not None else ():
-        done.add(Touch(waiter.lock.key, Mode.TAKE))
-    done.update(*[touches for thread, touches in steps if thread == other][:1])
+        done |= {Touch(waiter.lock.key, Mode.TAKE)}
+    resumes = deque(dropwhile(lambda step: step.thread != other, left))
+    if resumes:
+        done |= _touched(resumes, touch)
     same = switch
-    for thread, touches in steps:
-        if thread == other or meet(touches, frozenset(done)):
-            break
+    while left and left[0].thread != other and not meet(_touched(left, touch), done):
         same += 1
     return same
 
 
-def _numbered(steps: Sequence[Step]) -> list[list[Step]]:
-    """Return each step with what its thread did after it."""
-    numbered: list[list[Step]] = []
-    for step in steps:
-        if step.number is not None:
-            numbered.append([])
-        numbered[-1].append(step)
-    return numbered
+def _touched(
+    left: deque[Step], touch: Callable[[Step], Sequence[Touch]]
+) -> frozenset[Touch]:
+    """Take one step off, with all that its thread did after it; return what it has
+    touched."""
+    touches = {*touch(left.popleft())}
+    while left and left[0].number is None:
+        touches.update(touch(left.popleft()))
+    return frozenset(touches)
 
 
 def _last_touches(

@@ -9,8 +9,21 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.concurrency.letters import UNLIMITED
-from tests.concurrency.reduction import EVERYTHING, Mode, Touch, explore_all
-from tests.concurrency.scheduler import Lock, Run, Scheduler, Step, explore
+from tests.concurrency.reduction import (
+    EVERYTHING,
+    Mode,
+    Touch,
+    explore_all,
+    same_until,
+)
+from tests.concurrency.scheduler import (
+    Lock,
+    Run,
+    Schedule,
+    Scheduler,
+    Step,
+    explore,
+)
 
 READS, CHANGES = "12", {"x": "1", "y": "2"}
 """`1` reads what `x` changes, and `2` what `y` does; `a` takes lock a, `A` opens it."""
@@ -148,6 +161,31 @@ def test_each_class_that_all_schedules_have_is_found(scheduler: Scheduler) -> No
         assert len(found) == len(set(found)), f"a class of {programs} came twice"
         every, fewer = every + len(classes), fewer + len(found)
     assert every > 10 * fewer > 0
+
+
+@pytest.mark.parametrize("preemptions", [1, 2, 3])
+def test_within_a_bound_no_class_of_two_threads_is_left_out(
+    scheduler: Scheduler, preemptions: int
+) -> None:
+    rng = random.Random(preemptions)
+    every = fewer = 0
+    for _ in range(PROGRAMS):
+        programs = [random_program(rng) for _ in range(2)]
+
+        def execute(schedule: Schedule, of: Sequence[str] = programs) -> Run:
+            return scheduler.run(bodies(scheduler, of), schedule)
+
+        runs = list(explore(execute, preemptions))
+        left = list(
+            explore(
+                execute,
+                preemptions,
+                same_until=lambda run, step: same_until(run, step, touch),
+            )
+        )
+        assert set(map(class_of, left)) == set(map(class_of, runs)), programs
+        every, fewer = every + len(runs), fewer + len(left)
+    assert 4 * every > 5 * fewer
 
 
 def test_a_deadlock_is_found_without_a_bound(scheduler: Scheduler) -> None:
