@@ -19,6 +19,7 @@ from tests.benchmarks import (
     over_http,
     pauses,
     receivers,
+    reduction,
     schedules,
     servers,
     tuning,
@@ -57,6 +58,7 @@ TUNING: dict[str, Callable[[Scale], Table]] = {
     "servers": servers.servers_table,
     "long": servers.long_reads_table,
     "explorers": explorers.explorers_table,
+    "reduction": reduction.reduction_table,
 }
 
 
@@ -87,7 +89,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--tuning",
         action="store_true",
-        help="print what settings are worth, and other explorers, in place of the rows",
+        help="print what settings are worth, and comparisons, in place of the rows",
     )
     options = parser.parse_args()
     known = TUNING if options.tuning else KNOWN
