@@ -16,12 +16,11 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from tests.judge import junit, matrix, page
-from tests.judge.adapter import read_adapter, write_adapter
-from tests.judge.client import Origin, Spent
-from tests.judge.offline import replayed
 from tests.judge.probes import PROBES, is_probe
-from tests.judge.report import Report, read_report, write_report
+from tests.judge.races.offline import replayed
+from tests.judge.reports import junit, matrix, page
+from tests.judge.reports.report import Report, read_report, write_report
+from tests.judge.reports.terminal import print_report
 from tests.judge.session import (
     CONNECTIONS_MAX,
     REQUESTS_MAX,
@@ -31,7 +30,8 @@ from tests.judge.session import (
     fitting,
     judged,
 )
-from tests.judge.terminal import print_report
+from tests.judge.wire.adapter import read_adapter, write_adapter
+from tests.judge.wire.client import Origin, Spent
 
 COMMANDS = """other commands:
   --list                          what each probe shows

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.judge import contract
-from tests.judge.races import AFTER_EVERY_RACE, RACES
+from tests.judge.contract import contract
+from tests.judge.races.races import AFTER_EVERY_RACE, RACES
 
 
 class Probe(NamedTuple):

@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.judge import contract, setup
-from tests.judge.calls import Op, Plan, Record
-from tests.judge.checks import Check, first_finding, not_answered
-from tests.judge.client import BUSY, Spent
-from tests.judge.curl import curl
-from tests.judge.races import AFTER_EVERY_RACE, RACES, Draw, Race
-from tests.judge.rounds import Rounds, left_out
-from tests.judge.shrinking import AGAIN, apart, replay, smallest
-from tests.judge.subject import Subject, Undecided
-from tests.judge.verdicts import Finding, Result, Verdict
+from tests.judge.arithmetic.calls import Op, Plan, Record
+from tests.judge.arithmetic.checks import Check, first_finding, not_answered
+from tests.judge.arithmetic.verdicts import Finding, Result, Verdict
+from tests.judge.contract import contract
+from tests.judge.races.races import AFTER_EVERY_RACE, RACES, Draw, Race
+from tests.judge.races.rounds import Rounds, left_out
+from tests.judge.races.shrinking import AGAIN, apart, replay, smallest
+from tests.judge.wire import setup
+from tests.judge.wire.client import BUSY, Spent
+from tests.judge.wire.curl import curl
+from tests.judge.wire.subject import Subject, Undecided
 
 ALIVE = "races/alive"
 HISTORY = "races/history"

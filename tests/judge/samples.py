@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from tests.judge.calls import Done, Lane, Op, Outcome, Plan, Record
-from tests.judge.offline import decide
-from tests.judge.report import Report
-from tests.judge.verdicts import Finding, Result, Verdict
+from tests.judge.arithmetic.calls import Done, Lane, Op, Outcome, Plan, Record
+from tests.judge.arithmetic.verdicts import Finding, Result, Verdict
+from tests.judge.races.offline import decide
+from tests.judge.reports.report import Report
 
 IDS = "3f2a90c1-0000-4000-8000-000000000001", "77b1d2e4-0000-4000-8000-000000000002"
 MS = 1_000_000

@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
-from tests.judge.adapter import Adapter
-from tests.judge.client import Origin
-from tests.judge.report import Report
+from tests.judge.arithmetic.verdicts import Verdict
+from tests.judge.reports.report import Report
 from tests.judge.servers.catalogue import ALL, Bug
 from tests.judge.servers.running import running
 from tests.judge.session import NotJudged, Options, judged
-from tests.judge.verdicts import Verdict
+from tests.judge.wire.adapter import Adapter
+from tests.judge.wire.client import Origin
 
 SHARE = 19, 20
 """In at least so many of so many runs each bug is convicted by its probe."""

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
-from tests.judge import setup
-from tests.judge.adapter import Adapter, write_adapter
-from tests.judge.client import Client, Limits, Origin
-from tests.judge.detection import detect
-from tests.judge.report import Report
+from tests.judge.reports.report import Report
 from tests.judge.run import Judge
-from tests.judge.subject import Subject
+from tests.judge.wire import setup
+from tests.judge.wire.adapter import Adapter, write_adapter
+from tests.judge.wire.client import Client, Limits, Origin
+from tests.judge.wire.detection import detect
+from tests.judge.wire.subject import Subject
 
 REQUESTS_MAX = 30_000
 CONNECTIONS_MAX = 64

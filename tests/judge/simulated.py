@@ -11,7 +11,7 @@ from random import Random
 
 import msgspec
 
-from tests.judge.calls import Done, Entry, Op, Outcome, Plan, Record
+from tests.judge.arithmetic.calls import Done, Entry, Op, Outcome, Plan, Record
 
 LOST_ANSWER = "timed out"
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.judge.calls import Entry, Lane, Op, Outcome, Plan
-from tests.judge.checks import Check, first_finding
-from tests.judge.races import AFTER_EVERY_RACE, RACES, Draw, Race
+from tests.judge.arithmetic.calls import Entry, Lane, Op, Outcome, Plan
+from tests.judge.arithmetic.checks import Check, first_finding
+from tests.judge.races.races import AFTER_EVERY_RACE, RACES, Draw, Race
 from tests.judge.simulated import Server, play
 
 SEEDS = st.integers(0, 2**32)

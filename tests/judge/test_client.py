@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import pytest
 
-from tests.judge import setup
-from tests.judge.adapter import Adapter
-from tests.judge.client import (
+from tests.judge.wire import setup
+from tests.judge.wire.adapter import Adapter
+from tests.judge.wire.client import (
     BODY_BYTES_MAX,
     GATE_SECONDS,
     Client,
@@ -26,7 +26,7 @@ from tests.judge.client import (
     Script,
     Spent,
 )
-from tests.judge.subject import Subject
+from tests.judge.wire.subject import Subject
 
 LIMIT_SECONDS = 10.0
 TIMEOUT_SECONDS = 0.4

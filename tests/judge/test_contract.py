@@ -9,13 +9,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.judge import contract
-from tests.judge.adapter import Adapter
-from tests.judge.bench import Bench
+from tests.judge.arithmetic.verdicts import Result, Verdict
 from tests.judge.broken import BROKEN, STOPS
-from tests.judge.client import Client, Limits, Origin
-from tests.judge.subject import Subject
-from tests.judge.verdicts import Result, Verdict
+from tests.judge.contract import contract
+from tests.judge.contract.bench import Bench
+from tests.judge.wire.adapter import Adapter
+from tests.judge.wire.client import Client, Limits, Origin
+from tests.judge.wire.subject import Subject
 
 LIMIT_SECONDS = 20.0
 TIMEOUT_SECONDS = 0.3

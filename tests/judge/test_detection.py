@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.judge.adapter import Adapter, read_adapter, write_adapter
-from tests.judge.calls import Entry, Op
-from tests.judge.client import Client, Limits, Origin
-from tests.judge.detection import detect
+from tests.judge.arithmetic.calls import Entry, Op
 from tests.judge.servers.dialects import DIALECTS
 from tests.judge.servers.running import running
-from tests.judge.setup import NoFit
-from tests.judge.subject import Subject
+from tests.judge.wire.adapter import Adapter, read_adapter, write_adapter
+from tests.judge.wire.client import Client, Limits, Origin
+from tests.judge.wire.detection import detect
+from tests.judge.wire.setup import NoFit
+from tests.judge.wire.subject import Subject
 
 pytestmark = pytest.mark.server
 

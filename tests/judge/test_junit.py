@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.judge import samples
-from tests.judge.junit import write
-from tests.judge.report import Report
-from tests.judge.verdicts import Result, Verdict
+from tests.judge.arithmetic.verdicts import Result, Verdict
+from tests.judge.reports.junit import write
+from tests.judge.reports.report import Report
 from tests.junit_schema import validate
 
 

@@ -7,9 +7,9 @@ import io
 from rich.console import Console
 
 from tests.judge import samples
-from tests.judge.matrix import table
-from tests.judge.report import Report
-from tests.judge.verdicts import Result, Verdict
+from tests.judge.arithmetic.verdicts import Result, Verdict
+from tests.judge.reports.matrix import table
+from tests.judge.reports.report import Report
 
 RIGHT = samples.report(
     Result("contract/add/negative", Verdict.PASS, ""),

@@ -12,10 +12,10 @@ import pytest
 
 from tests.browser import NONE_HERE, found, launched, opened
 from tests.judge import samples
-from tests.judge.evidence import UNSEEN
-from tests.judge.page import write
-from tests.judge.report import Report
-from tests.judge.verdicts import Result, Verdict
+from tests.judge.arithmetic.verdicts import Result, Verdict
+from tests.judge.reports.evidence import UNSEEN
+from tests.judge.reports.page import write
+from tests.judge.reports.report import Report
 
 REPORTS = {"of each verdict": samples.report(), "hostile": samples.hostile()}
 

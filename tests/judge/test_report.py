@@ -6,13 +6,13 @@ import msgspec
 import pytest
 
 from tests.judge import samples
-from tests.judge.adapter import Adapter
-from tests.judge.calls import Outcome, Plan, Record
-from tests.judge.client import Client, Limits, Origin
-from tests.judge.offline import decide, replayed
-from tests.judge.report import Report, read_report, write_report
-from tests.judge.subject import Subject
-from tests.judge.verdicts import Result, Verdict
+from tests.judge.arithmetic.calls import Outcome, Plan, Record
+from tests.judge.arithmetic.verdicts import Result, Verdict
+from tests.judge.races.offline import decide, replayed
+from tests.judge.reports.report import Report, read_report, write_report
+from tests.judge.wire.adapter import Adapter
+from tests.judge.wire.client import Client, Limits, Origin
+from tests.judge.wire.subject import Subject
 
 WITH_RECORDS = [
     samples.LOST_UPDATE,

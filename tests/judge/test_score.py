@@ -10,14 +10,15 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from tests.judge import contract, samples
-from tests.judge.adapter import Adapter
-from tests.judge.client import Client, Limits, Origin
+from tests.judge import samples
+from tests.judge.arithmetic.verdicts import Finding, Harm, Result, Verdict
+from tests.judge.contract import contract
+from tests.judge.reports.score import COST, harm_of, score, to_fix
 from tests.judge.samples import HANG, LOST_UPDATE, REFUSED_WITH_FUNDS, STALE_READ
-from tests.judge.score import COST, harm_of, score, to_fix
 from tests.judge.servers.parts import PARTS
-from tests.judge.subject import Subject
-from tests.judge.verdicts import Finding, Harm, Result, Verdict
+from tests.judge.wire.adapter import Adapter
+from tests.judge.wire.client import Client, Limits, Origin
+from tests.judge.wire.subject import Subject
 
 PASSED = Result("races/ring", Verdict.PASS, "")
 FAILED = Result("contract/add/zero", Verdict.FAIL, "")

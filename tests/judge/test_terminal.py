@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 
 from tests.judge import samples
-from tests.judge.adapter import Adapter, Call, write_adapter
-from tests.judge.calls import NOBODY, Entry, Op, Outcome
-from tests.judge.evidence import UNSEEN
-from tests.judge.report import Report
-from tests.judge.shown_calls import answered, asked
-from tests.judge.terminal import print_report
-from tests.judge.verdicts import Result, Verdict
+from tests.judge.arithmetic.calls import NOBODY, Entry, Op, Outcome
+from tests.judge.arithmetic.verdicts import Result, Verdict
+from tests.judge.reports.evidence import UNSEEN
+from tests.judge.reports.report import Report
+from tests.judge.reports.shown_calls import answered, asked
+from tests.judge.reports.terminal import print_report
+from tests.judge.wire.adapter import Adapter, Call, write_adapter
 
 REST = Adapter(
     scale=2,

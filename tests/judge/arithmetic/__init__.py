@@ -1,0 +1,1 @@
+"""What answers and balances prove, from numbers alone."""

@@ -1,0 +1,163 @@
+"""Runs the cases of the contract: one call after the other, what the exercise says."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import localcontext
+
+from tests.judge.arithmetic.verdicts import Finding, Harm, Result, Verdict
+from tests.judge.contract import bad_answers, history_cases, right_calls
+from tests.judge.contract.bench import Bench, Case, Seen, Stopped
+from tests.judge.wire.answers import EXACT, said, shown
+from tests.judge.wire.client import Exchange, Request, Spent
+from tests.judge.wire.curl import curl
+from tests.judge.wire.subject import Subject, Undecided
+
+CASES: tuple[Case, ...] = (
+    *right_calls.CASES,
+    *history_cases.CASES,
+    *bad_answers.CASES,
+)
+
+STATUSES = ("contract/statuses", "what is refused is not refused with a success")
+
+HANGS_MAX = 2
+"""After so many wallets that no longer answer, no more are risked: each costs twice
+the time-out."""
+
+BUSY_SECONDS = 1.0
+BUSY_WAITS_MAX = 8
+SENTENCE_MAX = 400
+
+
+def run(
+    subject: Subject, is_wanted: Callable[[str], bool], progress: Callable[[str], None]
+) -> Iterator[Result]:
+    """Yield what the wanted cases come to. Raises nothing."""
+    yield from judged(Bench(subject), is_wanted, progress)
+
+
+def judged(
+    bench: Bench, is_wanted: Callable[[str], bool], progress: Callable[[str], None]
+) -> Iterator[Result]:
+    """Yield what the wanted cases come to on a bench. Raises nothing."""
+    running = _Run(bench.subject, bench)
+    for case in CASES:
+        if is_wanted(case.name):
+            progress(case.name)
+            yield running.result(case)
+    if bench.failing:
+        said = f"{bench.failing} calls were refused with a status of success"
+        yield Result(STATUSES[0], Verdict.WEAK, said, is_must=False)
+
+
+@dataclass
+class _Run:
+    """What has gone wrong so far, and is not tried again."""
+
+    subject: Subject
+    bench: Bench
+    stopped: str = ""
+    """Why nothing more can be tried."""
+    hung: dict[str, str] = field(default_factory=dict)
+    """The cases after which a wallet hung, by the kind of their calls."""
+    waited: Counter[str] = field(default_factory=Counter)
+    """How many cases have waited for the time-out, by the kind of their calls."""
+    waits: int = 0
+
+    def result(self, case: Case) -> Result:
+        seen = self._seen(case)
+        finding = None
+        commands: tuple[str, ...] = ()
+        if seen.verdict is Verdict.FAIL:
+            sentence, sums = (
+                shown(text, SENTENCE_MAX) for text in (seen.sentence, seen.sums)
+            )
+            finding = Finding(sentence, sums, likely=seen.likely, harm=seen.harm)
+        if seen.verdict in (Verdict.FAIL, Verdict.WEAK):
+            secret = frozenset(name.lower() for name in self.subject.adapter.headers)
+            origin = self.subject.client.origin
+            commands = tuple(curl(origin, each, secret) for each in seen.requests)
+        return Result(
+            case.name,
+            seen.verdict,
+            shown(seen.sentence, SENTENCE_MAX),
+            case.is_must or finding is not None,
+            finding=finding,
+            curl=commands,
+        )
+
+    def _seen(self, case: Case) -> Seen:
+        missing = [kind for kind in case.needs if not self.subject.offers(kind)]
+        if missing:
+            return Seen(Verdict.SKIPPED, f"not offered: {', '.join(missing)}")
+        if self.stopped:
+            return Seen(Verdict.UNKNOWN, self.stopped)
+        before = self.hung.get(case.needs[0])
+        if before is not None:
+            return Seen(Verdict.UNKNOWN, f"not tried: no answer after {before}")
+        self._wait()
+        began = time.monotonic()
+        try:
+            with localcontext(EXACT):
+                return case.judge(self.bench)
+        except Stopped as error:
+            return self._stopped(case, error)
+        except Undecided as error:
+            self.bench.drop()
+            return self._is_gone(case) or Seen(Verdict.UNKNOWN, str(error))
+        except Spent as error:
+            self.stopped = f"not tried: {error}"
+            return Seen(Verdict.UNKNOWN, self.stopped)
+        finally:
+            if time.monotonic() - began >= self.subject.client.timeout_seconds:
+                self._note_wait(case)
+
+    def _note_wait(self, case: Case) -> None:
+        """Note that a case has waited in vain: not many of a kind can, in time."""
+        kind = case.needs[0]
+        self.waited[kind] += 1
+        if self.waited[kind] >= HANGS_MAX:
+            self.hung.setdefault(kind, case.name)
+
+    def _wait(self) -> None:
+        """Give a server that counts requests a moment."""
+        if self.bench.is_busy and self.waits < BUSY_WAITS_MAX:
+            self.waits += 1
+            time.sleep(BUSY_SECONDS)
+        self.bench.begin()
+
+    def _is_gone(self, case: Case) -> Seen | None:
+        """Return what a case came to after which the server answers nothing."""
+        try:
+            self.bench.valid(self.subject.probe)
+        except Spent:
+            return None
+        except Stopped as error:
+            if error.is_dead:
+                return self._stopped(case, error)
+            self.stopped = f"not tried: no answer since {case.name}"
+        return None
+
+    def _stopped(self, case: Case, error: Stopped) -> Seen:
+        self.bench.drop()
+        exchange = error.exchange
+        requests = (*self.bench.sent, exchange.request)
+        if error.is_dead:
+            self.stopped = f"the server died after {case.name}"
+            sentence = "after it the server takes no more connections"
+            return _hangs(sentence, exchange, requests)
+        self.hung[case.needs[0]] = case.name
+        if len(self.hung) >= HANGS_MAX:
+            self.stopped = (
+                f"not tried: wallets hang after {', '.join(self.hung.values())}"
+            )
+        sentence = "after it a valid call on the same wallet is not answered, twice"
+        return _hangs(sentence, exchange, requests)
+
+
+def _hangs(sentence: str, exchange: Exchange, requests: tuple[Request, ...]) -> Seen:
+    return Seen(Verdict.FAIL, sentence, said(exchange), requests, harm=Harm.HANGS)

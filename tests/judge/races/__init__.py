@@ -1,0 +1,1 @@
+"""Rounds of calls that are made at once."""

@@ -1,0 +1,76 @@
+"""What the rounds of one race have come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.judge.arithmetic.calls import Record
+from tests.judge.arithmetic.checks import is_decided
+from tests.judge.arithmetic.verdicts import Finding, Result, Verdict
+from tests.judge.races.races import Race
+
+
+@dataclass
+class Rounds:
+    """What the rounds of a race have come to so far."""
+
+    race: Race
+    is_serial: bool = False
+    """The server handles one request at a time."""
+    decided: int = 0
+    records: list[Record] = field(default_factory=list)
+    weak: tuple[Record, Finding] | None = None
+
+    def add(self, record: Record, weak: tuple[Record, Finding] | None) -> None:
+        self.records.append(record)
+        self.decided += is_decided(record)
+        self.weak = self.weak or weak
+
+    def overlap(self) -> str:
+        """Return how far the calls overlapped."""
+        calls = [each for record in self.records for each in record.done]
+        if not calls:
+            return ""
+        met = sum(
+            any(
+                one.lane != other.lane
+                and one.released < other.ended
+                and other.released < one.ended
+                for other in record.done
+            )
+            for record in self.records
+            for one in record.done
+        )
+        said = f"{100 * met // len(calls)} % of {len(calls):,} calls overlapped"
+        return f"{said}, handled one at a time" if self.is_serial else said
+
+    def result(self) -> Result:
+        race, count = self.race, len(self.records)
+        if not self.decided:
+            said = "too few calls were answered"
+            busy = sum(
+                each.status == 429 for record in self.records for each in record.done
+            )
+            if busy:
+                said = f"{busy} calls were answered 429"
+            return left_out(race, Verdict.UNKNOWN, said)
+        if self.weak is not None:
+            record, finding = self.weak
+            return Result(
+                race.name,
+                Verdict.WEAK,
+                finding.sentence,
+                race.is_must,
+                count,
+                self.overlap(),
+                finding,
+                record,
+            )
+        return Result(
+            race.name, Verdict.PASS, race.shows, race.is_must, count, self.overlap()
+        )
+
+
+def left_out(race: Race, verdict: Verdict, said: str) -> Result:
+    """Return a race that was not run, or that says nothing."""
+    return Result(race.name, verdict, said, race.is_must)

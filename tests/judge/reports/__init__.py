@@ -1,0 +1,1 @@
+"""What a run found, in words, JSON, JUnit, HTML and side by side."""
