@@ -86,11 +86,11 @@ class Judge:
         )
 
     def races(self) -> list[Race]:
-        """Return the races to run: all of them for what is looked at after each."""
-        names = (ALIVE, *(name for name, _, _ in AFTER_EVERY_RACE))
-        if any(name in self.only for name in names):
-            return list(RACES)
-        return [race for race in RACES if self.is_wanted(race.name)]
+        """Return the races to run: all of them if only what is looked at after each
+        is wanted."""
+        wanted = [race for race in RACES if self.is_wanted(race.name)]
+        after = (ALIVE, *(name for name, _, _ in AFTER_EVERY_RACE))
+        return wanted or [race for race in RACES if set(after) & set(self.only)]
 
     # One race
 

@@ -43,13 +43,25 @@ def run(console: Console, runs: int, names: Sequence[str]) -> int:
     return 0 if is_right else 1
 
 
-def once(bug: Bug, on: str, seed: int, only: Sequence[str] = ()) -> Report | None:
+def once(
+    bug: Bug,
+    on: str,
+    seed: int,
+    only: Sequence[str] = (),
+    seconds: float = 60.0,
+    timeout_seconds: float = 2.0,
+) -> Report | None:
     """Return the report of one run; None if the server cannot be judged."""
     with running(bug.name, on) as url:
         port = urlsplit(url).port
         assert port is not None
         options = Options(
-            Origin("127.0.0.1", port), "", tuple(only), Adapter(), seed, 60.0, 2.0
+            Origin("127.0.0.1", port),
+            only=tuple(only),
+            adapter=Adapter(),
+            seed=seed,
+            seconds=seconds,
+            timeout_seconds=timeout_seconds,
         )
         try:
             return judged(options, lambda text: None)
