@@ -97,6 +97,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(
         expect(visit.page.locator("#phone-count")).to_be_visible()
         edges = visit.page.locator(".top a, .top button, .count, [role=tab]")
         assert edges.evaluate_all(CUT_OFF) == []
+        assert visit.page.locator("#judge *").evaluate_all(CUT_OFF) == []
         for tab in TABS:
             visit.on(f"tab-{tab}").tap()
             expect(visit.page.locator(f"#panel-{tab}")).to_be_visible()

@@ -3,6 +3,7 @@
 
 import { countText } from "./amounts.js";
 import { isOwn, report, send, watchActions } from "./api.js";
+import { showCommand } from "./command.js";
 import { curlLine } from "./curl.js";
 import { byId, fill, fromTemplate, keep, slot } from "./dom.js";
 import { Outcome } from "./forms.js";
@@ -11,7 +12,6 @@ import { follow } from "./state.js";
 
 const ENTRIES_MAX = 50;
 const ANSWER_LENGTH_MAX = 20_000; // characters of one answer that are shown
-const COPIED_MILLISECONDS = 1500;
 
 /** Newest first. */
 let entries = [];
@@ -76,24 +76,21 @@ function showLatest(newest) {
 
 function createEntry(entry) {
   const element = fromTemplate("entry-template");
-  const line = curlLine(entry);
   fill(element, {
     what: whatWas(entry),
     status: statusWords(entry),
     other: otherWords(entry),
     replayed: entry.replayed ? "replayed: nothing ran" : "",
     time: entry.milliseconds === undefined ? "" : `${countText(Math.round(entry.milliseconds))} ms`,
-    curl: line,
     answer: answerWords(entry),
   });
+  showCommand(element, curlLine(entry));
   slot(element, "status").classList.add(statusClass(entry));
   element.querySelector("details").open = true; // until the next one comes
   const again = slot(element, "again");
   again.hidden = entry.key === undefined || entry.isOther;
   const outcome = new Outcome(element);
   again.addEventListener("click", () => sendAgain(entry, outcome));
-  const button = slot(element, "copy");
-  button.addEventListener("click", () => copy(line, element, button));
   return element;
 }
 
@@ -132,18 +129,4 @@ function answerWords({ answer, type, status }) {
   if (whole.length <= ANSWER_LENGTH_MAX) return whole;
   const rest = whole.length - ANSWER_LENGTH_MAX;
   return `${whole.slice(0, ANSWER_LENGTH_MAX)}\n… ${rest} more characters`;
-}
-
-async function copy(line, element, button) {
-  try {
-    await navigator.clipboard.writeText(line);
-    button.textContent = "Copied";
-  } catch {
-    // The clipboard is closed to pages that came without TLS from another machine.
-    getSelection().selectAllChildren(slot(element, "curl"));
-    button.textContent = "Selected";
-  }
-  setTimeout(() => {
-    button.textContent = "Copy";
-  }, COPIED_MILLISECONDS);
 }

@@ -3,6 +3,7 @@
 import { countText } from "./amounts.js";
 import { send } from "./api.js";
 import { reportMany } from "./bench.js";
+import { showCommand } from "./command.js";
 import { byId } from "./dom.js";
 import { fieldRefusal, onSubmit } from "./forms.js";
 import { showLosses } from "./losses.js";
@@ -33,6 +34,7 @@ export function startStorm(refresh) {
     outcome.attempt(() => isStorming() && send("DELETE", "/demo/storm", undefined, { quiet: true })),
   );
   byId("audit-now").addEventListener("click", () => outcome.attempt(auditNow));
+  showCommand(byId("judge"), `.venv/bin/python -m tests.judge ${location.origin}`);
   showNoStorm();
   follow("storm", show);
 }

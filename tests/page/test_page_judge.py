@@ -1,0 +1,44 @@
+"""The page names the judge, with the command that judges this server."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import Visit
+from tests.server import PROJECT, TIMEOUT_SECONDS
+
+pytestmark = [pytest.mark.server, pytest.mark.browser]
+
+QUICKLY = ("--only", "races/double-spend", "--time", "10")
+
+
+def test_the_command_of_the_judge_judges_this_server(visit: Visit) -> None:
+    visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    visit.on("judge-copy").click()
+    expect(visit.on("judge-copy")).to_have_text("Copied")
+    command = visit.page.evaluate("() => navigator.clipboard.readText()")
+    expect(visit.on("judge-command")).to_have_text(command)
+    python, *words = shlex.split(command)
+    assert python == ".venv/bin/python"
+    assert words == ["-m", "tests.judge", visit.url]
+    ran = subprocess.run(
+        [sys.executable, *words, *QUICKLY],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "PASS    races/double-spend" in ran.stdout
+
+
+def test_the_document_that_the_page_names_exists(visit: Visit) -> None:
+    named = visit.page.locator("#judge code").inner_text()
+    assert (PROJECT / named).exists()
+    assert visit.sent == []
