@@ -27,6 +27,7 @@ TITLES = [
     "History and audit",
     "The HTTP endpoints",
     "The explorer on all of it",
+    "The judge, from outside",
     "Questions",
 ]
 

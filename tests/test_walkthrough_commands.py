@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.concurrency.mutants import MUTANTS
-from tests.server import PROJECT
+from tests.server import PROJECT, free_port, started
 from tests.walkthrough import FILE, Stage, code_after, code_spans, stages
 
 pytestmark = pytest.mark.slow
@@ -77,7 +77,8 @@ def run_line(line: str, file: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-COMMANDS = [command for stage in stages()[1:-1] for command in commands(stage)]
+*EXPLORERS, JUDGE, _QUESTIONS = stages()[1:]
+COMMANDS = [command for stage in EXPLORERS for command in commands(stage)]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda each: each.name)
@@ -86,12 +87,32 @@ def test_a_command_shows_what_is_said_to_be_seen(
 ) -> None:
     file = tmp_path / FILE
     file.write_text(code_after(command.stage))
+    look(command, file)
+
+
+def look(command: Command, file: Path) -> None:
+    """Run a command and see what the document says that it shows."""
     ran = run_line(command.line, file)
     assert ran.returncode == command.status, ran.stdout + ran.stderr
     assert command.look_at
     printed = " ".join(ran.stdout.replace(str(file), FILE).split())
     for seen in command.look_at:
         assert seen in printed, f"{seen!r} not in\n{ran.stdout}"
+
+
+@pytest.mark.server
+def test_the_server_that_was_typed_is_judged(tmp_path: Path) -> None:
+    file = tmp_path / FILE
+    file.write_text(code_after(JUDGE.number))
+    ((_, line),) = JUDGE.fences("sh")
+    program, *words, port = shlex.split(line)
+    assert (program, words) == (".venv/bin/flask", ["--app", FILE, "run", "--port"])
+    words[1], free = str(file), str(free_port())
+    with started((sys.executable, "-m", "flask", *words, free)) as server:
+        server.wait_for(f"Running on http://127.0.0.1:{free}")
+        for command in commands(JUDGE):
+            assert f" http://127.0.0.1:{port} --only" in command.line
+            look(command._replace(line=command.line.replace(port, free)), file)
 
 
 def test_every_command_explores_what_was_written_or_names_a_seeded_bug() -> None:
