@@ -327,6 +327,7 @@ def test_one_connection_for_each_request_says_so() -> None:
     assert len(heads) == 2 and all(b"Connection: close" in head for head in heads)
 
 
+@pytest.mark.slow
 def test_who_serves_one_connection_at_a_time_is_found_and_served() -> None:
     with served(answers(OK), at_once=False) as client:
         subject = Subject(client, Adapter())

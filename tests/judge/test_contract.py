@@ -167,6 +167,7 @@ def test_a_key_that_means_nothing_is_not_judged() -> None:
     assert ran["add/key-twice"].verdict is Verdict.SKIPPED
 
 
+@pytest.mark.slow
 def test_a_leaked_lock_is_convicted_once_and_not_risked_again() -> None:
     began = time.monotonic()
     ran = found("lock-leaked-on-bad-input", "add/zero", "bad-input/add", "read")
@@ -195,6 +196,7 @@ def test_wherever_a_server_dies_nothing_else_is_said_of_it(requests: int) -> Non
     assert {each.verdict for each in ran.values()} == {PASS, FAIL, UNKNOWN}
 
 
+@pytest.mark.slow
 def test_a_history_that_is_never_answered_does_not_take_all_the_time() -> None:
     began = time.monotonic()
     ran = found("hangs-in-history", "history", "add", "deduct")
@@ -211,6 +213,7 @@ def test_a_success_that_says_it_failed_is_one_line() -> None:
     assert ran["statuses"].verdict is WEAK and not ran["statuses"].is_must
 
 
+@pytest.mark.slow
 def test_who_counts_requests_is_given_a_moment() -> None:
     ran = found("rate-limit", "add", "deduct", "transfer", "history", "precision")
     verdicts = [each.verdict for each in ran.values()]
