@@ -107,6 +107,21 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(
             assert wide == [390, 390]
 
 
+LARGE_SUM = "₹9,00,72,03,59,37,030.96"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_large_sum_stays_in_its_place(
+    browser: Browser, server: Server, width: int
+) -> None:
+    size = {"width": width, "height": 844}
+    with opened(browser, viewport=size) as page, visiting(page, server.url) as visit:
+        for when in ("before", "after"):
+            shown = visit.on(f"storm-sum-{when}")
+            shown.evaluate("(element, text) => element.textContent = text", LARGE_SUM)
+        assert visit.page.locator("#readout *").evaluate_all(CUT_OFF) == []
+
+
 def test_the_pictures_of_the_readme_are_there_and_take_nothing_from_elsewhere() -> None:
     pictures = PROJECT / "wallet_app/demo/pictures"
     names = ["storm-light.png", "storm-dark.png", "wide-light.png", "wide-dark.png"]
