@@ -16,11 +16,12 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from tests.judge.arithmetic.verdicts import Result, Verdict
 from tests.judge.probes import PROBES, is_probe
 from tests.judge.races.offline import replayed
 from tests.judge.reports import junit, matrix, page
 from tests.judge.reports.report import Report, read_report, write_report
-from tests.judge.reports.terminal import print_report
+from tests.judge.reports.terminal import in_words, print_report
 from tests.judge.session import (
     CONNECTIONS_MAX,
     REQUESTS_MAX,
@@ -101,8 +102,8 @@ def _judge(arguments: Sequence[str]) -> int:
         report = judged(
             options, lambda text: shown.update(text) if shown is not None else None
         )
-    _write(parser, given, report)
     print_report(Console(), report, str(given.json) if given.json else None)
+    _write(parser, given, report)
     return report.exit_status(given.strict)
 
 
@@ -153,7 +154,13 @@ def _replay(arguments: Sequence[str]) -> int:
         came, tried = replayed(given.run, given.probe, subject)
     except ValueError as error:
         parser.error(str(error))
-    print(f"{given.probe} failed {came} of {tried} times")
+    if came:
+        record, finding = came[-1]
+        result = Result(
+            given.probe, Verdict.FAIL, finding.sentence, finding=finding, record=record
+        )
+        print(in_words(given.run, result, None))
+    print(f"{given.probe} failed {len(came)} of {tried} times")
     return 1 if came else 0
 
 
@@ -188,7 +195,7 @@ def _self_test(arguments: Sequence[str]) -> int:
 def _list() -> int:
     for probe in PROBES:
         must = "MUST" if probe.is_must else "    "
-        print(f"{must}  {probe.name:34}{probe.shows}")
+        print(f"{must}  {probe.name:33} {probe.shows}")
     return 0
 
 

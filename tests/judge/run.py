@@ -13,7 +13,7 @@ from tests.judge.arithmetic.verdicts import Finding, Result, Verdict
 from tests.judge.contract import contract
 from tests.judge.races.races import AFTER_EVERY_RACE, RACES, Draw, Race
 from tests.judge.races.rounds import Rounds, left_out
-from tests.judge.races.shrinking import AGAIN, apart, replay, smallest
+from tests.judge.races.shrinking import apart, replay, smallest
 from tests.judge.wire import setup
 from tests.judge.wire.client import BUSY, Spent
 from tests.judge.wire.curl import curl
@@ -24,7 +24,7 @@ HISTORY = "races/history"
 HANGING_SECONDS = 1.0
 """The time-out after a hang has convicted: a call that takes longer only acquits."""
 
-UNKNOWN_TIME = "the time was up before it was tried"
+UNKNOWN_TIME = "the time was up before it was tried: --time gives it more"
 CAUSES = {
     "40p01": "PostgreSQL reports a deadlock (40P01)",
     "40001": "PostgreSQL reports a serialization failure (40001)",
@@ -164,8 +164,8 @@ class Judge:
     ) -> Result:
         """Return the verdict, with the smallest round that shows it."""
         record, finding = smallest(self.subject, checks, record, finding)
-        came, tried = replay(self.subject, checks, record.plan, AGAIN)
-        again = f"came back {came} of {tried} times" if tried else ""
+        came, tried = replay(self.subject, checks, record.plan)
+        again = f"came back {len(came)} of {tried} times" if tried else ""
         return self._fail(probe, record, finding, rounds, again)
 
     def _fail(

@@ -106,6 +106,7 @@ def judged(options: Options, progress: Callable[[str], None]) -> Report:
             tuple(found.notes),
             tuple(judge.results),
             is_whole,
+            options.only,
         )
     finally:
         subject.client.close()

@@ -140,3 +140,24 @@ def test_the_history_must_be_a_chain(entries: tuple[Entry, ...], words: str) -> 
     finding = first_finding(broken, [AFTER_EVERY_RACE[1][2]])
     assert finding is not None
     assert words in finding.sums
+
+
+def test_a_credit_that_another_call_overwrote_names_both() -> None:
+    ops = Op("transfer", 0, 1, to=2), Op("transfer", 1, 2, to=2)
+    plan = Plan((5, 5, 0), (tuple(Lane((op,)) for op in ops),))
+    record = play(plan, Random(2), Server([5, 5, 0]))
+    wrong = msgspec.structs.replace(record, rest=(4, 3, 2))
+    finding = first_finding(wrong, list(RACES[0].checks))
+    assert finding is not None
+    assert finding.sentence.startswith("two calls changed one wallet at once")
+    assert len(finding.witnesses) == 2
+
+
+def test_many_refused_calls_that_were_applied_are_named() -> None:
+    ops = tuple(Op("deduct", 0, 1 << bit) for bit in range(8))
+    plan = Plan((0,), (tuple(Lane((op,)) for op in ops),))
+    record = play(plan, Random(1), Server([0]))
+    wrong = msgspec.structs.replace(record, rest=(-(1 + 2 + 8 + 32 + 128),))
+    finding = first_finding(wrong, [AFTER_EVERY_RACE[0][2]])
+    assert finding is not None
+    assert finding.sentence == "five deducts were refused and applied all the same"

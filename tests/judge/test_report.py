@@ -67,7 +67,8 @@ class Sometimes(Subject):
 
 def test_the_calls_of_a_report_are_made_again() -> None:
     subject = Sometimes(NOBODY.client, NOBODY.adapter)
-    assert replayed(samples.report(), "races/lost-update", subject) == (5, 10)
+    came, tried = replayed(samples.report(), "races/lost-update", subject)
+    assert (len(came), tried) == (5, 10)
 
 
 def test_what_cannot_be_run_again_is_said() -> None:

@@ -54,7 +54,7 @@ def test_a_score_is_by_kind_of_failure(
 
 def test_a_run_that_was_interrupted_has_no_score() -> None:
     found = score(samples.report(PASSED, is_whole=False))
-    assert found.points is None and found.why == "not judged (interrupted)"
+    assert found.points is None and found.why == "no score: interrupted"
 
 
 def test_the_caps_are_those_of_the_design() -> None:

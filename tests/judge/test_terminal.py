@@ -110,7 +110,7 @@ def test_each_verdict_is_counted_and_the_score_is_last() -> None:
 def test_what_passes_of_one_group_of_the_contract_is_one_line() -> None:
     lines = printed(samples.report())
     assert [line for line in lines if "contract/" in line][:2] == [
-        "PASS    contract/add           2 of 3",
+        "PASS    contract/add           2 of 3 passed",
         "FAIL    contract/add/negative  an add of -1 was acknowledged",
     ]
 
@@ -152,7 +152,7 @@ def test_a_wrong_history_is_shown_by_its_entries() -> None:
 def test_an_interrupted_run_says_so() -> None:
     *_, counted, score = printed(samples.report(samples.HANG, is_whole=False))
     assert counted.endswith("The run was interrupted.")
-    assert score == "Score: none: not judged (interrupted)"
+    assert score == "Score: it hangs or dies; no score: interrupted"
 
 
 def test_a_long_name_moves_its_sentence_only() -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
+from collections.abc import Collection, Sequence
 
 from tests.judge.arithmetic.calls import Done, Outcome, Record
-from tests.judge.arithmetic.sums import Change, Sums, minus, plus, total_of
+from tests.judge.arithmetic.sums import Change, Sums, minus, plus
 from tests.judge.arithmetic.verdicts import Finding, Verdict
-from tests.judge.arithmetic.wording import LOST_MAX, counted, in_sums, noun_of, number
+from tests.judge.arithmetic.wording import counted, in_sums, noun_of, number
 
-REFUSED_MAX = 16
-"""Of more refused calls than that, at most three are tried together."""
+WAYS_MAX = 1 << 16
+"""What the changes of sixteen calls may come to; of more, none is named."""
 
 
 def wrong_balance(record: Record) -> Finding | None:
@@ -53,43 +52,33 @@ def refused_but_applied(record: Record) -> Finding | None:
 
 
 def _refused_that_count(sums: Sums, missing: Change) -> list[Done]:
-    for size in range(1, LOST_MAX + 1):
-        for some in combinations(sums.refused, size):
-            total = total_of(map(sums.change, some), sums.count)
-            if sums.is_explained(minus(missing, total)):
-                return list(some)
-    if len(sums.refused) <= REFUSED_MAX and not sums.unknown:
-        ways: dict[Change, list[Done]] = {(0,) * sums.count: []}
-        for each in sums.refused:
-            for done, made in list(ways.items()):
-                ways.setdefault(plus(done, sums.change(each)), [*made, each])
-        return ways.get(missing, [])
-    return []
+    return _fewest(
+        sums, sums.refused, {minus(missing, each) for each in sums.choices()}
+    )
+
+
+def _fewest(
+    sums: Sums, calls: Sequence[Done], wanted: Collection[Change]
+) -> list[Done]:
+    """Return the fewest of these calls that together change what is wanted."""
+    ways: dict[Change, tuple[Done, ...]] = {(0,) * sums.count: ()}
+    for call in calls:
+        for change, some in list(ways.items()):
+            more = plus(change, sums.change(call))
+            if more not in ways or len(some) + 1 < len(ways[more]):
+                ways[more] = (*some, call)
+        if len(ways) > WAYS_MAX:
+            return []
+    fits = sorted((ways[each] for each in wanted if ways.get(each)), key=len)
+    return [*fits[0]] if fits else []
 
 
 def _lost(sums: Sums, missing: Change) -> Finding | None:
     """Return the acknowledged calls that are not in the balances."""
     changing = [each for each in sums.acknowledged if any(sums.change(each))]
-    for size in range(1, LOST_MAX + 1):
-        for some in combinations(changing, size):
-            total = total_of(map(sums.change, some), sums.count)
-            if sums.is_explained(plus(missing, total)):
-                return _said_lost(sums, changing, list(some))
-    return _lost_bits(sums, changing, missing)
-
-
-def _lost_bits(sums: Sums, changing: Sequence[Done], missing: Change) -> Finding | None:
-    """Name the lost ones among adds of 1, 2, 4, … to one wallet."""
-    amounts = {each.op.amount: each for each in changing}
-    plain = sums.count == 1 and not sums.unknown and len(amounts) == len(changing)
-    if not plain or any(each.op.kind != "add" for each in changing):
-        return None
-    if any(amount & (amount - 1) for amount in amounts) or missing[0] > 0:
-        return None
-    lost = [each for amount, each in amounts.items() if -missing[0] & amount]
-    if sum(each.op.amount for each in lost) != -missing[0]:
-        return None
-    return _said_lost(sums, changing, lost)
+    wanted = {minus(each, missing) for each in sums.choices()}
+    lost = _fewest(sums, changing, wanted)
+    return _said_lost(sums, changing, lost) if lost else None
 
 
 def _said_lost(sums: Sums, all: Sequence[Done], lost: Sequence[Done]) -> Finding:
@@ -195,6 +184,16 @@ def _half(sums: Sums, missing: Change) -> Finding | None:
                 half = "debited and never credited"
                 if not debited:
                     half = "credited and never debited"
+                over = _beside(sums, each, wallet)
+                if done and over:
+                    side = "credit" if debited else "debit"
+                    return Finding(
+                        f"two calls changed one wallet at once, and the {side} of one "
+                        "transfer is lost",
+                        in_sums(sums.record, [each], f"was {half}"),
+                        sums.record.places([each, over]),
+                        "both read the balance of that wallet before either wrote",
+                    )
                 return Finding(
                     f"a transfer that was {each.outcome} is half done: {half}",
                     in_sums(sums.record, [each], f"was {half}"),
@@ -211,6 +210,15 @@ def _half(sums: Sums, missing: Change) -> Finding | None:
             sums.record.places(sums.acknowledged[:2]),
             "a transfer takes or gives more than it moves",
         )
+    return None
+
+
+def _beside(sums: Sums, call: Done, wallet: int) -> Done | None:
+    """Return a call on the same wallet that was under way at the same time."""
+    for other in sums.acknowledged:
+        is_beside = other.began < call.ended and call.began < other.ended
+        if other is not call and is_beside and sums.change(other)[wallet]:
+            return other
     return None
 
 

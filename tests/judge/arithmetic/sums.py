@@ -8,7 +8,7 @@ is never a statistic.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from tests.judge.arithmetic.calls import Done, Op, Outcome, Record
 
@@ -55,15 +55,15 @@ class Sums:
         changes = op.changes()
         return tuple(changes.get(wallet, 0) for wallet in range(self.count))
 
-    def choices(self, maybe: Sequence[Done]) -> set[Change]:
-        """Return what the calls may come to, each done or not.
+    def choices(self) -> set[Change]:
+        """Return what the unknown calls may come to, each done or not.
 
         Raises TooManyUnknown.
         """
-        if len(maybe) > UNKNOWN_MAX:
+        if len(self.unknown) > UNKNOWN_MAX:
             raise TooManyUnknown
         sums = {(0,) * self.count}
-        for each in maybe:
+        for each in self.unknown:
             change = self.change(each)
             sums |= {plus(done, change) for done in sums}
         return sums
@@ -73,8 +73,8 @@ class Sums:
         total = total_of((self.change(each) for each in self.acknowledged), self.count)
         return minus(self.wanted, total)
 
-    def is_explained(self, missing: Change, maybe: Sequence[Done] = ()) -> bool:
-        return missing in self.choices([*self.unknown, *maybe])
+    def is_explained(self, missing: Change) -> bool:
+        return missing in self.choices()
 
 
 def _once(done: Iterable[Done]) -> Iterator[Done]:

@@ -19,8 +19,11 @@ def decide(record: Record, probe: str) -> Finding | None:
     return first_finding(record, checks_of(probe))
 
 
-def replayed(report: Report, probe: str, subject: Subject) -> tuple[int, int]:
-    """Run what a probe has found again; return how often it came back, and was tried.
+def replayed(
+    report: Report, probe: str, subject: Subject
+) -> tuple[list[tuple[Record, Finding]], int]:
+    """Run what a probe has found again; return when it failed, and how often it was
+    tried.
 
     Raises ValueError if the report has nothing of it that can be run again.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.judge.arithmetic.calls import Record
@@ -47,13 +48,13 @@ class Rounds:
     def result(self) -> Result:
         race, count = self.race, len(self.records)
         if not self.decided:
-            said = "too few calls were answered"
-            busy = sum(
-                each.status == 429 for record in self.records for each in record.done
+            came = Counter(
+                each.status or each.said
+                for record in self.records
+                for each in record.done
             )
-            if busy:
-                said = f"{busy} calls were answered 429"
-            return left_out(race, Verdict.UNKNOWN, said)
+            said = ", ".join(f"{what} {times}×" for what, times in came.most_common(3))
+            return left_out(race, Verdict.UNKNOWN, f"too few calls succeeded: {said}")
         if self.weak is not None:
             record, finding = self.weak
             return Result(

@@ -56,17 +56,20 @@ def _fails(
 
 
 def replay(
-    subject: Subject, checks: Sequence[Check], plan: Plan, times: int = AGAIN
-) -> tuple[int, int]:
-    """Run a round again; return how often it failed, and how often it was tried."""
-    came = tried = 0
-    for _ in range(times):
+    subject: Subject, checks: Sequence[Check], plan: Plan
+) -> tuple[list[tuple[Record, Finding]], int]:
+    """Run a round again; return when it failed, and how often it was tried."""
+    came: list[tuple[Record, Finding]] = []
+    tried = 0
+    for _ in range(AGAIN):
         try:
             record = subject.play(plan)
         except (Undecided, Spent):
             break
         tried += 1
-        came += first_finding(record, checks) is not None
+        finding = first_finding(record, checks)
+        if finding is not None:
+            came.append((record, finding))
     return came, tried
 
 

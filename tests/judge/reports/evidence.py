@@ -138,7 +138,7 @@ def folded(results: Sequence[Result]) -> Iterator[tuple[Result, list[Result]]]:
         if not group or result.verdict is not Verdict.PASS:
             yield result, []
         elif result is passed[group][0]:
-            said = f"{len(passed[group])} of {groups[group]}"
+            said = f"{len(passed[group])} of {groups[group]} passed"
             yield Result(group, Verdict.PASS, said), passed[group]
 
 

@@ -25,6 +25,8 @@ class Report(msgspec.Struct, frozen=True):
     facts: tuple[str, ...]
     results: tuple[Result, ...]
     is_whole: bool = True
+    only: tuple[str, ...] = ()
+    """What was asked for, if not everything."""
 
     def exit_status(self, is_strict: bool = False) -> int:
         """Return 0: nothing that is a MUST failed; 1: something did; 2: not judged.

@@ -46,8 +46,7 @@ class Score:
     why: str
 
     def __str__(self) -> str:
-        said = "none" if self.points is None else f"{self.points} of 100"
-        return f"{said}: {self.why}"
+        return self.why if self.points is None else f"{self.points} of 100: {self.why}"
 
 
 @dataclass
@@ -71,14 +70,17 @@ def score(report: Report) -> Score:
     undecided = sum(
         each.verdict is Verdict.UNKNOWN and each.is_must for each in report.results
     )
-    if undecided or not report.is_whole:
-        what = f"{undecided} MUST undecided" if undecided else "interrupted"
-        return Score(None, f"not judged ({what})")
     failed = [each for each in report.results if each.verdict is Verdict.FAIL]
+    kinds = sorted({harm_of(each) for each in failed}, key=list(Harm).index)
+    if undecided or not report.is_whole or report.only:
+        what = f"{undecided} MUST undecided" if undecided else "interrupted"
+        if report.only:
+            what = "only some probes were asked for"
+        wrong = f"{', '.join(kinds)}; " if kinds else ""
+        return Score(None, f"{wrong}no score: {what}")
     weak = sum(each.verdict is Verdict.WEAK for each in report.results)
     if not any(each.verdict is Verdict.PASS for each in report.results) and not failed:
-        return Score(None, "not judged (nothing was tried)")
-    kinds = sorted({harm_of(each) for each in failed}, key=list(Harm).index)
+        return Score(None, "no score: nothing was tried")
     cost = sum(COST[kind] for kind in kinds)
     cost += len(failed) - len(kinds) + min(weak, WEAK_COST_MAX)
     why = ", ".join(kinds) or ("something is weak" if weak else "nothing failed")
@@ -107,7 +109,13 @@ def to_fix(results: Sequence[Result]) -> list[Fix]:
             same[0].also.append(result.probe)
         else:
             found.append(Fix(harm, result))
-    return sorted(found, key=lambda each: list(Harm).index(each.harm))
+    return sorted(
+        found,
+        key=lambda each: (
+            list(Harm).index(each.harm),
+            not each.result.probe.startswith("races/"),
+        ),
+    )
 
 
 def _alike(fix: Fix, result: Result) -> bool:
