@@ -13,6 +13,7 @@ from tests.judge.arithmetic.checks import Check
 from tests.judge.arithmetic.orders import not_linearizable
 
 SENDERS = 8
+MOVES_MAX = 12
 SPENDERS = 20
 WITH_ONE_KEY = 30
 READS_BESIDE = 40
@@ -29,6 +30,12 @@ class Draw:
     random: Random
     at_once: int = 16
     latency_ns: int = 1_000_000
+
+    @property
+    def moves(self) -> int:
+        """Return how many calls move money that must be there: the last one moves
+        two to the power of it, and a wallet may have a limit."""
+        return min(self.at_once, MOVES_MAX)
 
     def offset(self) -> int:
         """Return when a lane begins: often with the others, else a little later."""
@@ -89,9 +96,9 @@ def _adds_and_deducts(draw: Draw) -> Plan:
     kinds: tuple[Kind, ...] = ("add", "deduct", "transfer")
     ops = [
         Op(kind, 0, 1 << bit, to=1 if kind == "transfer" else None)
-        for bit, kind in zip(range(draw.at_once), kinds * draw.at_once, strict=False)
+        for bit, kind in zip(range(draw.moves), kinds * draw.moves, strict=False)
     ]
-    return Plan((1 << draw.at_once, 0), (draw.lanes(ops),))
+    return Plan((1 << draw.moves, 0), (draw.lanes(ops),))
 
 
 def _spend_all(draw: Draw) -> Plan:
@@ -117,32 +124,31 @@ def _hot_receiver(draw: Draw) -> Plan:
 
 def _opposing(draw: Draw) -> Plan:
     ops = [
-        Op("transfer", bit % 2, 1 << bit, to=1 - bit % 2) for bit in range(draw.at_once)
+        Op("transfer", bit % 2, 1 << bit, to=1 - bit % 2) for bit in range(draw.moves)
     ]
-    return Plan((1 << draw.at_once, 1 << draw.at_once), (draw.lanes(ops),))
+    return Plan((1 << draw.moves, 1 << draw.moves), (draw.lanes(ops),))
 
 
 def _ring(draw: Draw) -> Plan:
     ops = [
-        Op("transfer", bit % 3, 1 << bit, to=(bit + 1) % 3)
-        for bit in range(draw.at_once)
+        Op("transfer", bit % 3, 1 << bit, to=(bit + 1) % 3) for bit in range(draw.moves)
     ]
-    return Plan((1 << draw.at_once,) * 3, (draw.lanes(ops),))
+    return Plan((1 << draw.moves,) * 3, (draw.lanes(ops),))
 
 
 def _partial(draw: Draw) -> Plan:
     """Transfers that must be refused, in a crowd of valid ones."""
     good = [
         Op("transfer", bit % 2, 1 << bit, to=1 - bit % 2)
-        for bit in range(draw.at_once // 2)
+        for bit in range(draw.moves // 2)
     ]
-    top = 1 << draw.at_once
+    top = 1 << draw.moves
     bad = [
-        Op("transfer", 0, 1 << draw.at_once // 2, to=NOBODY),
-        Op("transfer", 1, 1 << draw.at_once // 2 + 1, to=NOBODY),
-        Op("transfer", 0, 1 << draw.at_once // 2 + 2, to=0),
+        Op("transfer", 0, 1 << draw.moves // 2, to=NOBODY),
+        Op("transfer", 1, 1 << draw.moves // 2 + 1, to=NOBODY),
+        Op("transfer", 0, 1 << draw.moves // 2 + 2, to=0),
         Op("transfer", 1, 4 * top, to=0),
-        Op("transfer", NOBODY, 1 << draw.at_once // 2 + 3, to=1),
+        Op("transfer", NOBODY, 1 << draw.moves // 2 + 3, to=1),
     ]
     return Plan((top, top), (draw.lanes([*good, *bad]),))
 
