@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import socket
 import struct
@@ -337,3 +338,20 @@ def test_who_serves_one_connection_at_a_time_is_found_and_served() -> None:
         assert all(lane[0].answer is not None for lane in ran)
     with served(answers(OK)) as client:
         assert not setup.one_connection_at_a_time(Subject(client, Adapter()))
+
+
+def test_after_an_error_of_the_server_the_next_call_has_a_new_connection() -> None:
+    accepted = itertools.count()
+
+    def behave(connection: socket.socket) -> None:
+        status = b"200 OK" if next(accepted) else b"500 Oops"
+        head = b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n"
+        while connection.recv(1 << 16):
+            connection.sendall(head)
+
+    with served(behave) as client:
+        (two,) = client.race([Script([GET, GET])])
+        found = [
+            each.answer and each.answer.status for each in [*two, client.send(GET)]
+        ]
+    assert found == [500, 200, 200]

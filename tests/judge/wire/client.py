@@ -205,8 +205,11 @@ class _Connection:
         return False  # closed, or something that nobody asked for
 
     def can_be_reused(self) -> bool:
+        """Tell whether another request may go here: after an error of its own a
+        server may close the connection without saying so."""
         return (
-            self.http.our_state is h11.DONE
+            self.status < 500
+            and self.http.our_state is h11.DONE
             and self.http.their_state is h11.DONE
             and self.http.trailing_data == (b"", False)
         )
