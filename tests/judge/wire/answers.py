@@ -152,12 +152,12 @@ def wallet_id(answer: Answer, paths: Sequence[str]) -> str:
     return text
 
 
-def entries(answer: Answer, adapter: Adapter) -> list[Entry]:
+def entries(rows: Sequence[Any], adapter: Adapter) -> list[Entry]:
     """Return the entries of a history, in the order of the answer.
 
-    Raises Unreadable.
+    A row of a call that failed is none. Raises Unreadable.
     """
-    return [_entry(row, adapter) for row in rows(answer, adapter)]
+    return [_entry(row, adapter) for row in rows if not _is_failed(row, adapter)]
 
 
 def rows(answer: Answer, adapter: Adapter) -> list[Any]:
@@ -188,6 +188,11 @@ def csv_rows(answer: Answer) -> list[dict[str, str]]:
         return list(csv.DictReader(io.StringIO(answer.body.decode()), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise Unreadable("the body is not CSV") from error
+
+
+def _is_failed(row: Any, adapter: Adapter) -> bool:
+    status = row.get("status") if isinstance(row, dict) else None
+    return isinstance(status, str) and status.lower() in adapter.failed
 
 
 def _entry(row: Any, adapter: Adapter) -> Entry:

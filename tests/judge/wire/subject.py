@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -24,6 +25,10 @@ REST_SECONDS = 2.0
 
 LOOK_SECONDS = 0.02
 PAGES_MAX = 50
+CUT_MIN = 10
+NO_PAGE = (400, 404, 416, 422)
+"""What a server may answer to a page after the last."""
+
 ACCEPTED = 202
 """What a server answers that does the work later."""
 
@@ -42,6 +47,8 @@ class Subject:
     """What stands before each path."""
 
     _taken: int = 0
+    _longest: int = 0
+    """How many entries the longest page of a history had: a shorter one is the last."""
 
     # Requests
 
@@ -148,7 +155,10 @@ class Subject:
                 id = answers.wallet_id(answer, self.adapter.create.id)
                 return msgspec.structs.replace(came, id=id)
             if op.kind == "history":
-                entries = tuple(answers.entries(answer, self.adapter))
+                rows = answers.rows(answer, self.adapter)
+                entries = tuple(answers.entries(rows, self.adapter))
+                if self._may_be_cut(rows):
+                    return came
                 return msgspec.structs.replace(came, entries=entries)
             paths = self.call(op.kind).balance
             found = answers.balance(answer, paths, self.adapter.scale)
@@ -206,20 +216,51 @@ class Subject:
         if not history.request:
             return None
         found: list[Entry] = []
-        for page in range(history.page_first, history.page_first + PAGES_MAX):
-            values = {"wallet": id, "limit": str(history.limit), "page": str(page)}
-            exchange = self.client.send(self.request(Call(history.request), values))
-            answer = exchange.answer
-            if answer is None or not 200 <= answer.status < 300:
+        before: list[Any] = []
+        is_paged = "{page}" in history.request
+        for number in range(PAGES_MAX):
+            rows = self._page(id, number)
+            if rows is None:
                 return None
+            is_ignored = number == 1 and rows == before
+            if not is_paged or (is_ignored and rows):
+                if self._may_be_cut(rows):
+                    return None
+            if number and (not rows or rows == before):
+                break
             try:
-                entries = answers.entries(answer, self.adapter)
+                found += answers.entries(rows, self.adapter)
             except answers.Unreadable:
                 return None
-            found += entries
-            if "{page}" not in history.request or len(entries) < history.limit:
+            if len(rows) < self._longest or not is_paged:
                 break
+            self._longest = len(rows)
+            before = rows
+        else:
+            return None
         return tuple(found[::-1] if history.is_latest_first else found)
+
+    def _page(self, id: str, number: int) -> list[Any] | None:
+        """Return the rows of a page, none after the last; None if it is not read."""
+        history = self.adapter.history
+        page = str(history.page_first + number)
+        values = {"wallet": id, "limit": str(history.limit), "page": page}
+        answer = self.client.send(self.request(Call(history.request), values)).answer
+        if answer is not None and answer.status in NO_PAGE and number:
+            return []
+        if answer is None or not 200 <= answer.status < 300:
+            return None
+        try:
+            return answers.rows(answer, self.adapter)
+        except answers.Unreadable:
+            return None
+
+    def _may_be_cut(self, rows: Sequence[Any]) -> bool:
+        """Tell whether a page may have no room for more: who cuts a history does so
+        at a round number."""
+        return len(rows) == self.adapter.history.limit or (
+            len(rows) >= CUT_MIN and len(rows) % 5 == 0
+        )
 
     # Rounds
 
