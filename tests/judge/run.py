@@ -98,11 +98,12 @@ class Judge:
         """Run the rounds of a race until one fails, or its share of time is used up."""
         random = Random(f"{self.seed} {race.name}")
         draw = Draw(random, self.at_once, self.found.latency_ns)
-        plans = [make for make in race.plans if self._is_offered(make(draw))]
-        missing = [kind for kind in race.needs if not self.subject.offers(kind)]
-        if missing or not plans:
-            said = f"not offered: {', '.join(missing or ['transfer'])}"
-            return left_out(race, Verdict.SKIPPED, said)
+        plans = [
+            make for make in race.plans if self.subject.offers(*_kinds(make(draw)))
+        ]
+        needs = race.needs if plans else (*race.needs, *_kinds(race.plans[0](draw)))
+        if missing := self.subject.left_out(needs):
+            return left_out(race, *missing)
         if race.needs_keys and not self.found.has_keys:
             return left_out(race, Verdict.SKIPPED, "not offered: idempotency keys")
         if race.needs_users and "{user}" not in self.subject.adapter.create.body:
@@ -139,10 +140,6 @@ class Judge:
         if race.may_hang and not_answered(record):
             return self._not_answered(race, record, rounds)
         return None
-
-    def _is_offered(self, plan: Plan) -> bool:
-        kinds = {op.kind for stage in plan.stages for lane in stage for op in lane.ops}
-        return self.subject.offers(*kinds)
 
     def _failed(
         self, record: Record, checks: Sequence[Check]
@@ -261,6 +258,12 @@ class Judge:
         for place, result in enumerate(self.results):
             if wrong and result.probe == HISTORY and result.verdict != Verdict.FAIL:
                 self.results[place] = wrong
+
+
+def _kinds(plan: Plan) -> list[str]:
+    return sorted(
+        {op.kind for stage in plan.stages for lane in stage for op in lane.ops}
+    )
 
 
 def _crosses(one: Op, other: Op) -> bool:

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.judge.arithmetic.calls import Entry, Op
+from tests.judge.arithmetic.verdicts import Verdict
 from tests.judge.servers.dialects import DIALECTS
 from tests.judge.servers.running import running
-from tests.judge.wire.adapter import Adapter, read_adapter, write_adapter
+from tests.judge.wire.adapter import Adapter, Call, read_adapter, write_adapter
 from tests.judge.wire.client import Client, Limits, Origin
 from tests.judge.wire.detection import detect
 from tests.judge.wire.setup import NoFit
@@ -49,6 +50,11 @@ def test_a_dialect_is_found_out(name: str) -> None:
         assert subject.offers("add", "deduct") is (name not in WITHOUT_ADDS)
         assert subject.offers("history") is (name not in WITHOUT_HISTORY)
         assert adapter.scale == (2 if name in IN_CENTS else 0)
+        assert set(subject.unknown) == {
+            kind
+            for kind in ("add", "deduct", "transfer", "history")
+            if not subject.offers(kind)
+        }
         assert read_adapter(write_adapter(adapter)) == adapter
         id = subject.open(20)
         before = len(subject.history(id) or ())
@@ -83,3 +89,21 @@ def test_an_entry_is_a_change_and_what_it_left() -> None:
         history = subject.history(id)
         assert history is not None
         assert history[-1] == Entry(-150, 350)
+
+
+def test_what_was_not_found_is_unknown_and_not_clean() -> None:
+    with served("dialect-signed") as subject:
+        found = detect(subject)
+        said = "no transfer request was found: give --adapter"
+        assert subject.left_out(["add", "transfer"]) == (Verdict.UNKNOWN, said)
+        assert found.notes[0].startswith(said)
+
+
+def test_what_an_adapter_does_not_offer_is_skipped() -> None:
+    with served("right") as subject:
+        subject.adapter = Adapter(transfer=Call())
+        assert subject.left_out(["transfer"]) == (
+            Verdict.SKIPPED,
+            "not offered: transfer",
+        )
+        assert subject.left_out(["add"]) is None

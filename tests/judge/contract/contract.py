@@ -91,9 +91,8 @@ class _Run:
         )
 
     def _seen(self, case: Case) -> Seen:
-        missing = [kind for kind in case.needs if not self.subject.offers(kind)]
-        if missing:
-            return Seen(Verdict.SKIPPED, f"not offered: {', '.join(missing)}")
+        if missing := self.subject.left_out(case.needs):
+            return Seen(*missing)
         if self.stopped:
             return Seen(Verdict.UNKNOWN, self.stopped)
         before = self.hung.get(case.needs[0])

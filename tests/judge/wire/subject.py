@@ -6,8 +6,8 @@ import re
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from tests.judge.arithmetic.calls import Done, Entry, Lane, Op, Outcome, Plan, Record
+from tests.judge.arithmetic.verdicts import Verdict
 from tests.judge.wire import answers
 from tests.judge.wire.adapter import Adapter, Call
 from tests.judge.wire.client import Client, Exchange, Request, Script
@@ -45,6 +46,9 @@ class Subject:
     adapter: Adapter
     base: str = ""
     """What stands before each path."""
+
+    unknown: dict[str, str] = field(default_factory=dict)
+    """The kinds of calls that it may have and that nobody knows how to make: why."""
 
     _taken: int = 0
     _longest: int = 0
@@ -102,6 +106,17 @@ class Subject:
 
     def offers(self, *kinds: str) -> bool:
         return all(self.call(kind).request for kind in kinds)
+
+    def left_out(self, kinds: Iterable[str]) -> tuple[Verdict, str] | None:
+        """Return what a probe comes to that needs these kinds of calls, if it cannot
+        be run: what was not found may be there, and be wrong."""
+        missing = [kind for kind in kinds if not self.offers(kind)]
+        for kind in missing:
+            if kind in self.unknown:
+                return Verdict.UNKNOWN, self.unknown[kind]
+        if missing:
+            return Verdict.SKIPPED, f"not offered: {', '.join(missing)}"
+        return None
 
     def new_user(self) -> str:
         """Return a user that has no wallet."""
