@@ -5,15 +5,17 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.judge.arithmetic.calls import Op
-from tests.judge.servers.exercise import Answer, Refused, Request, as_json, new_id
+from tests.judge.arithmetic.calls import Lane, Op, Plan
+from tests.judge.arithmetic.histories import wrong_history
+from tests.judge.servers.exercise import Answer, Json, Refused, Request, as_json, new_id
 from tests.judge.servers.parts import Parts
 from tests.judge.servers.threaded import Service
 from tests.judge.test_client import client_of
@@ -145,3 +147,52 @@ def test_one_page_with_no_room_for_more_is_not_taken_for_a_history() -> None:
         for amount in range(1, 13):
             subject.one(Op("add", 0, amount), [id])
         assert subject.one(Op("history"), [id]).entries is None
+
+
+class Accepts(Service):
+    """An add is accepted, and done when it is time."""
+
+    waiting: list[Callable[[], Answer]]
+    is_done_by_history = False
+
+    def add(self, body: Json) -> Answer:
+        self.waiting.append(partial(super().add, body))
+        return as_json(202, {})
+
+    def history(self, wallet_id: str, request: Request) -> Answer:
+        if self.is_done_by_history:
+            self.work()
+        return super().history(wallet_id, request)
+
+    @classmethod
+    def work(cls) -> None:
+        while cls.waiting:
+            cls.waiting.pop()()
+
+
+class DoneByHistory(Accepts):
+    is_done_by_history = True
+
+
+ADDS = Plan((0,), (tuple(Lane((Op("add", 0, amount),)) for amount in (1, 2, 4)),))
+
+
+def test_what_is_done_between_balance_and_history_is_no_contradiction() -> None:
+    DoneByHistory.waiting = []
+    with subject_of(DoneByHistory) as subject:
+        record = subject.play(ADDS)
+    assert record.rest == (7,)
+    assert wrong_history(record) is None
+
+
+def test_what_is_done_later_is_in_the_histories_that_are_read_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Accepts.waiting = []
+    with subject_of(Accepts) as subject:
+        before = subject.play(ADDS)
+        monkeypatch.setattr(subject, "pause", Accepts.work)
+        record = subject.later(before)
+    assert (before.rest, before.entries) == ((0,), ((),))
+    assert record.rest == (7,) and len(record.entries[0] or ()) == 3
+    assert wrong_history(record) is None

@@ -53,6 +53,8 @@ class Subject:
     _taken: int = 0
     _longest: int = 0
     """How many entries the longest page of a history had: a shorter one is the last."""
+    _before: dict[str, tuple[Entry, ...] | None] = field(default_factory=dict)
+    """The histories before the latest round of each wallet."""
 
     # Requests
 
@@ -288,7 +290,7 @@ class Subject:
         starts = [self.read(id) for id in ids]
         if None in starts:
             raise Undecided("a new wallet cannot be read")
-        before = [self.history(id) for id in ids]
+        self._before |= {id: self.history(id) for id in ids}
         users = [self.new_user()]
         keys = {
             op.key: uuid.uuid4().hex
@@ -310,35 +312,49 @@ class Subject:
                     self.done(op, each, stage=number, lane=index, zero_ns=zero_ns)
                     for op, each in zip(lane.ops, exchanges, strict=False)
                 ]
-        rest = self._at_rest(ids)
-        unread = (None,) * len(ids)
+        rest, entries = self._afterwards(ids)
         return Record(
             plan,
             tuple(ids),
             tuple(start for start in starts if start is not None),
             tuple(done),
-            tuple(rest),
-            unread if None in rest else self._since(before, ids),
+            rest,
+            entries,
         )
 
-    def _since(
-        self, before: Sequence[tuple[Entry, ...] | None], ids: Sequence[str]
-    ) -> tuple[tuple[Entry, ...] | None, ...]:
-        """Return what the histories have now, without what they had before."""
-        after = [self.history(id) for id in ids]
-        return tuple(
-            None if was is None or now is None else _without(now, was)
-            for was, now in zip(before, after, strict=True)
-        )
+    def _afterwards(
+        self, ids: Sequence[str]
+    ) -> tuple[tuple[int | None, ...], tuple[tuple[Entry, ...] | None, ...]]:
+        """Return the balances at rest, and the histories since the round began.
+
+        A history is one of these balances only if they are the same after it was
+        read: what is accepted may be done in between.
+        """
+        ends = time.monotonic() + REST_SECONDS
+        while True:
+            rest = self._at_rest(ids)
+            if None in rest:
+                return tuple(rest), (None,) * len(ids)
+            entries = tuple(self._since(id) for id in ids)
+            if self.balances(ids) == rest:
+                return tuple(rest), entries
+            if time.monotonic() > ends:
+                return tuple(rest), (None,) * len(ids)
+
+    def _since(self, id: str) -> tuple[Entry, ...] | None:
+        """Return what a history has now, without what it had before the round."""
+        was, now = self._before.get(id), self.history(id)
+        return None if was is None or now is None else _without(now, was)
 
     def pause(self) -> None:
         """Wait for what is done late."""
         time.sleep(REST_SECONDS / 8)
 
     def later(self, record: Record) -> Record:
-        """Return a record with what its balances are after more time."""
+        """Return a record with its balances and histories after more time."""
         self.pause()
-        return msgspec.structs.replace(record, rest=tuple(self._at_rest(record.ids)))
+        rest, entries = self._afterwards(record.ids)
+        return msgspec.structs.replace(record, rest=rest, entries=entries)
 
     def _lane(
         self,
