@@ -22,7 +22,7 @@ from tests.judge.servers.exercise import (
     new_id,
     text,
 )
-from tests.judge.servers.manners import SCRIPT
+from tests.judge.servers.manners import SCRIPT, AcceptedLater
 from tests.judge.servers.parts import PARTS, Parts
 from tests.judge.servers.threaded import Handler, LockedWallet, Service, Wallets
 
@@ -319,6 +319,14 @@ class Rounds(Service):
         return round(value) if isinstance(value, float) else super().amount(body)
 
 
+class AcceptedWithFunds(AcceptedLater):
+    """What is accepted and not yet done is no funds."""
+
+    def deduct(self, body: Json) -> Answer:
+        check_funds(self.wallets.find(text(body, "walletId")), self.amount(body))
+        return super().deduct(body)
+
+
 class StopsListening(Handler):
     """After an id that is no UUID the server is gone, as a process is that died."""
 
@@ -397,6 +405,7 @@ BROKEN = {
     "no-debits": Parts(NoDebits),
     "any-money": Parts(AnyMoney, AnyAmount),
     "rounds": Parts(service=Rounds),
+    "accepted-with-funds": Parts(service=AcceptedWithFunds),
     "stops-listening": Parts(handler=StopsListening),
     "hangs-in-history": Parts(handler=HangsInHistory),
     **{f"stops-after-{n}": Parts(handler=stops_after(n)) for n in STOPS},

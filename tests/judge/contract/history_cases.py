@@ -12,7 +12,7 @@ from tests.judge.arithmetic.calls import Entry, Op, Outcome
 from tests.judge.arithmetic.histories import broken_chain
 from tests.judge.arithmetic.verdicts import Verdict
 from tests.judge.arithmetic.wording import short
-from tests.judge.contract.bench import BUSY, Bench, Case, Seen
+from tests.judge.contract.bench import BUSY, Bench, Case, Seen, amounts
 from tests.judge.wire import answers
 from tests.judge.wire.adapter import History
 from tests.judge.wire.client import Request
@@ -89,13 +89,11 @@ def _told(bench: Bench) -> Story:
         if came.outcome is Outcome.REFUSED or came.status is None:
             said = f"{op.kind} of {op.amount}: {came.status or ''} {came.said}"
             raise Undecided(f"no history could be made: {said}")
-        is_accepted = is_accepted or came.outcome is Outcome.UNKNOWN
         done.append(op)
+        if came.outcome is Outcome.UNKNOWN:
+            is_accepted = True
+            _wait(bench, ids, done)
     held = subject.read(ids[0])
-    if is_accepted:
-        total = sum(op.changes()[0] for op in done)
-        bench.settled(ids[:1], lambda found: found[0].amount == total)
-        held = subject.read(ids[0])
     at_once = subject.history(ids[0])
     if at_once is None or len(at_once) < len(done):
         time.sleep(LATE_SECONDS)
@@ -107,6 +105,12 @@ def _told(bench: Bench) -> Story:
     return Story(
         ids, tuple(done), is_accepted, held, at_once, later, rows, other, reading
     )
+
+
+def _wait(bench: Bench, ids: Sequence[str], done: Sequence[Op]) -> None:
+    """Wait until what was accepted is done: the next call may need it."""
+    expected = [sum(op.changes().get(wallet, 0) for op in done) for wallet in (0, 1)]
+    bench.settled(ids, lambda found: amounts(found) == expected)
 
 
 def _rows(bench: Bench, request: Request) -> list[Row]:
