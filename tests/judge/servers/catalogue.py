@@ -180,6 +180,7 @@ SPOKEN = (
     Bug("dialect-key-header", "the exercise, and every POST needs a key", ()),
     Bug("dialect-other-fields", "the exercise, with fields that a 422 names", ()),
     Bug("dialect-openapi", "paths that only its /openapi.json tells", ()),
+    Bug("dialect-terse", "REST whose errors name no field, with 404 for all", ()),
 )
 
 RIGHT = (Bug("right", "a right server", (), (THREADED, ASYNCIO, EXPRESS)),)

@@ -58,6 +58,8 @@ class Dialect:
     """What is paid is negative in the history."""
     types: Mapping[str, str] = field(default_factory=dict)
     """The types of entries that have other names."""
+    is_terse: bool = False
+    """A field that is missing is not named: it is 404, as for a wallet."""
     is_described: bool = False
     """There is a description in OpenAPI."""
 

@@ -202,6 +202,13 @@ OPENAPI = Dialect(
     is_described=True,
 )
 
+TERSE = Dialect(
+    {**REST.routes, "transfer": "POST /wallets/{wallet}/transfer"},
+    {"to": "recipientId", "amount": "value"},
+    opens_with=(),
+    is_terse=True,
+)
+
 DIALECTS = {
     "dialect-rest": REST,
     "dialect-rest-fund": REST_FUND,
@@ -216,4 +223,5 @@ DIALECTS = {
     "dialect-key-header": KEY_HEADER,
     "dialect-other-fields": OTHER_FIELDS,
     "dialect-openapi": OPENAPI,
+    "dialect-terse": TERSE,
 }

@@ -98,6 +98,8 @@ class Speaking(Service):
         given = {**request.query, **said, **path}
         needs = self.dialect.needs(operation)
         if missing := [names[what] for what in needs if what not in given]:
+            if self.dialect.is_terse:
+                raise Refused(404, "Not found")
             raise Missing(missing)
         return given
 

@@ -33,8 +33,13 @@ from tests.judge.wire.vocabulary import (
     leaves,
 )
 
-TRIES_MAX = 1_500
+TRIES_MAX = 3_000
 """Requests that are spent on guesses."""
+
+NOTHING = "judge-nothing"
+"""The end of a path that no server has."""
+
+NUMBER = re.compile(rb"[0-9a-fA-F.:-]*[0-9][0-9a-fA-F.:-]*")
 
 OPENED = 20
 """The balance at first, where one must be given."""
@@ -44,7 +49,7 @@ CREATES = ("/wallet/create", "/wallets", "/accounts", "/wallet", "/account", "/s
 WALLETS = ("/wallet", "/wallets", "/accounts", "/account")
 CREDITS = "deposit fund credit topup add".split()
 DEBITS = "withdraw debit deduct".split()
-TRANSFERS = ("/transfer", "/transfers")
+TRANSFERS = ("/transfer", "/transfers", "/send")
 HISTORIES = ("transactions", "history", "entries")
 
 CREATE_FIELDS: tuple[tuple[str, ...], ...] = (
@@ -65,11 +70,34 @@ PAID_FIELDS = (
     ("accountId", "amount"),
 )
 MOVED_FIELDS = (
-    ("fromWalletId", "toWalletId", "amount"),
-    ("from_wallet_id", "to_wallet_id", "amount"),
-    ("from_account_id", "to_account_id", "amount"),
-    ("fromAccountId", "toAccountId", "amount"),
-    ("from", "to", "amount"),
+    ("fromWalletId", "toWalletId"),
+    ("from_wallet_id", "to_wallet_id"),
+    ("from_account_id", "to_account_id"),
+    ("fromAccountId", "toAccountId"),
+    ("from", "to"),
+    ("fromId", "toId"),
+    ("from_id", "to_id"),
+    ("fromWallet", "toWallet"),
+    ("fromAccount", "toAccount"),
+    ("sourceWalletId", "destinationWalletId"),
+    ("sourceWalletId", "targetWalletId"),
+    ("source_wallet_id", "destination_wallet_id"),
+    ("source_wallet_id", "target_wallet_id"),
+    ("sourceAccountId", "destinationAccountId"),
+    ("sourceId", "destinationId"),
+    ("sourceId", "targetId"),
+    ("source", "destination"),
+    ("source", "target"),
+    ("senderId", "receiverId"),
+    ("senderId", "recipientId"),
+    ("sender_id", "receiver_id"),
+    ("sender_id", "recipient_id"),
+    ("senderWalletId", "receiverWalletId"),
+    ("senderWalletId", "recipientWalletId"),
+    ("sender_wallet_id", "receiver_wallet_id"),
+    ("sender_wallet_id", "recipient_wallet_id"),
+    ("sender", "receiver"),
+    ("sender", "recipient"),
 )
 OPENINGS = ("balance", "initialBalance", "initial_balance", "initialAmount")
 OPERATIONS = {
@@ -94,6 +122,10 @@ class Guess:
     balances: list[int] = field(default_factory=list)
     changes: list[int] = field(default_factory=list)
     """What was done to the first wallet."""
+    amount: str = "amount"
+    """The field that the first call that was found has for the amount."""
+    missing: dict[str, tuple[int, bytes] | None] = field(default_factory=dict)
+    """What is answered for a path that there is not, by what it begins with."""
     tries: int = 0
 
     def adapter(self) -> Adapter:
@@ -260,6 +292,7 @@ class Guess:
                 continue
             if self.subject.read(ids[0]) == OPENED:
                 self.ids, self.balances, self.changes = ids, [OPENED, OPENED], []
+                self.missing.clear()
                 return
         self._set(create=create)
 
@@ -271,7 +304,7 @@ class Guess:
             return
         for path in self._paid_paths(kind):
             has_wallet = "{wallet}" in path.line
-            usual = (("amount",),) if has_wallet else PAID_FIELDS
+            usual = (("amount",), ("value",)) if has_wallet else PAID_FIELDS
             for fields in self._fields(path, usual):
                 found = self._moves(kind, path, fields, Op(kind, 0, amount))  # type: ignore[arg-type]
                 if found is None:
@@ -315,7 +348,11 @@ class Guess:
             for end in TRANSFERS
         ]
         for path in paths:
-            for fields in self._fields(path, MOVED_FIELDS):
+            usual = dict.fromkeys(
+                (*(names[1:] if "{from}" in path.line else names), self.amount)
+                for names in MOVED_FIELDS
+            )
+            for fields in self._fields(path, list(usual)):
                 op = Op("transfer", 0, amount, 1)
                 found = self._moves("transfer", path, fields, op)
                 if found is None:
@@ -350,8 +387,9 @@ class Guess:
                 )
                 answer = self._tried(kind, op, Call(path.line, body, ()), fields)
                 if answer is None:
+                    self.amount = fields["amount"]
                     return True
-                if answer.status in (404, 405, 501):
+                if self._is_missing(path.line, answer):
                     return None
                 named += _named(answer)
             more = (*named, *names)
@@ -359,6 +397,19 @@ class Guess:
                 return False
             names = more
         return False
+
+    def _is_missing(self, line: str, answer: Answer) -> bool:
+        """Tell whether there is no such path: a 404 may also be for the wallet, and
+        is then another one than that for a path beside it."""
+        if answer.status != 404:
+            return answer.status in (405, 501)
+        home, _, name = line.rpartition("/")
+        if home not in self.missing:
+            values = {"wallet": self.ids[0], "from": self.ids[0]}
+            call = Call(f"{home}/{NOTHING}", "{}")
+            other = self._send(self.subject.request(call, values))
+            self.missing[home] = _without(other, NOTHING) if other else None
+        return self.missing[home] in (None, _without(answer, name))
 
     def _tried(
         self, kind: str, op: Op, call: Call, fields: dict[Role, str]
@@ -442,6 +493,12 @@ class Guess:
                 if found is not None:
                     self._set(history=replace(found, request=line))
                     return
+
+
+def _without(answer: Answer, name: str) -> tuple[int, bytes]:
+    """Return an answer without the name of what was asked for, times and ids."""
+    body = answer.body.replace(name.encode(), b"")
+    return answer.status, NUMBER.sub(b"", body)
 
 
 def _named(answer: Answer) -> list[str]:

@@ -26,12 +26,13 @@ NAMES: Mapping[Role, frozenset[str]] = {
     "from": frozenset(
         "fromwalletid fromwallet fromaccountid fromaccount fromid fromref from "
         "source sourceid sourceref sourcewalletid sourceaccountid sender senderid "
-        "senderwalletid payer payerid debtor".split()
+        "senderwalletid senderaccountid payer payerid debtor".split()
     ),
     "to": frozenset(
         "towalletid towallet toaccountid toaccount toid toref to target targetid "
         "targetref targetwalletid destination destinationid destinationwalletid "
-        "receiver receiverid receiverwalletid recipient recipientid payee payeeid "
+        "receiver receiverid receiverwalletid receiveraccountid recipient recipientid "
+        "recipientwalletid recipientaccountid payee payeeid "
         "creditor".split()
     ),
     "amount": frozenset("amount value cents sum minor amountminor money".split()),
