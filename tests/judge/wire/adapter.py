@@ -12,7 +12,16 @@ from typing import Literal
 
 import msgspec
 
-FAILED = ("failed", "failure", "error", "rejected", "declined", "refused", "denied")
+FAILED = (
+    "fail",
+    "failed",
+    "failure",
+    "error",
+    "rejected",
+    "declined",
+    "refused",
+    "denied",
+)
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -110,7 +119,14 @@ class Adapter(Part, frozen=True):
     read: Call = Call("GET /wallet/{wallet}")
     history: History = History()
     key: Key = Key()
-    failing: tuple[str, ...] = ("status", "success", "data.status")
+    failing: tuple[str, ...] = (
+        "status",
+        "success",
+        "ok",
+        "data.status",
+        "data.success",
+        "data.ok",
+    )
     failed: tuple[str, ...] = FAILED
     headers: dict[str, str] = {}
     wallets: tuple[str, ...] = ()

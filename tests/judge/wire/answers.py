@@ -21,6 +21,10 @@ DIGITS_MAX = 40
 EXACT = Context(prec=2 * DIGITS_MAX)
 """For amounts of that many digits, none of which may be rounded away."""
 
+ERRORS = ("error", "errors")
+CODES = ("code", "statusCode", "status")
+NO_ERROR: tuple[Any, ...] = (None, False, 0, "", [], {})
+
 SAID_MAX = 120
 ENTRIES_MAX = 5_000
 
@@ -119,10 +123,13 @@ def outcome(exchange: Exchange, adapter: Adapter) -> Outcome:
 
 
 def is_failing(answer: Answer, adapter: Adapter) -> bool:
-    """Tell whether a success says in its body that the call failed."""
+    """Tell whether a success says in its body that the call failed: by a status, by an
+    error, or by a code of HTTP's."""
     try:
         said = document(answer)
     except Unreadable:
+        return False
+    if not isinstance(said, dict):
         return False
     for path in adapter.failing:
         try:
@@ -133,7 +140,9 @@ def is_failing(answer: Answer, adapter: Adapter) -> bool:
             isinstance(value, str) and value.lower() in adapter.failed
         ):
             return True
-    return False
+    return any(said.get(name) not in NO_ERROR for name in ERRORS) or any(
+        type(said.get(name)) is int and 400 <= said[name] < 600 for name in CODES
+    )
 
 
 def balance(answer: Answer, paths: Sequence[str], scale: int) -> int:

@@ -213,7 +213,10 @@ class Guess:
             if 200 <= answer.status < 300 and self._is_wallet(answer, create):
                 return True
             more = (*_named(answer), *names)
-            if not 400 <= answer.status < 500 or fields_in(more, "create") == fields:
+            is_refused = 400 <= answer.status < 500 or answers.is_failing(
+                answer, self.subject.adapter
+            )
+            if not is_refused or fields_in(more, "create") == fields:
                 return False
             names = more
         return False
