@@ -343,8 +343,8 @@ class StopsListening(Handler):
         parts = self.path.split("/")
         try:
             UUID(parts[2])
-        except ValueError:
-            return self.command == "GET"
+        except (ValueError, IndexError):
+            return self.command == "GET" and len(parts) > 2
         return False
 
 
@@ -358,6 +358,25 @@ def stops_after(requests: int) -> type[Handler]:
             return next(self.count) > requests
 
     return StopsAfter
+
+
+def restarted(times: int) -> type[Handler]:
+    """Return a handler whose server is started anew, without its wallets, so many
+    times: where a read of what is no UUID would have killed it."""
+
+    class Restarted(StopsListening):
+        left = itertools.chain(range(times))
+
+        def parse_request(self) -> bool:
+            if not Handler.parse_request(self):
+                return False
+            if self.is_last() and next(self.left, None) is not None:
+                self.server.service.wallets.by_id.clear()
+                self.close_connection = True
+                return False
+            return True
+
+    return Restarted
 
 
 class HangsInHistory(Handler):
@@ -407,6 +426,8 @@ BROKEN = {
     "rounds": Parts(service=Rounds),
     "accepted-with-funds": Parts(service=AcceptedWithFunds),
     "stops-listening": Parts(handler=StopsListening),
+    "restarted-once": Parts(handler=restarted(1)),
+    "restarted-always": Parts(handler=restarted(1000)),
     "hangs-in-history": Parts(handler=HangsInHistory),
     **{f"stops-after-{n}": Parts(handler=stops_after(n)) for n in STOPS},
     **PARTS,

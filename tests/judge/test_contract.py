@@ -47,7 +47,7 @@ def found(name: str, *wanted: str) -> dict[str, Result]:
     """Return what the cases come to that begin with one of these."""
     names = tuple(f"contract/{each}" for each in wanted)
     with subject_of(name) as subject:
-        bench = Bench(subject, looks=())
+        bench = Bench(subject, looks=(), back_seconds=0)
         ran = contract.judged(
             bench, lambda each: each.startswith(names), lambda _: None
         )
@@ -186,6 +186,18 @@ def test_a_server_that_died_is_convicted_and_the_rest_is_unknown() -> None:
     first, *others = (each for each in ran if each.startswith("bad-input/read"))
     assert ran[first].verdict is FAIL and "no more connections" in ran[first].sentence
     assert {ran[each].verdict for each in others} == {UNKNOWN}
+
+
+def test_a_server_that_somebody_starts_anew_is_not_convicted() -> None:
+    ran = found("restarted-once", "read/", "bad-input/read")
+    first, *others = (each for each in ran if each.startswith("bad-input/read"))
+    assert (ran[first].verdict, ran[first].sentence) == (
+        UNKNOWN,
+        "the server was started anew while it was tried",
+    )
+    assert {ran[each].verdict for each in others} == {PASS}
+    ran = found("restarted-always", "bad-input/read-no-uuid")
+    assert ran["bad-input/read-no-uuid"].verdict is FAIL
 
 
 @pytest.mark.parametrize("requests", STOPS)

@@ -22,6 +22,9 @@ START = 1_000
 LOOKS = (0.02, 0.05, 0.1, 0.2, 0.4)
 """How long is waited, in seconds, before a balance that is not right is read again."""
 
+BACK_SECONDS = 2.0
+"""How long is waited for a server that somebody may be starting anew."""
+
 BUSY = (408, 429, 502, 503, 504)
 """With these a server says nothing of the request itself."""
 
@@ -36,6 +39,8 @@ class Seen:
     requests: tuple[Request, ...] = ()
     likely: str = ""
     harm: Harm | None = None
+    is_dead: bool = False
+    """Nothing listened at the address any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Bench:
 
     subject: Subject
     looks: Sequence[float] = LOOKS
+    back_seconds: float = BACK_SECONDS
     held: list[Decimal] = field(default_factory=list)
     sent: list[Request] = field(default_factory=list)
     """What the case has sent and was not valid."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from decimal import localcontext
 
+from tests.judge.arithmetic.calls import Op
 from tests.judge.arithmetic.verdicts import Finding, Harm, Result, Verdict
 from tests.judge.contract import bad_answers, history_cases, right_calls
 from tests.judge.contract.bench import Bench, Case, Seen, Stopped
@@ -28,6 +30,8 @@ HANGS_MAX = 2
 """After so many wallets that no longer answer, no more are risked: each costs twice
 the time-out."""
 
+NOT_FOUND = 404
+LOOK_SECONDS = 0.05
 BUSY_SECONDS = 1.0
 BUSY_WAITS_MAX = 8
 SENTENCE_MAX = 400
@@ -67,6 +71,7 @@ class _Run:
     waited: Counter[str] = field(default_factory=Counter)
     """How many cases have waited for the time-out, by the kind of their calls."""
     waits: int = 0
+    watched: str = ""
 
     def result(self, case: Case) -> Result:
         seen = self._seen(case)
@@ -98,6 +103,52 @@ class _Run:
         before = self.hung.get(case.needs[0])
         if before is not None:
             return Seen(Verdict.UNKNOWN, f"not tried: no answer after {before}")
+        self._watch()
+        seen = self._tried(case)
+        if not self._is_another(seen):
+            return seen
+        self._watch()
+        again = self._tried(case)
+        if self._is_another(again) or again.verdict is Verdict.FAIL:
+            return again
+        return Seen(Verdict.UNKNOWN, "the server was started anew while it was tried")
+
+    def _watch(self) -> None:
+        """Have a wallet that no case touches: it is gone when the server was started
+        anew and has forgotten everything."""
+        if not self.watched and not self.subject.adapter.wallets:
+            with suppress(Undecided, Spent):
+                self.watched = self.subject.open()
+
+    def _is_another(self, seen: Seen) -> bool:
+        """Tell whether the server that has failed was started anew since: then nothing
+        is left of what it knew."""
+        if seen.verdict is not Verdict.FAIL:
+            return False
+        try:
+            is_back = seen.is_dead and self._is_back()
+            is_lost = (
+                self.watched != ""
+                and self.subject.one(Op("read"), [self.watched]).status == NOT_FOUND
+            )
+        except Spent:
+            return False
+        if is_back or is_lost:
+            self.watched = self.stopped = ""
+            self.bench.drop()
+            self.bench.story = None
+        return is_back or is_lost
+
+    def _is_back(self) -> bool:
+        """Wait for a server that takes no connections. Raises Spent."""
+        ends = time.monotonic() + self.bench.back_seconds
+        while self.bench.send(self.subject.probe()).answer is None:
+            if time.monotonic() > ends:
+                return False
+            time.sleep(LOOK_SECONDS)
+        return True
+
+    def _tried(self, case: Case) -> Seen:
         self._wait()
         began = time.monotonic()
         try:
@@ -148,7 +199,7 @@ class _Run:
         if error.is_dead:
             self.stopped = f"the server died after {case.name}"
             sentence = "after it the server takes no more connections"
-            return _hangs(sentence, exchange, requests)
+            return replace(_hangs(sentence, exchange, requests), is_dead=True)
         self.hung[case.needs[0]] = case.name
         if len(self.hung) >= HANGS_MAX:
             self.stopped = (
