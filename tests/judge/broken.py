@@ -327,6 +327,32 @@ class AcceptedWithFunds(AcceptedLater):
         return super().deduct(body)
 
 
+class Evasive(Service):
+    """What it does not like it answers with a success, or with another address."""
+
+    def route(self, request: Request) -> Answer:
+        if ".." in request.path:
+            return as_json(307, {"note": "elsewhere"})
+        if b"true" in request.body:
+            return as_json(200, {"note": "ignored"})
+        return super().route(request)
+
+
+class LosesOneAnswer(Handler):
+    """The connection is closed after a call that is no valid one, once."""
+
+    left = itertools.chain(range(1))
+    was_bad = False
+
+    def send(self, answer: Answer) -> None:
+        is_lost = type(self).was_bad and answer.status == 200
+        if is_lost and next(self.left, None) is not None:
+            self.close_connection = True
+            return
+        type(self).was_bad = answer.status == 400
+        super().send(answer)
+
+
 class StopsListening(Handler):
     """After an id that is no UUID the server is gone, as a process is that died."""
 
@@ -425,6 +451,8 @@ BROKEN = {
     "any-money": Parts(AnyMoney, AnyAmount),
     "rounds": Parts(service=Rounds),
     "accepted-with-funds": Parts(service=AcceptedWithFunds),
+    "evasive": Parts(service=Evasive),
+    "loses-one-answer": Parts(handler=LosesOneAnswer),
     "stops-listening": Parts(handler=StopsListening),
     "restarted-once": Parts(handler=restarted(1)),
     "restarted-always": Parts(handler=restarted(1000)),

@@ -208,6 +208,17 @@ def test_wherever_a_server_dies_nothing_else_is_said_of_it(requests: int) -> Non
     assert {each.verdict for each in ran.values()} == {PASS, FAIL, UNKNOWN}
 
 
+def test_what_is_said_is_what_came() -> None:
+    ran = found("evasive", "bad-input/add-true", "bad-input/read-dots")
+    assert [(each.verdict, each.sentence) for each in ran.values()] == [
+        (WEAK, 'acknowledged, and nothing moved: 200: {"note": "ignored"}'),
+        (INFO, "answered 307; nothing moved"),
+    ]
+    (lost,) = found("loses-one-answer", "add/zero").values()
+    assert lost.verdict is UNKNOWN
+    assert "a valid add of 1 after it had no answer (the connection" in lost.sentence
+
+
 @pytest.mark.slow
 def test_a_history_that_is_never_answered_does_not_take_all_the_time() -> None:
     began = time.monotonic()
@@ -243,5 +254,6 @@ def test_work_that_is_done_later_is_waited_for() -> None:
 def test_nothing_that_a_server_says_is_a_command_to_the_terminal() -> None:
     ran = found("escapes-in-errors", "deduct/beyond-balance", "create/again")
     for each in ran.values():
-        assert each.verdict is FAIL and "\\x1b" in each.sentence
-        assert each.sentence.isprintable()
+        assert each.verdict is FAIL and each.finding is not None
+        assert "\\x1b" in each.finding.sums and each.finding.sums.isprintable()
+        assert "x1b" not in each.sentence  # what they say is beside what it means

@@ -9,7 +9,7 @@ from functools import partial
 
 from tests.judge.arithmetic.calls import Op, Outcome
 from tests.judge.arithmetic.verdicts import Harm, Verdict
-from tests.judge.contract.bad_requests import BAD, Bad, with_half
+from tests.judge.contract.bad_requests import BAD, HALF, Bad, with_half
 from tests.judge.contract.bench import BUSY, Bench, Case, Held, Seen, amounts
 from tests.judge.wire import answers
 from tests.judge.wire.client import Exchange
@@ -53,6 +53,7 @@ def judged(bad: Bad, bench: Bench) -> Seen:
         )
         bench.held = [each.amount for each in found if each.amount is not None]
         seen = verdict(bad, bench, exchange, moved)
+        seen = replace(seen, answered=answers.said(exchange))
         if any(moved):
             sums = _sums(ids, before, added, found)
             seen = replace(seen, sums=sums, harm=Harm.MONEY)
@@ -93,12 +94,13 @@ def _harm(
         return None
     status, said = works.answer.status, answers.said(works)
     if status in BUSY:
-        return Seen(Verdict.UNKNOWN, f"a valid add after it: {status} {said}")
+        return Seen(Verdict.UNKNOWN, f"a valid add after it: {status}", answered=said)
     if bench.outcome(works) is Outcome.REFUSED:
-        return Seen(Verdict.WEAK, f"a valid add after it is refused: {status} {said}")
+        sentence = f"a valid add after it is refused ({status})"
+        return Seen(Verdict.WEAK, sentence, answered=said)
     if status >= 500:
-        sentence = f"a valid add after it fails: {status} {said}"
-        return Seen(Verdict.FAIL, sentence, harm=Harm.HANGS)
+        sentence = f"a valid add after it fails ({status})"
+        return Seen(Verdict.FAIL, sentence, harm=Harm.HANGS, answered=said)
     return None
 
 
@@ -108,7 +110,7 @@ def verdict(
     """Return what a bad request came to, from its answer and what has moved."""
     outcome = bench.outcome(exchange)
     status = exchange.answer.status if exchange.answer else 0
-    said = f"{status} {answers.said(exchange)}" if status else answers.said(exchange)
+    said = f"{status}" if status else "no answer"
     taken = [_changes(bad.op, amount) for amount in _taken(bad, bench.subject)]
     if any(moved):
         return _moved(bad, outcome, said, moved, taken)
@@ -117,13 +119,15 @@ def verdict(
     if exchange.failure.startswith("timed out"):
         return Seen(Verdict.WEAK, "not answered; nothing moved, and the server goes on")
     if status == 0:
-        return Seen(Verdict.WEAK, f"no answer ({said}); nothing moved")
+        return Seen(Verdict.WEAK, "no answer; nothing moved")
     if outcome is Outcome.REFUSED or (bad.method and status == NOT_IMPLEMENTED):
         if bad.status not in (None, status) and status >= 400:
             return Seen(Verdict.WEAK, f"{bad.shows}, but with {said}")
         return Seen(Verdict.PASS, f"{bad.shows} ({status})")
     if outcome is Outcome.ACKNOWLEDGED:
-        return _acknowledged(bad, said, taken)
+        return _acknowledged(bad, said)
+    if 300 <= status < 400 and not bad.refused and bad.status is None:
+        return Seen(Verdict.INFO, f"answered {said}; nothing moved")
     is_named = bad.status is not None and status >= 500
     return Seen(
         Verdict.FAIL if is_named else Verdict.WEAK,
@@ -160,14 +164,14 @@ def _is_nearly(moved: Sequence[Decimal], named: Sequence[Decimal]) -> bool:
     return all(abs(a - b) < 1 for a, b in zip(moved, named, strict=True))
 
 
-def _acknowledged(bad: Bad, said: str, taken: Sequence[Sequence[Decimal]]) -> Seen:
+def _acknowledged(bad: Bad, said: str) -> Seen:
     if bad.refused:
         return Seen(Verdict.FAIL, f"it must be refused, and is acknowledged: {said}")
     if bad.op.kind in ("read", "history"):
         return Seen(Verdict.INFO, f"answered {said}")
     if bad.op.kind == "create":
         return Seen(Verdict.WEAK, f"a wallet is made all the same: {said}")
-    rounded = "rounded to nothing" if taken else "nothing moved"
+    rounded = "rounded to nothing" if bad.amount == HALF else "nothing moved"
     return Seen(Verdict.WEAK, f"acknowledged, and {rounded}: {said}")
 
 

@@ -39,6 +39,8 @@ class Seen:
     requests: tuple[Request, ...] = ()
     likely: str = ""
     harm: Harm | None = None
+    answered: str = ""
+    """What the server said, for who wants to know more than the sentence says."""
     is_dead: bool = False
     """Nothing listened at the address any more."""
 
@@ -95,6 +97,9 @@ class Bench:
     """What the case has sent and was not valid."""
     failing: int = 0
     """How often a call was refused by a success with a failing status."""
+
+    failure: str = ""
+    """Why the latest valid call without an answer had none."""
 
     story: object = None
     """The history that several cases look at."""
@@ -156,6 +161,7 @@ class Bench:
         """Make a valid call, and again if it has no answer. Raises Stopped."""
         exchange = self.send(make())
         if exchange.answer is None:
+            self.failure = exchange.failure
             self.subject.pause()
             exchange = self.send(make())
         if exchange.answer is None:
@@ -226,7 +232,10 @@ class Bench:
 
         exchange = self.valid(make)
         if len(tried) > 1:
-            raise Undecided("one of two valid calls after it had no answer")
+            raise Undecided(
+                f"a valid add of {tried[0]} after it had no answer ({self.failure}); "
+                f"the next one, of {tried[1]}, had one"
+            )
         answer = exchange.answer
         if self.outcome(exchange) is not Outcome.REFUSED and answer is not None:
             if answer.status < 500:

@@ -13,7 +13,8 @@ from tests.judge.arithmetic.calls import Op
 from tests.judge.arithmetic.verdicts import Finding, Harm, Result, Verdict
 from tests.judge.contract import bad_answers, history_cases, right_calls
 from tests.judge.contract.bench import Bench, Case, Seen, Stopped
-from tests.judge.wire.answers import EXACT, said, shown
+from tests.judge.wire import answers
+from tests.judge.wire.answers import EXACT, shown
 from tests.judge.wire.client import Exchange, Request, Spent
 from tests.judge.wire.curl import curl
 from tests.judge.wire.subject import Subject, Undecided
@@ -75,11 +76,16 @@ class _Run:
 
     def result(self, case: Case) -> Result:
         seen = self._seen(case)
+        said = seen.sentence
+        if seen.answered and seen.verdict in (Verdict.WEAK, Verdict.UNKNOWN):
+            said = f"{said}: {seen.answered}"
         finding = None
         commands: tuple[str, ...] = ()
         if seen.verdict is Verdict.FAIL:
+            answered = f"it answered: {shown(seen.answered)}" if seen.answered else ""
+            sums = "; ".join(each for each in (seen.sums, answered) if each)
             sentence, sums = (
-                shown(text, SENTENCE_MAX) for text in (seen.sentence, seen.sums)
+                shown(text, SENTENCE_MAX) for text in (seen.sentence, sums)
             )
             finding = Finding(sentence, sums, likely=seen.likely, harm=seen.harm)
         if seen.verdict in (Verdict.FAIL, Verdict.WEAK):
@@ -89,7 +95,7 @@ class _Run:
         return Result(
             case.name,
             seen.verdict,
-            shown(seen.sentence, SENTENCE_MAX),
+            shown(said, SENTENCE_MAX),
             case.is_must or finding is not None,
             finding=finding,
             curl=commands,
@@ -210,4 +216,6 @@ class _Run:
 
 
 def _hangs(sentence: str, exchange: Exchange, requests: tuple[Request, ...]) -> Seen:
-    return Seen(Verdict.FAIL, sentence, said(exchange), requests, harm=Harm.HANGS)
+    return Seen(
+        Verdict.FAIL, sentence, answers.said(exchange), requests, harm=Harm.HANGS
+    )

@@ -203,20 +203,22 @@ def _made(right: Right, step: Step, course: _Course) -> Seen | None:
     course.held = next((each for each in after if each == amounts(found)), after[0])
     if outcome is not Outcome.REFUSED and course.held == after[0]:
         course.terms.append(f"{kind} of {text}")
-    said = f"{kind} of {text}: {_said(exchange)}"
+    status = exchange.answer.status if exchange.answer else 0
+    said = f"{kind} of {text} ({status or 'no answer'})"
+    answered = answers.said(exchange)
     if amounts(found) not in after:
         wrong = _wrong(right, course, outcome, found, said)
-        return replace(wrong, harm=Harm.MONEY)
-    status = exchange.answer.status if exchange.answer else 0
+        return replace(wrong, harm=Harm.MONEY, answered=answered)
     if status in BUSY or not status:
-        return Seen(Verdict.UNKNOWN, f"not decided: {said}")
+        return Seen(Verdict.UNKNOWN, f"not decided: {said}", answered=answered)
     if outcome is Outcome.REFUSED:
         course.refused = said
     elif status >= 500:
         course.failed = said
     if right.may_refuse or (outcome is not Outcome.REFUSED and status < 500):
         return None
-    return Seen(Verdict.FAIL, f"a valid call is not done: {said}", course.sums(found))
+    sentence = f"a valid call is not done: {said}"
+    return Seen(Verdict.FAIL, sentence, course.sums(found), answered=answered)
 
 
 def _wrong(
@@ -343,14 +345,14 @@ def created_again(bench: Bench) -> Seen:
     request, again = _created(bench, user)
     (held,) = bench.settled([id], lambda found: found[0].amount == holds)
     requests = (request, request, bench.reading(id))
-    said = _said(again)
-    if held.amount != holds and not bench.is_busy:
-        sentence = f"a second creation changed the wallet: {said}"
-        sums = f"it held {holds}, and holds {held}"
-        return Seen(Verdict.FAIL, sentence, sums, requests)
+    said = answers.said(again)
     status = again.answer.status if again.answer else 0
+    if held.amount != holds and not bench.is_busy:
+        sentence = "a second creation changed the wallet"
+        sums = f"it held {holds}, and holds {held}"
+        return Seen(Verdict.FAIL, sentence, sums, requests, answered=said)
     if not status or status in BUSY:
-        return Seen(Verdict.UNKNOWN, f"a second creation: {said}")
+        return Seen(Verdict.UNKNOWN, f"a second creation: {_said(again)}")
     other = _id(bench, again)
     if other and other != id:
         is_theirs = bench.subject.adapter.create.request.endswith("/wallet/create")
@@ -358,8 +360,8 @@ def created_again(bench: Bench) -> Seen:
         sums = f"{short(id)} and {short(other)}"
         return Seen(verdict, "one user has two wallets", sums, requests)
     if status >= 500:
-        sentence = f"a second creation is answered {said}; the exercise says 409"
-        return Seen(Verdict.FAIL, sentence, "", requests)
+        sentence = f"a second creation is answered {status}; the exercise says 409"
+        return Seen(Verdict.FAIL, sentence, "", requests, answered=said)
     if status != 409 and not bench.is_failing(again):
         sentence = (
             f"a second creation is answered {status}, and not 409; it made nothing"
