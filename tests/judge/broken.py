@@ -338,6 +338,17 @@ class Evasive(Service):
         return super().route(request)
 
 
+class Limited(Service):
+    """After some requests none is answered any more, for a long time."""
+
+    left = itertools.chain(range(30))
+
+    def answer(self, request: Request) -> Answer:
+        if next(self.left, None) is None:
+            return Answer(429, "{}", {"Retry-After": "0"})
+        return super().answer(request)
+
+
 class LosesOneAnswer(Handler):
     """The connection is closed after a call that is no valid one, once."""
 
@@ -452,6 +463,7 @@ BROKEN = {
     "rounds": Parts(service=Rounds),
     "accepted-with-funds": Parts(service=AcceptedWithFunds),
     "evasive": Parts(service=Evasive),
+    "limited": Parts(service=Limited),
     "loses-one-answer": Parts(handler=LosesOneAnswer),
     "stops-listening": Parts(handler=StopsListening),
     "restarted-once": Parts(handler=restarted(1)),

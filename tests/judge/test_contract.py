@@ -208,6 +208,19 @@ def test_wherever_a_server_dies_nothing_else_is_said_of_it(requests: int) -> Non
     assert {each.verdict for each in ran.values()} == {PASS, FAIL, UNKNOWN}
 
 
+def test_a_limit_of_requests_is_one_sentence_and_soon_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(contract, "BUSY_SECONDS", 0.0)
+    with subject_of("limited") as subject:
+        bench = Bench(subject, looks=(), back_seconds=0)
+        ran = list(contract.judged(bench, lambda _: True, lambda _: None))
+        assert subject.client.limited < 40
+    said = {each.sentence for each in ran if each.verdict is UNKNOWN}
+    assert said == {"the server limits requests (429): switch that off"}
+    assert not [each for each in ran if each.verdict in (FAIL, WEAK)]
+
+
 def test_what_is_said_is_what_came() -> None:
     ran = found("evasive", "bad-input/add-true", "bad-input/read-dots")
     assert [(each.verdict, each.sentence) for each in ran.values()] == [

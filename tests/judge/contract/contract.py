@@ -35,6 +35,8 @@ NOT_FOUND = 404
 LOOK_SECONDS = 0.05
 BUSY_SECONDS = 1.0
 BUSY_WAITS_MAX = 8
+LIMITED = "the server limits requests (429): switch that off"
+LIMITED_MAX = 5
 SENTENCE_MAX = 400
 
 
@@ -72,6 +74,8 @@ class _Run:
     waited: Counter[str] = field(default_factory=Counter)
     """How many cases have waited for the time-out, by the kind of their calls."""
     waits: int = 0
+    limited: int = 0
+    """How many cases in a row a limit of requests has left open."""
     watched: str = ""
 
     def result(self, case: Case) -> Result:
@@ -155,6 +159,19 @@ class _Run:
         return True
 
     def _tried(self, case: Case) -> Seen:
+        """Try a case, and no more after some that a limit of requests left open."""
+        before = self.subject.client.limited
+        seen = self._judged(case)
+        is_open = seen.verdict is Verdict.UNKNOWN
+        if not is_open or self.subject.client.limited == before:
+            self.limited = 0
+            return seen
+        self.limited += 1
+        if self.limited >= LIMITED_MAX:
+            self.stopped = LIMITED
+        return Seen(Verdict.UNKNOWN, LIMITED)
+
+    def _judged(self, case: Case) -> Seen:
         self._wait()
         began = time.monotonic()
         try:
@@ -183,7 +200,7 @@ class _Run:
         """Give a server that counts requests a moment."""
         if self.bench.is_busy and self.waits < BUSY_WAITS_MAX:
             self.waits += 1
-            time.sleep(BUSY_SECONDS)
+            time.sleep(max(BUSY_SECONDS, self.subject.client.retry_seconds))
         self.bench.begin()
 
     def _is_gone(self, case: Case) -> Seen | None:

@@ -25,7 +25,9 @@ HEAD_BYTES_MAX = 32 * 1024
 BODY_BYTES_MAX = 1024 * 1024
 """What the history of a wallet with thousands of transactions fits into."""
 
-BUSY = (429, 503)
+TOO_MANY = 429
+BUSY = (TOO_MANY, 503)
+RETRY_SECONDS_MAX = 2.0
 CHUNK_BYTES = 64 * 1024
 IDLE_CONNECTIONS_MAX = 64
 
@@ -119,7 +121,11 @@ class Client:
     """One request for each connection, for servers that serve one at a time."""
     sent: int = 0
     busy: int = 0
+    """How often the server had no time for a request."""
+    limited: int = 0
     """How often the answer was that there were too many requests."""
+    retry_seconds: float = 0.0
+    """How long the server asked to wait, the last time that it said so."""
     _idle: list[_Connection] = field(default_factory=list)
 
     def close(self) -> None:
@@ -424,7 +430,12 @@ class _Race:
         self._note(runner, None, failure)
 
     def _note(self, runner: _Runner, answer: Answer | None, failure: str) -> None:
-        self.client.busy += answer is not None and answer.status in BUSY
+        if answer is not None and answer.status in BUSY:
+            self.client.busy += 1
+            self.client.limited += answer.status == TOO_MANY
+            wait = answer.header("retry-after")
+            if wait.isascii() and wait.isdigit():
+                self.client.retry_seconds = min(float(wait[:9]), RETRY_SECONDS_MAX)
         runner.exchanges.append(
             Exchange(
                 runner.request,
