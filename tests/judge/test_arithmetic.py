@@ -131,6 +131,9 @@ def test_a_call_without_an_answer_acquits() -> None:
     [
         ((Entry(1, 1), Entry(2, 2)), "2 entries leave the balance 0"),
         ((Entry(1, 1), Entry(2, 9)), "no entry leaves"),
+        ((Entry(1, -1), Entry(2, 3)), "1 entry leaves the balance -2, and none can"),
+        ((Entry(3, 3),), "wallet wallet-0: 1 entry, balance 3"),
+        ((Entry(2, 2),), "with 1 entry it should hold 2; it holds"),
     ],
 )
 def test_the_history_must_be_a_chain(entries: tuple[Entry, ...], words: str) -> None:

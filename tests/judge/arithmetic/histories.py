@@ -36,8 +36,9 @@ def _wrong_entries(
     if opening + total != rest:
         return Finding(
             "the history does not add up to the balance",
-            f"wallet {name}: {opening} and {len(entries)} entries come to "
-            f"{opening + total}; its balance is {rest}",
+            f"wallet {name}: it began at {opening}; with "
+            f"{_counted(len(entries), 'entry')} it should hold "
+            f"{opening + total}; it holds {rest}",
             likely="an entry is written outside the lock of its balance, or not at all",
         )
     acknowledged = Counter(
@@ -49,18 +50,20 @@ def _wrong_entries(
     had = Counter(each.change for each in entries)
     for change, times in acknowledged.items():
         if had[change] < times:
+            were = "were" if times > 1 else "was"
             return Finding(
-                f"{times} changes of {change:+} were acknowledged, and the history has "
-                f"{had[change]}",
-                f"wallet {name}: {len(entries)} entries, balance {rest}",
+                f"{_counted(times, 'change')} of {change:+} {were} acknowledged, and "
+                f"the history has {had[change] or 'none'}",
+                f"wallet {name}: {_counted(len(entries), 'entry')}, balance {rest}",
                 likely="an entry is lost, or written after the answer",
             )
     for change, times in had.items():
         if times > acknowledged[change] + maybe[change]:
+            most = acknowledged[change] + maybe[change]
             return Finding(
-                f"the history has {times} changes of {change:+}, and only "
-                f"{acknowledged[change] + maybe[change]} can have happened",
-                f"wallet {name}: {len(entries)} entries, balance {rest}",
+                f"the history has {_counted(times, 'change')} of {change:+}, and "
+                f"{f'only {most}' if most else 'none'} can have happened",
+                f"wallet {name}: {_counted(len(entries), 'entry')}, balance {rest}",
                 likely="one call writes its entry twice",
             )
     broken = broken_chain(opening, rest, entries)
@@ -71,6 +74,13 @@ def _wrong_entries(
         f"wallet {name}: {broken}",
         likely="two calls read one balance before either wrote",
     )
+
+
+def _counted(count: int, noun: str) -> str:
+    """Return "1 entry" or "2 entries"."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count} {noun[:-1]}ies" if noun.endswith("y") else f"{count} {noun}s"
 
 
 def broken_chain(start: int, end: int, entries: Sequence[Entry]) -> str | None:
@@ -96,6 +106,8 @@ def broken_chain(start: int, end: int, entries: Sequence[Entry]) -> str | None:
     degree[end] += 1
     for balance, surplus in sorted(degree.items()):
         if surplus > 0:
+            if len(out[balance]) == 1:
+                return f"1 entry leaves the balance {balance}, and none can"
             return f"{len(out[balance])} entries leave the balance {balance}"
         if surplus < 0:
             return f"no entry leaves the balance {balance}, and one should"
@@ -125,8 +137,8 @@ def late_entry(record: Record) -> Finding | None:
             return Finding(
                 "an entry is not in the history when its call is acknowledged",
                 f"wallet {short(record.ids[each.op.wallet])}: "
-                f"{len(before)} calls were acknowledged, then the history was asked "
-                f"for: {len(each.entries)} entries",
+                f"acknowledged: {_counted(len(before), 'call')}; the history, asked "
+                f"for after that: {_counted(len(each.entries), 'entry')}",
                 record.places([before[-1], each]),
                 "the entry is written after the answer",
             )
