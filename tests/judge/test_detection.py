@@ -13,10 +13,10 @@ from tests.judge.arithmetic.calls import Entry, Op
 from tests.judge.arithmetic.verdicts import Verdict
 from tests.judge.servers.dialects import DIALECTS
 from tests.judge.servers.running import running
-from tests.judge.wire.adapter import Adapter, Call, read_adapter, write_adapter
+from tests.judge.wire.adapter import Adapter, Call, History, read_adapter, write_adapter
 from tests.judge.wire.client import Client, Limits, Origin
 from tests.judge.wire.detection import detect
-from tests.judge.wire.setup import NoFit
+from tests.judge.wire.setup import NoFit, walk
 from tests.judge.wire.subject import Subject
 
 pytestmark = pytest.mark.server
@@ -107,3 +107,13 @@ def test_what_an_adapter_does_not_offer_is_skipped() -> None:
             "not offered: transfer",
         )
         assert subject.left_out(["add"]) is None
+
+
+def test_a_history_that_cannot_be_read_is_unknown() -> None:
+    with served("right") as subject:
+        subject.adapter = Adapter(history=History(request="GET /nowhere/{wallet}"))
+        assert "the history cannot be read" in walk(subject).notes
+        assert subject.left_out(["history"]) == (
+            Verdict.UNKNOWN,
+            "the history cannot be read",
+        )

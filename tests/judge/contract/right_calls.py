@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from uuid import uuid4
 
 from tests.judge.arithmetic.calls import Kind, Op, Outcome
 from tests.judge.arithmetic.verdicts import Harm, Verdict
@@ -388,7 +389,7 @@ def two_users(bench: Bench) -> Seen:
 def key_twice(bench: Bench) -> Seen:
     """Two adds with one key are one."""
     id = bench.subject.open()
-    request = bench.subject.asked(Op("add", 0, 5, key=f"judge-{id}"), [id])
+    request = bench.subject.asked(Op("add", 0, 5, key=str(uuid4())), [id])
     first, second = bench.send(request), bench.send(request)
     (held,) = bench.settled([id], lambda found: found[0].amount == 5)
     if bench.outcome(first) is Outcome.ACKNOWLEDGED and held.amount == 5:

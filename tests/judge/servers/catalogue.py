@@ -181,6 +181,7 @@ SPOKEN = (
     Bug("dialect-other-fields", "the exercise, with fields that a 422 names", ()),
     Bug("dialect-openapi", "paths that only its /openapi.json tells", ()),
     Bug("dialect-terse", "REST whose errors name no field, with 404 for all", ()),
+    Bug("dialect-other-history", "the exercise, with amounts signed", ()),
 )
 
 RIGHT = (Bug("right", "a right server", (), (THREADED, ASYNCIO, EXPRESS)),)

@@ -56,6 +56,8 @@ class Dialect:
     is_latest_first: bool = True
     is_signed: bool = False
     """What is paid is negative in the history."""
+    limit_max: int = 100
+    """A page of more entries is refused."""
     types: Mapping[str, str] = field(default_factory=dict)
     """The types of entries that have other names."""
     is_terse: bool = False

@@ -207,7 +207,10 @@ TERSE = Dialect(
     {"to": "recipientId", "amount": "value"},
     opens_with=(),
     is_terse=True,
+    limit_max=10,
 )
+
+OTHER_HISTORY = Dialect(EXERCISE, is_signed=True, limit_max=10)
 
 DIALECTS = {
     "dialect-rest": REST,
@@ -224,4 +227,5 @@ DIALECTS = {
     "dialect-other-fields": OTHER_FIELDS,
     "dialect-openapi": OPENAPI,
     "dialect-terse": TERSE,
+    "dialect-other-history": OTHER_HISTORY,
 }

@@ -159,7 +159,8 @@ class Speaking(Service):
         if self.dialect.history == "list":
             return self.said(200, forms)
         query = {name: str(value) for name, value in given.items()}
-        limit = exercise.bounded(query, "limit", exercise.PAGE_SIZE, 100)
+        most = self.dialect.limit_max
+        limit = exercise.bounded(query, "limit", min(exercise.PAGE_SIZE, most), most)
         page = exercise.bounded(query, "page", 1, 10**6)
         start = (page - 1) * limit
         shown = {"transactions": forms[start : start + limit], "total": len(forms)}

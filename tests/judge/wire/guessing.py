@@ -21,6 +21,7 @@ from tests.judge.wire.client import Answer, Request
 from tests.judge.wire.guesses import Path
 from tests.judge.wire.histories_read import learnt
 from tests.judge.wire.openapi import described
+from tests.judge.wire.setup import SMALL_LIMIT
 from tests.judge.wire.subject import Subject, Undecided
 from tests.judge.wire.vocabulary import (
     BALANCES,
@@ -487,14 +488,17 @@ class Guess:
         ]
         for path in paths:
             is_plain = "?" in path or path == adapter.read.request
-            for line in (path,) if is_plain else (path + pages, path):
-                values = {"wallet": self.ids[0], "limit": "20", "page": "1"}
+            forms = (path + pages, 20), (path + pages, SMALL_LIMIT), (path, 20)
+            for line, limit in forms[2:] if is_plain else forms:
+                values = {"wallet": self.ids[0], "limit": str(limit), "page": "1"}
                 answer = self._send(self.subject.request(Call(line), values))
-                if answer is None or not 200 <= answer.status < 300:
+                if answer is None or answer.status in (404, 405):
                     break
+                if not 200 <= answer.status < 300:
+                    continue
                 found = learnt(answer, self.changes, self.subject.adapter.scale)
                 if found is not None:
-                    self._set(history=replace(found, request=line))
+                    self._set(history=replace(found, request=line, limit=limit))
                     return
 
 

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import statistics
+import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import msgspec
+from msgspec.structs import replace
 
 from tests.judge.arithmetic.calls import Entry, Op, Outcome
 from tests.judge.arithmetic.verdicts import Result, Verdict
+from tests.judge.wire.adapter import History
 from tests.judge.wire.client import MS, Script
 from tests.judge.wire.subject import Subject, Undecided
 
 WALK = (Op("add", 0, 7), Op("add", 0, 2), Op("deduct", 0, 4), Op("transfer", 0, 3, 1))
 LOOKS = 4
 """How often balances are read that are not yet what they should be."""
+
+SMALL_LIMIT = 10
+"""Entries to a page, where a server does not give as many as the exercise has."""
 
 CONNECTIONS = 8
 AT_ONCE = 16
@@ -61,6 +67,7 @@ def walk(subject: Subject, *, is_guess: bool = False) -> Walk:
     notes: list[str] = []
     latencies = []
     expected = [20, 20]
+    changes = []
     for op in WALK:
         if not subject.offers(op.kind):
             continue
@@ -72,10 +79,8 @@ def walk(subject: Subject, *, is_guess: bool = False) -> Walk:
         for wallet, change in op.changes().items():
             expected[wallet] += change
         if done.balance is not None and done.balance != expected[0]:
-            call = msgspec.structs.replace(subject.call(op.kind), balance=())
-            subject.adapter = msgspec.structs.replace(
-                subject.adapter, **{op.kind: call}
-            )
+            call = replace(subject.call(op.kind), balance=())
+            subject.adapter = replace(subject.adapter, **{op.kind: call})
         found = settled(subject, ids, expected)
         if found != expected:
             if is_guess or None in found:
@@ -84,9 +89,10 @@ def walk(subject: Subject, *, is_guess: bool = False) -> Walk:
                     f"{expected}, and are {found}"
                 )
             expected = [each for each in found if each is not None]
+        changes.append(op.changes()[0])
         read = subject.one(Op("read"), ids)
         latencies.append(read.ended - read.began)
-    _check_history(subject, ids[0], notes)
+    _check_history(subject, ids[0], changes, notes)
     latency_ns = int(statistics.median(latencies))
     return Walk(subject, ids[0], latency_ns, notes, _has_keys(subject))
 
@@ -104,24 +110,57 @@ def settled(
     return found
 
 
-def _check_history(subject: Subject, id: str, notes: list[str]) -> None:
-    """Find out what the history has, and in which order."""
-    adapter = subject.adapter
-    entries = subject.history(id)
+def _check_history(
+    subject: Subject, id: str, changes: Sequence[int], notes: list[str]
+) -> None:
+    """Find out what the history of a wallet has to which this was done, and in which
+    order."""
+    if not subject.offers("history"):
+        return
+    usual = subject.adapter.history
+    entries = _first_history(subject, id)
     if entries is None:
-        if adapter.history.request:
-            notes.append("the history cannot be read")
-        off = msgspec.structs.replace(adapter.history, request="")
-        subject.adapter = msgspec.structs.replace(adapter, history=off)
+        subject.unknown["history"] = "the history cannot be read"
+        notes.append(subject.unknown["history"])
+        _use(subject, replace(usual, request=""))
         return
-    if _follow(entries):
-        return
-    if _follow(entries[::-1]):
+    if not _has(entries, changes):
+        meant = subject.adapter.history
+        _use(subject, replace(meant, is_signed=not meant.is_signed))
+        other = subject.history(id)
+        if other is not None and _has(other, changes):
+            entries = other
+            how = "not signed" if meant.is_signed else "signed"
+            notes.append(f"the amounts in the history are {how}")
+        else:
+            _use(subject, meant)
+    if not _follow(entries) and _follow(entries[::-1]):
         notes.append("the history begins with the oldest entry")
-        turned = msgspec.structs.replace(
-            adapter.history, is_latest_first=not adapter.history.is_latest_first
-        )
-        subject.adapter = msgspec.structs.replace(adapter, history=turned)
+        history = subject.adapter.history
+        _use(subject, replace(history, is_latest_first=not history.is_latest_first))
+
+
+def _first_history(subject: Subject, id: str) -> tuple[Entry, ...] | None:
+    """Return the history, with fewer entries to a page or without pages if need be."""
+    usual = subject.adapter.history
+    for history in (
+        usual,
+        replace(usual, limit=SMALL_LIMIT),
+        replace(usual, request=usual.request.partition("?")[0]),
+    ):
+        _use(subject, history)
+        entries = subject.history(id)
+        if entries is not None:
+            return entries
+    return None
+
+
+def _use(subject: Subject, history: History) -> None:
+    subject.adapter = replace(subject.adapter, history=history)
+
+
+def _has(entries: Sequence[Entry], changes: Sequence[int]) -> bool:
+    return Counter(changes) <= Counter(entry.change for entry in entries)
 
 
 def _follow(entries: tuple[Entry, ...]) -> bool:
@@ -138,10 +177,10 @@ def _has_keys(subject: Subject) -> bool:
     if not subject.offers("add"):
         return False
     id = subject.open()
-    op = Op("add", 0, 5, key=f"judge-{id}")
+    op = Op("add", 0, 5, key=str(uuid.uuid4()))
+    first = subject.one(op, [id])
     subject.one(op, [id])
-    subject.one(op, [id])
-    return subject.read(id) == 5
+    return first.outcome is Outcome.ACKNOWLEDGED and subject.read(id) == 5
 
 
 def one_memory(subject: Subject) -> Result:

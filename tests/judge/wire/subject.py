@@ -92,7 +92,7 @@ class Subject:
             "to": names[op.to] if op.to is not None else "",
             "amount": f"{amount:f}",
             "-amount": f"{-amount:f}",
-            "key": op.key or (uuid.uuid4().hex if self.needs_key(op) else ""),
+            "key": op.key or (str(uuid.uuid4()) if self.needs_key(op) else ""),
             "limit": str(self.adapter.history.limit),
             "page": str(self.adapter.history.page_first),
             "user": users[op.wallet] if op.kind == "create" else "",
@@ -293,7 +293,7 @@ class Subject:
         self._before |= {id: self.history(id) for id in ids}
         users = [self.new_user()]
         keys = {
-            op.key: uuid.uuid4().hex
+            op.key: str(uuid.uuid4())
             for stage in plan.stages
             for lane in stage
             for op in lane.ops
