@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.judge.__main__ import main
 from tests.judge.arithmetic.calls import Entry, Op
 from tests.judge.arithmetic.verdicts import Verdict
 from tests.judge.servers.dialects import DIALECTS
@@ -70,10 +71,12 @@ def test_a_dialect_is_found_out(name: str) -> None:
             assert history[-1].after in (670, None)
 
 
-def test_the_exercise_needs_no_adapter() -> None:
-    with served("right") as subject:
-        detect(subject)
-        assert write_adapter(subject.adapter) == write_adapter(Adapter())
+def test_the_exercise_needs_no_adapter(capsys: pytest.CaptureFixture[str]) -> None:
+    with running("right") as url:
+        assert main(["detect", url]) == 0
+    said = capsys.readouterr().out
+    assert said == "# as the exercise says: no adapter is needed\n"
+    assert read_adapter(said) == Adapter()
 
 
 def test_what_is_no_wallet_server_has_no_adapter() -> None:
