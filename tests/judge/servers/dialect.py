@@ -17,6 +17,7 @@ FIELDS = {
     "amount": "amount",
     "operation": "operationType",
     "key": "idempotencyKey",
+    "note": "description",
 }
 NEEDS = {
     "add": ("wallet", "amount"),
@@ -60,6 +61,8 @@ class Dialect:
     """A page of more entries is refused."""
     types: Mapping[str, str] = field(default_factory=dict)
     """The types of entries that have other names."""
+    needs_note: bool = False
+    """A movement must say what it is for."""
     is_terse: bool = False
     """A field that is missing is not named: it is 404, as for a wallet."""
     is_described: bool = False
@@ -76,4 +79,6 @@ class Dialect:
                 needs = ("wallet", "to", "amount")
             if self.key_in == "body":
                 needs = (*needs, "key")
+        if self.needs_note and operation in ("add", "deduct", "transfer"):
+            needs = (*needs, "note")
         return needs

@@ -187,6 +187,7 @@ OTHER_FIELDS = Dialect(
         "to": "target_ref",
         "amount": "value",
     },
+    needs_note=True,
 )
 
 OPENAPI = Dialect(

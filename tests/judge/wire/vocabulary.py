@@ -7,8 +7,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 Role = Literal[
-    "user", "opening", "currency", "wallet", "from", "to", "amount", "key", "operation"
+    "user",
+    "opening",
+    "currency",
+    "wallet",
+    "from",
+    "to",
+    "amount",
+    "key",
+    "operation",
+    "description",
+    "reference",
+    "category",
+    "note",
+    "reason",
 ]
+TEXTS: tuple[Role, ...] = ("description", "reference", "category", "note", "reason")
+"""Any text stands in them."""
 
 NAMES: Mapping[Role, frozenset[str]] = {
     "user": frozenset(
@@ -38,19 +53,25 @@ NAMES: Mapping[Role, frozenset[str]] = {
     "amount": frozenset("amount value cents sum minor amountminor money".split()),
     "key": frozenset("idempotencykey key requestid".split()),
     "operation": frozenset("operationtype operation type kind action".split()),
+    "description": frozenset(["description", "narration"]),
+    "reference": frozenset("reference referenceid referencenumber ref".split()),
+    "category": frozenset(["category"]),
+    "note": frozenset("note notes memo remark remarks comment".split()),
+    "reason": frozenset(["reason"]),
 }
 
 PLAIN = frozenset(
     "id from to key type value name user amount sum kind action source target money "
-    "account wallet holder balance minor deposit operation".split()
+    "account wallet holder balance minor deposit operation description reference ref "
+    "category note notes memo remark remarks comment reason".split()
 )
 """Words that also stand in sentences: a field only if nothing better is there."""
 
 ROLES: Mapping[str, tuple[Role, ...]] = {
     "create": ("user", "opening", "currency"),
-    "add": ("wallet", "amount", "operation", "key"),
-    "deduct": ("wallet", "amount", "operation", "key"),
-    "transfer": ("from", "to", "amount", "key"),
+    "add": ("wallet", "amount", "operation", "key", *TEXTS),
+    "deduct": ("wallet", "amount", "operation", "key", *TEXTS),
+    "transfer": ("from", "to", "amount", "key", *TEXTS),
 }
 
 BALANCES = "balance newbalance balanceafter availablebalance available".split()
@@ -87,7 +108,7 @@ def body_of(
 ) -> str:
     """Return the template of a JSON body with these fields."""
     identity = "{%s}" if is_id_number else '"{%s}"'
-    values = {
+    values = dict.fromkeys(TEXTS, '"judge"') | {
         "user": '"{user}"',
         "opening": f'"{amount}"' if is_amount_text else amount,
         "currency": '"USD"',
