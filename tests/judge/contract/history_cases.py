@@ -283,7 +283,8 @@ def latest_first(bench: Bench, story: Story) -> Seen:
 
 def filtered(bench: Bench, story: Story) -> Seen:
     """?type=DEBIT has the debits, and no others."""
-    request = _asking(bench, story, "type=DEBIT")
+    limit = bench.subject.adapter.history.limit
+    request = _asking(bench, story, f"type=DEBIT&limit={limit}")
     if request is None or not bench.subject.offers("deduct"):
         return Seen(Verdict.SKIPPED, "no ?type= in this form of history")
     rows = _rows(bench, request)
