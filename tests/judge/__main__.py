@@ -126,9 +126,11 @@ def _detect(arguments: Sequence[str]) -> int:
     options = _options(parser, parser.parse_args(arguments))
     subject = connected(options)
     try:
-        fitting(subject, options.adapter is not None)
+        found = fitting(subject, options.adapter is not None)
     finally:
         subject.client.close()
+    for note in found.notes:
+        print(f"# {note}")
     adapter = write_adapter(subject.adapter)
     print(adapter or "# as the exercise says: no adapter is needed\n", end="")
     return 0

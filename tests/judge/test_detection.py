@@ -102,6 +102,14 @@ def test_what_was_not_found_is_unknown_and_not_clean() -> None:
         assert found.notes[0].startswith(said)
 
 
+def test_detect_says_what_it_did_not_find(capsys: pytest.CaptureFixture[str]) -> None:
+    with running("dialect-operation") as url:
+        assert main(["detect", url]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("# no transfer and no history request was found")
+    assert not read_adapter(said).transfer.request
+
+
 def test_what_an_adapter_does_not_offer_is_skipped() -> None:
     with served("right") as subject:
         subject.adapter = Adapter(transfer=Call())
