@@ -68,13 +68,14 @@ class Forms:
             "type": self.dialect.types.get(entry.type, entry.type),
             "amount": self.money(-entry.amount if is_negative else entry.amount),
             "balanceAfter": self.money(entry.balance_after),
+            "referenceId": entry.reference_id,
             "createdAt": entry.created_at,
         }
 
 
 def csv_of(forms: list[Form]) -> str:
     text = io.StringIO()
-    names = ("id", "type", "amount", "balanceAfter", "createdAt")
+    names = ("id", "type", "amount", "balanceAfter", "referenceId", "createdAt")
     rows = csv.DictWriter(text, names)
     rows.writeheader()
     rows.writerows(forms)

@@ -163,6 +163,8 @@ class Speaking(Service):
         limit = exercise.bounded(query, "limit", min(exercise.PAGE_SIZE, most), most)
         page = exercise.bounded(query, "page", 1, 10**6)
         start = (page - 1) * limit
+        if "type" in query:
+            forms = [each for each in forms if each["type"] == query["type"]]
         shown = {"transactions": forms[start : start + limit], "total": len(forms)}
         return self.said(200, shown)
 
