@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 
@@ -14,7 +15,14 @@ from tests.judge.arithmetic.calls import Entry, Op
 from tests.judge.arithmetic.verdicts import Verdict
 from tests.judge.servers.dialects import DIALECTS
 from tests.judge.servers.running import running
-from tests.judge.wire.adapter import Adapter, Call, History, read_adapter, write_adapter
+from tests.judge.wire.adapter import (
+    Adapter,
+    Call,
+    History,
+    Key,
+    read_adapter,
+    write_adapter,
+)
 from tests.judge.wire.client import Client, Limits, Origin
 from tests.judge.wire.detection import detect
 from tests.judge.wire.setup import NoFit, walk
@@ -26,6 +34,8 @@ SECONDS = 30
 WITHOUT_HISTORY = {"dialect-rest-fund", "dialect-transfers", "dialect-operation"}
 WITHOUT_TRANSFERS = {"dialect-operation", "dialect-signed"}
 WITHOUT_ADDS = {"dialect-transfers"}
+IN_TENS = {"dialect-terse", "dialect-other-history"}
+"""Their pages have at most ten entries."""
 IN_CENTS = {"dialect-rest-topup", "dialect-accounts-opening"}
 
 
@@ -51,6 +61,7 @@ def test_a_dialect_is_found_out(name: str) -> None:
         assert subject.offers("add", "deduct") is (name not in WITHOUT_ADDS)
         assert subject.offers("history") is (name not in WITHOUT_HISTORY)
         assert adapter.scale == (2 if name in IN_CENTS else 0)
+        assert adapter.history.limit == (10 if name in IN_TENS else 20)
         assert set(subject.unknown) == {
             kind
             for kind in ("add", "deduct", "transfer", "history")
@@ -128,3 +139,11 @@ def test_a_history_that_cannot_be_read_is_unknown() -> None:
             Verdict.UNKNOWN,
             "the history cannot be read",
         )
+
+
+def test_a_key_is_a_uuid_with_dashes() -> None:
+    with served("right") as subject:
+        subject.adapter = Adapter(key=Key(is_required=True))
+        request = subject.asked(Op("add", 0, 5), ["none"])
+        key = dict(request.headers)["Idempotency-Key"]
+        assert key == str(UUID(key))
