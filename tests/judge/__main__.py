@@ -8,6 +8,7 @@ import argparse
 import ipaddress
 import re
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -33,6 +34,8 @@ from tests.judge.session import (
 )
 from tests.judge.wire.adapter import read_adapter, write_adapter
 from tests.judge.wire.client import Origin, Spent
+from tests.judge.wire.setup import NoFit
+from tests.judge.wire.subject import Undecided
 
 COMMANDS = """other commands:
   --list                          what each probe shows
@@ -70,10 +73,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case ["--list"]:
                 return _list()
         return _judge(given)
-    except (NotJudged, Spent) as error:
+    except (NotJudged, NoFit, Spent, Undecided) as error:
         print(f"not judged: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
+        return 2
+    except Exception:  # noqa: BLE001  # a defect of the judge convicts no server
+        traceback.print_exc()
         return 2
 
 
@@ -167,6 +173,8 @@ def _replay(arguments: Sequence[str]) -> int:
         )
         print(in_words(given.run, result, None))
     print(f"{given.probe} failed {len(came)} of {tried} times")
+    if not tried:
+        return 2
     return 1 if came else 0
 
 
@@ -271,7 +279,9 @@ def _headers(parser: Parser, texts: Sequence[str]) -> dict[str, str]:
     headers = {}
     for text in texts:
         name, colon, value = text.partition(":")
-        if not colon or not HEADER_NAME.fullmatch(name) or not value.isprintable():
+        is_own = name.lower() in ("host", "content-length", "connection")
+        is_text = value.isascii() and value.isprintable()
+        if not colon or is_own or not HEADER_NAME.fullmatch(name) or not is_text:
             parser.error("--header is as Authorization: Bearer abc")
         headers[name] = value.strip()
     return headers

@@ -13,7 +13,7 @@ from tests.judge.arithmetic.verdicts import Finding, Result, Verdict
 from tests.judge.contract import contract
 from tests.judge.races.races import AFTER_EVERY_RACE, RACES, Draw, Race
 from tests.judge.races.rounds import Rounds, left_out
-from tests.judge.races.shrinking import apart, replay, smallest
+from tests.judge.races.shrinking import apart, in_turn, replay, smallest
 from tests.judge.wire import setup
 from tests.judge.wire.client import BUSY, Spent
 from tests.judge.wire.curl import curl
@@ -22,7 +22,7 @@ from tests.judge.wire.subject import Subject, Undecided
 ALIVE = "races/alive"
 HISTORY = "races/history"
 HANGING_SECONDS = 1.0
-"""The time-out after a hang has convicted: a call that takes longer only acquits."""
+"""The time-out after a hang has convicted; its control group has it, too."""
 
 UNKNOWN_TIME = "the time was up before it was tried: --time gives it more"
 CAUSES = {
@@ -31,6 +31,10 @@ CAUSES = {
     "deadlock": "the database reports a deadlock",
     "database is locked": "SQLite reports that the database is locked",
 }
+
+
+class Unconfirmed(Undecided):
+    """Something was found, and there was no time to see it again."""
 
 
 @dataclass
@@ -47,11 +51,14 @@ class Judge:
     results: list[Result] = field(default_factory=list)
     after: dict[str, Result] = field(default_factory=dict)
     """What contradicts the exercise after a race, whichever it was."""
+    patience: float = 5.0
+    """The time-out of one call, in seconds, before a hang has convicted."""
     is_serial: bool = False
     is_dead: bool = False
 
     def run(self) -> None:
         """Run the probes that are wanted."""
+        self.patience = self.subject.client.timeout_seconds
         races = self.races()
         try:
             memory = setup.one_memory(self.subject)
@@ -120,6 +127,8 @@ class Judge:
                 result = self._round(race, plan, rounds)
                 if result is not None:
                     return result
+        except Unconfirmed as error:
+            return left_out(race, Verdict.UNKNOWN, str(error))
         except Undecided as error:
             if not rounds.decided:
                 return left_out(race, Verdict.UNKNOWN, str(error))
@@ -133,21 +142,32 @@ class Judge:
         record = self.subject.play(plan)
         failed = self._failed(record, race.checks)
         rounds.add(record, None if failed else self._failed(record, race.weak))
-        self._after(record, len(rounds.records))
-        self._is_alive(record)
+        result = None
         if failed is not None:
-            return self._convicted(race.name, race.checks, *failed, rounds)
-        if race.may_hang and not_answered(record):
-            return self._not_answered(race, record, rounds)
-        return None
+            result = self._convicted(race.name, race.checks, *failed, rounds)
+        elif race.may_hang and not_answered(record):
+            result = self._not_answered(race, record, rounds)
+        try:
+            self._after(record, len(rounds.records))
+            self._is_alive(record)
+        except (Spent, Undecided):
+            if result is None:
+                raise
+        return result
 
     def _failed(
         self, record: Record, checks: Sequence[Check]
     ) -> tuple[Record, Finding] | None:
-        """Return what contradicts the exercise, also after more time."""
+        """Return what contradicts the exercise, also after more time.
+
+        Raises Unconfirmed if there is no more time.
+        """
         if first_finding(record, checks) is None:
             return None
-        record = self.subject.later(record)
+        try:
+            record = self.subject.later(record)
+        except Spent as error:
+            raise Unconfirmed(f"a contradiction was not confirmed: {error}") from error
         finding = first_finding(record, checks)
         return None if finding is None else (record, finding)
 
@@ -191,14 +211,21 @@ class Judge:
     def _not_answered(
         self, race: Race, record: Record, rounds: Rounds
     ) -> Result | None:
-        """Return the verdict if valid calls fail twice; a hang convicts only if as many
-        calls are answered on wallets that nobody shares."""
+        """Return the verdict if valid calls fail twice.
+
+        A hang convicts only if as many calls are answered on wallets that nobody
+        shares, an error only if the same calls succeed one after another. Raises
+        Unconfirmed.
+        """
         stuck = not_answered(record)
         first = stuck[0]
-        if first.is_timed_out and not_answered(self.subject.play(apart(record.plan))):
-            return None
-        if not not_answered(self.subject.play(record.plan)):
-            return None
+        control = apart if first.is_timed_out else in_turn
+        try:
+            is_alone_too = not_answered(self.subject.play(control(record.plan)))
+            if is_alone_too or not not_answered(self.subject.play(record.plan)):
+                return None
+        except Spent as error:
+            raise Unconfirmed(f"a hang was not confirmed: {error}") from error
         count = f"{len(stuck)} of {len(record.done)} valid calls"
         if first.is_timed_out:
             self.subject.client.timeout_seconds = HANGING_SECONDS
@@ -235,8 +262,11 @@ class Judge:
 
     def _is_alive(self, record: Record) -> None:
         """Ask for a wallet that no race touches, twice before it is a failure."""
+        client = self.subject.client
         for _ in range(2):
+            patience, client.timeout_seconds = client.timeout_seconds, self.patience
             done = self.subject.one(Op("read"), [self.found.wallet])
+            client.timeout_seconds = patience
             if done.status is not None and (done.status < 500 or done.status in BUSY):
                 return
             self.subject.pause()

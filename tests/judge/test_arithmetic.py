@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.judge.arithmetic.calls import Entry, Lane, Op, Outcome, Plan
-from tests.judge.arithmetic.checks import Check, first_finding
+from tests.judge.arithmetic.checks import Check, first_finding, is_decided
+from tests.judge.arithmetic.verdicts import Verdict
 from tests.judge.races.races import AFTER_EVERY_RACE, RACES, Draw, Race
 from tests.judge.simulated import Server, play
 
@@ -164,3 +165,29 @@ def test_many_refused_calls_that_were_applied_are_named() -> None:
     finding = first_finding(wrong, [AFTER_EVERY_RACE[0][2]])
     assert finding is not None
     assert finding.sentence == "five deducts were refused and applied all the same"
+
+
+def test_a_balance_that_is_read_after_the_commit_loses_no_money() -> None:
+    """The answer to the first add has the balance after both."""
+    ops = Op("add", 0, 1), Op("add", 0, 2)
+    plan = Plan((0,), ((Lane(ops),),))
+    record = play(plan, Random(1), Server([0]))
+    first, second = record.done
+    late = msgspec.structs.replace(first, balance=3)
+    wrong = msgspec.structs.replace(record, done=(late, second))
+    (race,) = (each for each in RACES if each.name == "races/linearizable")
+    assert first_finding(wrong, list(race.checks)) is None
+    finding = first_finding(wrong, list(race.weak))
+    assert finding is not None
+    assert finding.verdict is Verdict.WEAK
+
+
+def test_a_round_with_too_few_answers_decides_nothing() -> None:
+    plan = Plan((0,), (tuple(Lane((Op("add", 0, 1 << bit),)) for bit in range(16)),))
+    record = play(plan, Random(1), Server([0]))
+    done = [
+        msgspec.structs.replace(each, outcome=Outcome.UNKNOWN) if place > 1 else each
+        for place, each in enumerate(record.done)
+    ]
+    assert is_decided(record)
+    assert not is_decided(msgspec.structs.replace(record, done=tuple(done)))

@@ -272,7 +272,7 @@ def refused_with_funds(record: Record) -> Finding | None:
     """Return a debit that was refused although there was enough in any order."""
     sums = Sums(record)
     for each in sums.refused:
-        if each.op.kind not in ("deduct", "transfer"):
+        if each.op.kind not in ("deduct", "transfer") or each.status == 429:
             continue
         wallet = each.op.wallet
         if not 0 <= wallet < sums.count or each.op.to == wallet:

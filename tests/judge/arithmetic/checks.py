@@ -37,10 +37,13 @@ def not_answered(record: Record) -> list[Done]:
 
 
 def is_decided(record: Record) -> bool:
-    """Tell whether a round says anything."""
+    """Tell whether a round says anything: most of its calls were answered, and its
+    balances were read."""
     answered = [
         each
         for each in record.done
         if each.outcome is not Outcome.UNKNOWN and each.status != 429
     ]
-    return len(answered) >= 2 and None not in record.rest
+    unknown = len(record.done) - len(answered)
+    is_read = None not in record.rest
+    return is_read and len(answered) >= 2 and unknown <= len(answered)

@@ -8,7 +8,7 @@ import msgspec
 
 from tests.concurrency.linearizability import Call, linearize
 from tests.judge.arithmetic.calls import Done, Op, Outcome, Record
-from tests.judge.arithmetic.verdicts import Finding
+from tests.judge.arithmetic.verdicts import Finding, Verdict
 from tests.judge.arithmetic.wording import in_sums
 
 NEVER = 1 << 62
@@ -21,18 +21,50 @@ Balances = tuple[int, ...]
 
 
 def not_linearizable(record: Record) -> Finding | None:
-    """Return that no order of the calls explains the round; None if one does."""
-    done = [each for each in record.done if each.op.kind != "history"]
+    """Return that no order of the calls explains the reads and the balances at rest;
+    None if one does. What other answers say of balances is `stated_late`."""
+    done = [
+        each if each.op.kind == "read" else msgspec.structs.replace(each, balance=None)
+        for each in record.done
+        if each.op.kind != "history"
+    ]
+    return _unordered(
+        record, done, "no order of the calls gives these reads and these balances"
+    )
+
+
+def stated_late(record: Record) -> Finding | None:
+    """Return that the balances in the answers are those of no order of the calls."""
+    finding = _unordered(
+        record,
+        [each for each in record.done if each.op.kind != "history"],
+        "an answer has not the balance after its own call",
+    )
+    if finding is None:
+        return None
+    return msgspec.structs.replace(
+        finding,
+        likely="the balance is read for the answer after the call has ended",
+        verdict=Verdict.WEAK,
+    )
+
+
+def _unordered(record: Record, done: list[Done], sentence: str) -> Finding | None:
     if len(done) > CALLS_MAX or any(each.op.wallet < 0 for each in done):
         return None
     if is_linearizable(record, done):
         return None
-    witnesses = _smaller(record, done)
-    return Finding(
-        "no order of the calls gives these answers and these balances",
-        in_sums(record, [], "") or _read_in(record, witnesses),
-        record.places(witnesses),
+    shown = _smaller(record, done)
+    places = tuple(
+        place
+        for place, each in enumerate(record.done)
+        if any(_is_same(each, other) for other in shown)
     )
+    return Finding(sentence, in_sums(record, [], "") or _read_in(record, shown), places)
+
+
+def _is_same(one: Done, other: Done) -> bool:
+    return (one.stage, one.lane, one.began) == (other.stage, other.lane, other.began)
 
 
 def _smaller(record: Record, done: list[Done]) -> list[Done]:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.judge.arithmetic.calls import Record
-from tests.judge.arithmetic.checks import is_decided
+from tests.judge.arithmetic.checks import is_decided, not_answered
 from tests.judge.arithmetic.verdicts import Finding, Result, Verdict
 from tests.judge.races.races import Race
 
@@ -55,6 +55,10 @@ class Rounds:
             )
             said = ", ".join(f"{what} {times}×" for what, times in came.most_common(3))
             return left_out(race, Verdict.UNKNOWN, f"too few calls succeeded: {said}")
+        stuck = sum(len(not_answered(record)) for record in self.records)
+        if race.may_hang and stuck:
+            said = f"{stuck} valid calls were not answered, or failed, but not twice"
+            return left_out(race, Verdict.UNKNOWN, f"{said}, or also without a race")
         if self.weak is not None:
             record, finding = self.weak
             return Result(

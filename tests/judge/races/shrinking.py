@@ -90,6 +90,12 @@ def _smaller(plan: Plan, witnesses: Sequence[Op]) -> Iterator[Plan]:
             yield Plan(plan.starts, (tuple(lanes),))
 
 
+def in_turn(plan: Plan) -> Plan:
+    """Return the same calls, one after another."""
+    ops = [op for stage in plan.stages for lane in stage for op in lane.ops]
+    return Plan(plan.starts, tuple((Lane((op,)),) for op in ops))
+
+
 def apart(plan: Plan) -> Plan:
     """Return a plan of the same size in which no two calls share a wallet."""
     starts: list[int] = []

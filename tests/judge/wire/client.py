@@ -345,6 +345,7 @@ class _Race:
         headers = [
             ("Host", self.client.origin.authority),
             ("Accept", "*/*"),
+            ("Accept-Encoding", "identity"),
             *self.client.headers,
             *request.headers,
         ]

@@ -10,7 +10,7 @@ from tests.judge.wire import answers
 from tests.judge.wire.client import Request
 from tests.judge.wire.guesses import Path
 from tests.judge.wire.subject import Subject
-from tests.judge.wire.vocabulary import fields_in
+from tests.judge.wire.vocabulary import FIELD, fields_in
 
 DOCUMENTS = (
     "/openapi.json",
@@ -20,6 +20,7 @@ DOCUMENTS = (
     "/swagger/v1/swagger.json",
 )
 PATHS_MAX = 200
+PATH = re.compile(r"/[A-Za-z0-9._~{}/-]{0,200}")
 MONEY_METHODS = ("post", "put", "patch")
 
 
@@ -66,7 +67,7 @@ def _by_kind(said: dict[str, Any]) -> dict[str, list[Path]]:
 def _operations(said: dict[str, Any]) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Yield the method, the path and the fields of the body of each operation."""
     for path, item in said["paths"].items():
-        if not isinstance(item, dict) or not isinstance(path, str):
+        if not isinstance(item, dict) or not PATH.fullmatch(path):
             continue
         for method in ("get", *MONEY_METHODS):
             operation = item.get(method)
@@ -78,8 +79,8 @@ def _fields(said: dict[str, Any], operation: dict[str, Any]) -> Iterator[str]:
     try:
         content = operation["requestBody"]["content"]
         schema = _resolved(said, next(iter(content.values()))["schema"])
-        yield from schema["properties"]
-    except (KeyError, TypeError, StopIteration):
+        yield from filter(FIELD.fullmatch, schema["properties"])
+    except (AttributeError, KeyError, TypeError, StopIteration):
         return
 
 

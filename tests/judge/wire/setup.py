@@ -198,7 +198,7 @@ def one_memory(subject: Subject) -> Result:
         ]
         seen += len(answers)
         found = sum(200 <= status < 300 for status in answers)
-        if 404 in answers:
+        if 404 in answers and found:
             return Result(
                 probe,
                 Verdict.FAIL,

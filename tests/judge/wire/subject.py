@@ -378,12 +378,12 @@ class Subject:
         ends = time.monotonic() + REST_SECONDS
         before = self.balances(ids)
         while True:
+            time.sleep(LOOK_SECONDS)
             after = self.balances(ids)
             is_settled = after == before or None in after
             if is_settled or time.monotonic() > ends:
                 return after
             before = after
-            time.sleep(LOOK_SECONDS)
 
     def balances(self, ids: Sequence[str]) -> list[int | None]:
         """Return the balances of wallets, read at once: one may hang."""

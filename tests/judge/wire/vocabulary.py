@@ -76,6 +76,7 @@ ROLES: Mapping[str, tuple[Role, ...]] = {
 
 BALANCES = "balance newbalance balanceafter availablebalance available".split()
 IDS = "walletid accountid id uuid walletref accountref number username name".split()
+FIELD = re.compile(r"[A-Za-z0-9_-]{1,60}")
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -129,7 +130,7 @@ def leaves(value: Any, path: str = "", depth: int = 0) -> Iterable[tuple[str, An
     if not isinstance(value, dict) or depth > 6:
         return
     for name, part in value.items():
-        if "." in name:
+        if not FIELD.fullmatch(name):  # it may stand in an adapter that is printed
             continue
         at = f"{path}.{name}" if path else name
         yield at, part
