@@ -31,6 +31,7 @@ HANGS_MAX = 2
 """After so many wallets that no longer answer, no more are risked: each costs twice
 the time-out."""
 
+WRONG = (Verdict.FAIL, Verdict.WEAK)
 NOT_FOUND = 404
 LOOK_SECONDS = 0.05
 BUSY_SECONDS = 1.0
@@ -92,7 +93,7 @@ class _Run:
                 shown(text, SENTENCE_MAX) for text in (seen.sentence, sums)
             )
             finding = Finding(sentence, sums, likely=seen.likely, harm=seen.harm)
-        if seen.verdict in (Verdict.FAIL, Verdict.WEAK):
+        if seen.verdict in WRONG:
             secret = frozenset(name.lower() for name in self.subject.adapter.headers)
             origin = self.subject.client.origin
             commands = tuple(curl(origin, each, secret) for each in seen.requests)
@@ -119,7 +120,7 @@ class _Run:
             return seen
         self._watch()
         again = self._tried(case)
-        if self._is_another(again) or again.verdict is Verdict.FAIL:
+        if self._is_another(again) or again.verdict in WRONG:
             return again
         return Seen(Verdict.UNKNOWN, "the server was started anew while it was tried")
 
@@ -133,7 +134,7 @@ class _Run:
     def _is_another(self, seen: Seen) -> bool:
         """Tell whether the server that has failed was started anew since: then nothing
         is left of what it knew."""
-        if seen.verdict is not Verdict.FAIL:
+        if seen.verdict not in WRONG:
             return False
         try:
             is_back = seen.is_dead and self._is_back()
