@@ -393,6 +393,12 @@ class Scheduler:
         """The number of the thread that has the baton; None between runs."""
         return None if self._current is None else self._current.number
 
+    def has_baton(self) -> bool:
+        """Tell whether the caller is the thread that makes the next step."""
+        return self._current is not None and (
+            threading.get_ident() == self._current.ident
+        )
+
     def step(self, what: str, subject: Any = None) -> Step | None:
         """Stop before the next step, until the schedule lets this thread make it.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from itertools import islice
@@ -18,6 +19,7 @@ from tests.concurrency.reduction import Mode
 from tests.concurrency.scenarios import SCENARIOS
 from tests.concurrency.scheduler import Scheduler
 from tests.concurrency.touches import CONTAINERS, Touches, watched_attributes
+from tests.ledgers import new_service
 from wallet_app import store
 from wallet_app.services.service import WalletService
 from wallet_app.store import Store, Wallet
@@ -88,6 +90,7 @@ def test_no_outcome_is_left_out(bug: str) -> None:
     assert reduced.schedules < plain.schedules
 
 
+WAIT_SECONDS = 10
 NOT_OF_THE_LEDGER = (type, ModuleType, CodeType, Scheduler, Touches, Laboratory)
 
 
@@ -249,3 +252,29 @@ def test_nothing_is_watched_when_the_block_ends() -> None:
         assert vars(Wallet)["policy"] is not before["policy"]
     assert {name: vars(Wallet)[name] for name in Wallet.__slots__} == before
     assert "wallets" not in vars(store.Store)
+
+
+def test_another_ledger_in_use_at_the_same_time_is_not_looked_at() -> None:
+    """A worker of another test may still run in this process."""
+    program = SCENARIOS["deduct, deduct"]
+    with Laboratory().open() as alone:
+        schedules = alone.explore(program).schedules
+    is_over = threading.Event()
+
+    service = new_service()
+
+    def use() -> None:
+        while not is_over.is_set():
+            service.list_alerts()
+            service.list_approvals()
+
+    worker = threading.Thread(target=use)
+    worker.start()
+    try:
+        with Laboratory().open() as beside:
+            explored = beside.explore(program)
+    finally:
+        is_over.set()
+        worker.join(WAIT_SECONDS)
+    assert explored.ended
+    assert explored.schedules == schedules

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import sys
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -73,8 +74,9 @@ class Touches:
         self._scheduler = scheduler
         self._made: Counter[int | None] = Counter()
         self._known: dict[int, tuple[object, Thing]] = {}
-        self.noting = False
-        """Whether the threads run: what is touched before and after makes no step."""
+        self._is_running = False
+        """What is touched before and after the threads run makes no step."""
+        self._recorder = threading.get_ident()
 
     def reset(self) -> None:
         """Begin with a new ledger."""
@@ -84,11 +86,23 @@ class Touches:
     @contextmanager
     def noted(self) -> Iterator[None]:
         """Note what is touched in the block, in which the threads run."""
-        self.noting = True
+        self._is_running = True
         try:
             yield
         finally:
-            self.noting = False
+            self._is_running = False
+
+    @property
+    def noting(self) -> bool:
+        """Whether the caller makes a step of the run."""
+        return self._is_running and self._scheduler.has_baton()
+
+    def concerns(self) -> bool:
+        """Tell whether what the caller touches is looked at: another test's worker may
+        still run in this process."""
+        if self._is_running:
+            return self._scheduler.has_baton()
+        return threading.get_ident() == self._recorder
 
     def new(self) -> tuple[int | None, int]:
         """Return what something is known by that is made now."""
@@ -137,6 +151,7 @@ class Touches:
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Have the ledgers that are made in the block note what is touched."""
+        self._recorder = threading.get_ident()
         with ExitStack() as watched:
             for owner, name in watched_attributes():
                 slot = vars(owner).get(name)
@@ -169,10 +184,11 @@ class Attribute:
             raise AttributeError(self._name) from None
 
     def __set__(self, owner: Any, value: Any) -> None:
-        known = self._touches.know(owner)
-        if self._touches.noting:
-            self._touches.note((*known, self._name), Mode.CHANGE)
-        value = self._touches.watched(value)
+        if self._touches.concerns():
+            known = self._touches.know(owner)
+            if self._touches.noting:
+                self._touches.note((*known, self._name), Mode.CHANGE)
+            value = self._touches.watched(value)
         if self._slot is not None:
             self._slot.__set__(owner, value)
         else:
