@@ -93,8 +93,8 @@ class Judge:
         )
 
     def races(self) -> list[Race]:
-        """Return the races to run: all of them if only what is looked at after each
-        is wanted."""
+        """Return the wanted races; all of them if only a check after every race is
+        wanted."""
         wanted = [race for race in RACES if self.is_wanted(race.name)]
         after = (ALIVE, *(name for name, _, _ in AFTER_EVERY_RACE))
         return wanted or [race for race in RACES if set(after) & set(self.only)]

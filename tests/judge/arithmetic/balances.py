@@ -28,7 +28,7 @@ def wrong_balance(record: Record) -> Finding | None:
         _lost(sums, missing)
         or _twice(sums, missing)
         or _half(sums, missing)
-        or _unexplained(sums, missing)
+        or _unexplained(sums)
     )
 
 
@@ -90,7 +90,7 @@ def _said_lost(sums: Sums, all: Sequence[Done], lost: Sequence[Done]) -> Finding
         f"{number(left)} {'is' if left == 1 else 'are'} in the balance",
         in_sums(record, lost, "is lost"),
         record.places([*lost, *_over(lost, all)]),
-        _why_lost(record, lost, all),
+        _why_lost(lost, all),
     )
 
 
@@ -124,7 +124,7 @@ def _before(done: Done) -> int | None:
     return done.balance - done.op.changes()[done.op.wallet]
 
 
-def _why_lost(record: Record, lost: Sequence[Done], all: Sequence[Done]) -> str:
+def _why_lost(lost: Sequence[Done], all: Sequence[Done]) -> str:
     over = _over(lost, all)
     if over and _same_place(over[0], lost[0]):
         return f"both read {_before(lost[0])} before either wrote"
@@ -222,7 +222,7 @@ def _beside(sums: Sums, call: Done, wallet: int) -> Done | None:
     return None
 
 
-def _unexplained(sums: Sums, missing: Change) -> Finding:
+def _unexplained(sums: Sums) -> Finding:
     return Finding(
         "no choice among the calls explains the balance",
         in_sums(sums.record, [], ""),

@@ -97,16 +97,6 @@ class Plan(msgspec.Struct, frozen=True):
     starts: tuple[int, ...]
     stages: tuple[Stage, ...]
 
-    @property
-    def size(self) -> int:
-        """How many calls there are that may change something."""
-        return sum(
-            op.kind not in ("read", "history")
-            for stage in self.stages
-            for lane in stage
-            for op in lane.ops
-        )
-
 
 class Record(msgspec.Struct, frozen=True):
     """A round as it went: all that a verdict needs.

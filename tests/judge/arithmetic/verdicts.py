@@ -10,7 +10,7 @@ from tests.judge.arithmetic.calls import Record
 
 
 class Verdict(StrEnum):
-    """How a probe ended; see `shared` words in the README of the judge."""
+    """How a probe ended, as the README of the judge says."""
 
     PASS = "PASS"
     FAIL = "FAIL"

@@ -33,7 +33,6 @@ LATE_SECONDS = 0.5
 """How long after the answer entries are looked for once more."""
 
 LIMIT = 3
-SIZE_MAX = 20
 THEIRS = History().request
 
 Row = dict[str, Any]

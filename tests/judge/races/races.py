@@ -20,7 +20,8 @@ READS_BESIDE = 40
 """A reader beside a race stops when the others have ended, at the latest here."""
 
 OFFSET_NS_MAX = 2_000_000
-"""Two requests that are released together meet only windows of equal depth."""
+"""Two calls that begin together are in step; if one is later, its read may fall
+between the read and the write of the other."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Draw:
 
     @property
     def moves(self) -> int:
-        """Return how many calls move money that must be there: the last one moves
-        two to the power of it, and a wallet may have a limit."""
+        """Return how many calls move money that must be there. The largest amount is
+        two to this power, and wallets may have a limit."""
         return min(self.at_once, MOVES_MAX)
 
     def offset(self) -> int:
@@ -65,7 +66,7 @@ class Draw:
 class Race:
     """One probe: what is raced, and what contradicts the exercise.
 
-    Of more plans the rounds take turns.
+    Rounds alternate between the plans.
     """
 
     name: str

@@ -75,8 +75,8 @@ class Exchange:
 class Script:
     """Requests that one connection makes, each after the answer to the one before.
 
-    `offset_ns` is how long after the others it begins. A script that is beside others
-    ends with them.
+    `offset_ns` is how long after the others it begins. One that is beside the others
+    stops when they have ended.
     """
 
     requests: Sequence[Request]
@@ -148,12 +148,12 @@ class Client:
         """
         return _Race(self, scripts).run(is_gated)
 
-    def connection(self, *, is_new: bool = False) -> _Connection:
+    def connection(self) -> _Connection:
         """Return a connection that no one uses.
 
         Raises OSError.
         """
-        while self._idle and not is_new:
+        while self._idle:
             connection = self._idle.pop()
             if connection.is_usable():
                 return connection

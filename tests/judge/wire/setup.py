@@ -56,9 +56,9 @@ class NoFit(Exception):
 def walk(subject: Subject, *, is_guess: bool = False) -> Walk:
     """Make each call once, and hold the balances to the sums.
 
-    What an answer says of a balance is not looked at any more if it is wrong here. An
-    adapter that is a guess does not fit if the sums are wrong; with one that is meant,
-    the probes say so. Raises NoFit and Spent.
+    If an answer states a wrong balance here, stated balances are ignored from now on.
+    If the sums are wrong, a guessed adapter does not fit; a given one is kept, and the
+    probes report it. Raises NoFit and Spent.
     """
     try:
         ids = [subject.open(20), subject.open(20)]
@@ -239,8 +239,8 @@ def serves_at_once(subject: Subject, found: Walk) -> tuple[bool, Result]:
 def one_connection_at_a_time(subject: Subject) -> bool:
     """Tell whether a second connection is served only when the first is closed.
 
-    It waits for a second: who is only slow is spoken to in the same way, and loses
-    nothing but time.
+    It waits for a second. A server that is only slow also gets one request for each
+    connection, which costs nothing but time.
     """
     script = Script([subject.probe()])
     client = subject.client
