@@ -395,9 +395,8 @@ class Scheduler:
 
     def has_baton(self) -> bool:
         """Tell whether the caller is the thread that makes the next step."""
-        return self._current is not None and (
-            threading.get_ident() == self._current.ident
-        )
+        current = self._current  # read once: others may ask while it is passed on
+        return current is not None and current.ident == threading.get_ident()
 
     def step(self, what: str, subject: Any = None) -> Step | None:
         """Stop before the next step, until the schedule lets this thread make it.
