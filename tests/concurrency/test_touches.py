@@ -1,4 +1,4 @@
-"""What a step touches is noted, whoever touches it and however."""
+"""What a step touches is noted, in whichever thread and way."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 What several threads can see is in attributes that are set again, and in lists, dicts,
 sets and queues. For as long as a block takes, the attributes are descriptors, and what
-they hold is of a class that records each use. So nothing of the product is told, and a
+they hold is of a class that records each use. So the product is not changed, and a
 touch without a lock is seen like any other.
 """
 

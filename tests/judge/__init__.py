@@ -1,1 +1,1 @@
-"""Judges a wallet server over HTTP, whoever wrote it and in whatever language."""
+"""Judges a wallet server over HTTP, in whatever language it is written."""

@@ -24,7 +24,6 @@ from tests.judge.reports import junit, matrix, page
 from tests.judge.reports.report import Report, read_report, write_report
 from tests.judge.reports.terminal import in_words, print_report
 from tests.judge.session import (
-    CONNECTIONS_MAX,
     REQUESTS_MAX,
     NotJudged,
     Options,
@@ -33,7 +32,7 @@ from tests.judge.session import (
     judged,
 )
 from tests.judge.wire.adapter import read_adapter, write_adapter
-from tests.judge.wire.client import Origin, Spent
+from tests.judge.wire.client import CONNECTIONS_MAX, Origin, Spent
 from tests.judge.wire.setup import NoFit
 from tests.judge.wire.subject import Undecided
 

@@ -398,7 +398,7 @@ def stops_after(requests: int) -> type[Handler]:
 
 
 def restarted(times: int) -> type[Handler]:
-    """Return a handler whose server is started anew, without its wallets, so many
+    """Return a handler whose server is restarted, without its wallets, so many
     times: where a read of what is no UUID would have killed it."""
 
     class Restarted(StopsListening):
@@ -438,7 +438,7 @@ BROKEN = {
     "no-keys": Parts(service=NoKeys),
     "refusals-are-422": Parts(service=RefusalsAre422),
     "get-or-create": Parts(GetOrCreate),
-    "creates-anew": Parts(CreatesAnew),
+    "creates-again": Parts(CreatesAnew),
     "resets-on-create": Parts(ResetsOnCreate),
     "starts-with-bonus": Parts(StartsWithBonus),
     "one-for-all": Parts(OneForAll),

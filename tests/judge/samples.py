@@ -29,9 +29,9 @@ def done(
     **more: Any,
 ) -> Done:
     """Return an acknowledged call, or what `more` says."""
-    told: dict[str, Any] = {"outcome": Outcome.ACKNOWLEDGED, "status": 200} | more
+    known: dict[str, Any] = {"outcome": Outcome.ACKNOWLEDGED, "status": 200} | more
     asked, answered = between
-    return Done(op, 0, lane, asked - MS, asked, answered, balance=balance, **told)
+    return Done(op, 0, lane, asked - MS, asked, answered, balance=balance, **known)
 
 
 def record(

@@ -18,7 +18,6 @@ from tests.judge.wire.detection import detect
 from tests.judge.wire.subject import Subject
 
 REQUESTS_MAX = 30_000
-CONNECTIONS_MAX = 64
 
 
 class NotJudged(Exception):

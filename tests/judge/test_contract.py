@@ -94,7 +94,7 @@ CONVICTED = [
     ("errors-are-500", WEAK, "bad-input/read-dots bad-input/read-path"),
     ("refusals-are-422", WEAK, NAMED),
     ("get-or-create", WEAK, "create/again"),
-    ("creates-anew", FAIL, "create/again"),
+    ("creates-again", FAIL, "create/again"),
     ("resets-on-create", FAIL, "create/again"),
     ("starts-with-bonus", FAIL, "create/new"),
     ("one-for-all", FAIL, "create/two-users"),
@@ -193,7 +193,7 @@ def test_a_server_that_somebody_starts_anew_is_not_convicted() -> None:
     first, *others = (each for each in ran if each.startswith("bad-input/read"))
     assert (ran[first].verdict, ran[first].sentence) == (
         UNKNOWN,
-        "the server was started anew while it was tried",
+        "the server was restarted while it was tried",
     )
     assert {ran[each].verdict for each in others} == {PASS}
     ran = found("restarted-always", "bad-input/read-no-uuid")

@@ -1,4 +1,4 @@
-"""A history is read to its end, however it is cut, and where its end cannot be told
+"""A history is read to its end, however it is cut, and where its end cannot be seen
 nothing is said of it."""
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def _harm(
             return Seen(Verdict.FAIL, sentence, reads, harm=Harm.MONEY)
         if held.amount is None:
             sentence = "after it the wallet can no longer be read"
-            likely = "the process was started anew" if held.status == 404 else ""
+            likely = "the process was restarted" if held.status == 404 else ""
             reads = f"the wallet reads {held}"
             return Seen(Verdict.FAIL, sentence, reads, (), likely, Harm.HANGS)
     if works is None or works.answer is None:

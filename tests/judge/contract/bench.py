@@ -23,7 +23,7 @@ LOOKS = (0.02, 0.05, 0.1, 0.2, 0.4)
 """How long is waited, in seconds, before a balance that is not right is read again."""
 
 BACK_SECONDS = 2.0
-"""How long is waited for a server that somebody may be starting anew."""
+"""How long is waited for a server that somebody may be restarting."""
 
 BUSY = (408, 429, 502, 503, 504)
 """With these a server says nothing of the request itself."""

@@ -122,17 +122,17 @@ class _Run:
         again = self._tried(case)
         if self._is_another(again) or again.verdict in WRONG:
             return again
-        return Seen(Verdict.UNKNOWN, "the server was started anew while it was tried")
+        return Seen(Verdict.UNKNOWN, "the server was restarted while it was tried")
 
     def _watch(self) -> None:
-        """Have a wallet that no case touches: it is gone when the server was started
-        anew and has forgotten everything."""
+        """Have a wallet that no case touches: it is gone if the server was restarted
+        and has forgotten everything."""
         if not self.watched and not self.subject.adapter.wallets:
             with suppress(Undecided, Spent):
                 self.watched = self.subject.open()
 
     def _is_another(self, seen: Seen) -> bool:
-        """Tell whether the server that has failed was started anew since: then nothing
+        """Tell whether the server that has failed was restarted since: then nothing
         is left of what it knew."""
         if seen.verdict not in WRONG:
             return False

@@ -27,7 +27,7 @@ STORY = (
     Op("deduct", 0, 7),
     Op("add", 0, 2),
 )
-"""Each amount is there once, so that an entry tells which call it is of."""
+"""Each amount is there once, so that an entry shows which call it is of."""
 
 LATE_SECONDS = 0.5
 """How long after the answer entries are looked for once more."""
@@ -62,7 +62,7 @@ class Story:
         return next((op for op in self.done if op.amount == amount), None)
 
 
-def told(bench: Bench) -> Story | Seen:
+def story_of(bench: Bench) -> Story | Seen:
     """Return the story, or why there is none: that is tried again only if the server
     was busy. Raises Undecided and Spent."""
     if not isinstance(bench.story, Story | Seen):
@@ -134,7 +134,7 @@ def of_story(judge: Callable[[Bench, Story], Seen]) -> Callable[[Bench], Seen]:
     """Return a case that is judged by the story."""
 
     def judged(bench: Bench) -> Seen:
-        story = told(bench)
+        story = story_of(bench)
         if isinstance(story, Seen):
             return story
         seen = judge(bench, story)

@@ -94,8 +94,8 @@ def _histories(record: Record, sums: str) -> Iterator[str]:
         ]
         if len(entries) > ENTRIES_MAX:
             said.append(f"{len(entries) - ENTRIES_MAX} more")
-        told = ", ".join(said) or "no entries"
-        yield printed(f"history of {short(id)}, which began at {start}: {told}")
+        changes = ", ".join(said) or "no entries"
+        yield printed(f"history of {short(id)}, which began at {start}: {changes}")
 
 
 def printed(text: str) -> str:

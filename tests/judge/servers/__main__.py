@@ -1,6 +1,6 @@
 """python -m tests.judge.servers NAME: serve on loopback until standard input closes.
 
-Whoever starts it holds the other end, so that no server outlives its starter.
+The process that starts it holds the other end, so that no server outlives its starter.
 """
 
 from __future__ import annotations

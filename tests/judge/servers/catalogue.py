@@ -179,7 +179,7 @@ SPOKEN = (
     Bug("dialect-signed", "POST /transact/:id, deducts are negative", ()),
     Bug("dialect-key-header", "the exercise, and every POST needs a key", ()),
     Bug("dialect-other-fields", "the exercise, with fields that a 422 names", ()),
-    Bug("dialect-openapi", "paths that only its /openapi.json tells", ()),
+    Bug("dialect-openapi", "paths that only its /openapi.json has", ()),
     Bug("dialect-terse", "REST whose errors name no field, with 404 for all", ()),
     Bug("dialect-other-history", "the exercise, with amounts signed", ()),
 )

@@ -54,7 +54,7 @@ def both_locked(one: LockedWallet, other: LockedWallet) -> Iterator[None]:
 
 
 class Wallets:
-    """The money. Each method is one step for whoever looks on."""
+    """The money. Each method is one step for all other threads."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

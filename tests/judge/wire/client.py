@@ -29,7 +29,7 @@ TOO_MANY = 429
 BUSY = (TOO_MANY, 503)
 RETRY_SECONDS_MAX = 2.0
 CHUNK_BYTES = 64 * 1024
-IDLE_CONNECTIONS_MAX = 64
+CONNECTIONS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,7 @@ class Client:
 
         Without an answer a script ends. Raises Spent.
         """
+        assert len(scripts) <= CONNECTIONS_MAX
         return _Race(self, scripts).run(is_gated)
 
     def connection(self) -> _Connection:
@@ -164,7 +165,7 @@ class Client:
         if (
             not self.closes_each
             and connection.can_be_reused()
-            and len(self._idle) < IDLE_CONNECTIONS_MAX
+            and len(self._idle) < CONNECTIONS_MAX
         ):
             self._idle.append(connection)
         else:

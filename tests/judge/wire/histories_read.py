@@ -98,8 +98,8 @@ def _columns(
             signs = list(zip(map(str, kinds), changes, strict=True))
             out = {kind for kind, by in signs if by < 0}
             into = {kind for kind, by in signs if by > 0}
-            tells = plain(type) in TYPES or len(out | into) < len(rows)
-            if type != name and tells and not out & into:
+            is_type = plain(type) in TYPES or len(out | into) < len(rows)
+            if type != name and is_type and not out & into:
                 return name, type, after, tuple(sorted(out)), False
     return None
 

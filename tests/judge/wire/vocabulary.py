@@ -125,7 +125,7 @@ def body_of(
 
 
 def leaves(value: Any, path: str = "", depth: int = 0) -> Iterable[tuple[str, Any]]:
-    """Yield the dotted path and the value of all that is in a document, but for what
+    """Yield the dotted path and the value of all that is in a document, except what
     is in lists."""
     if not isinstance(value, dict) or depth > 6:
         return
