@@ -20,6 +20,7 @@ import pytest
 from tests.ledgers import (
     FULL,
     SECOND,
+    BoundedLock,
     Clock,
     Codes,
     Crash,
@@ -39,6 +40,7 @@ from wallet_app.services.approvals.approval import (
     ApprovalSnapshot,
     ApprovalStatus,
 )
+from wallet_app.services.background import Background
 from wallet_app.services.commit import OnCommits, commit
 from wallet_app.services.expiring import Expiring
 from wallet_app.services.idempotency import Claim, IdempotencyKeys
@@ -500,3 +502,17 @@ def test_a_command_whose_outcome_cannot_be_kept_leaves_no_trace(name: str) -> No
     with nothing_moves(service), pytest.raises(Crash):
         COMMANDS[name](service, FULL)
     COMMANDS[name](service, ())  # no lock was leaked
+
+
+def test_the_queues_are_listed_under_their_lock() -> None:
+    taken: list[str] = []
+
+    class Counted(BoundedLock):
+        def acquire(self) -> bool:
+            taken.append("queues")
+            return super().acquire()
+
+    background = Background(Clock(), Clock(), Counted)
+    taken.clear()
+    assert background.queues == ()
+    assert taken == ["queues"]
